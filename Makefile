@@ -1,0 +1,45 @@
+# Everything there is to do. Only Python 3.11 or later, git and make are needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8000
+
+.PHONY: demo test fix serve bench check clean
+
+demo: $(VENV)/ready  ## The main job with real frames, on 127.0.0.1:8000; ONCE=1 ends by itself.
+	@$(BIN)/python demo/demo.py --port $(PORT) $(if $(ONCE),--once)
+
+test: $(VENV)/dev check  ## All checks and tests, on SQLite and on PostgreSQL.
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report
+
+check: $(VENV)/dev  ## Style, types and the order of imports.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: $(VENV)/dev  ## Put style in order.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+serve: $(VENV)/ready  ## Serve your own data directory.
+	$(BIN)/arcsecond serve --port $(PORT)
+
+bench: $(VENV)/ready  ## Speed, each figure beside its baseline.
+	$(BIN)/python bench/bench.py $(ARGS)
+
+clean:  ## Remove what was built.
+	rm -rf $(VENV) .demo .bench
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed.")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/ready requirements-dev.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,1 @@
+"""The command: built from the registry, light until it has something to do."""

@@ -1,0 +1,339 @@
+"""``arcsecond``: reads the command line; what it means is done elsewhere.
+
+Help has to answer at once: this module imports click and the registry, and
+everything else when a command runs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import click
+
+from arcsecond.errors import ArcsecondError
+from arcsecond.registry import BY_ALIAS, RESOURCES, Field, Resource
+from arcsecond.version import __version__
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command and end the process with its status."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command line and return its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without UTF-8 still shows the rest
+    try:
+        status = cli.main(arguments, prog_name="arcsecond", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except ArcsecondError as error:
+        _tell(error)
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:  # the outermost loop: a sentence, never a traceback
+        if os.environ.get("ARCSECOND_DEBUG"):
+            raise
+        click.echo(f"Something failed inside arcsecond: {type(error).__name__}: {error}", err=True)
+        click.echo("Set ARCSECOND_DEBUG=1 to see where.", err=True)
+        return 1
+    return status if isinstance(status, int) else 0
+
+
+def _tell(error: ArcsecondError) -> None:
+    click.echo(click.style("Error: ", fg="red") + error.detail, err=True)
+    for name, messages in error.fields.items():
+        text = " ".join(messages)
+        if name != "non_field_errors" and text not in error.detail:
+            click.echo(f"  {name}: {text}", err=True)
+    if error.hint:
+        click.echo(error.hint, err=True)
+
+
+def lazy(module: str, function: str) -> Callable[..., Any]:
+    """Return a callback that is imported when it is called."""
+
+    def callback(**values: Any) -> Any:
+        return getattr(import_module(f"arcsecond.cli.{module}"), function)(**values)
+
+    return callback
+
+
+class Commands(click.Group):
+    """The commands: resources by name and alias, a misspelt one is guessed."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Find a command by its name or an alias."""
+        if found := super().get_command(ctx, cmd_name):
+            return found
+        resource = BY_ALIAS.get(cmd_name)
+        return super().get_command(ctx, resource.name) if resource else None
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Suggest what may have been meant."""
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            near = difflib.get_close_matches(name, self.list_commands(ctx), n=1, cutoff=0.5)
+            meant = f" Did you mean `arcsecond {near[0]}`?" if near else ""
+            ctx.fail(f"There is no command {name!r}.{meant} `arcsecond --help` lists them.")
+        return super().resolve_command(ctx, args)
+
+
+class ResourceCommand(click.Command):
+    """A command whose ``--open`` may be followed by "api"."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Give ``--open`` its value: it is a flag that may have one."""
+        given: list[str] = []
+        for arg in args:
+            if arg == "api" and given and given[-1] == "--open=page":
+                given[-1] = "--open=api"
+            else:
+                given.append("--open=page" if arg == "--open" else arg)
+        return super().parse_args(ctx, given)
+
+
+def shared_options() -> list[click.Parameter]:
+    """Return the options that every command takes."""
+    return [
+        click.Option(["--server"], metavar="URL", help="Ask this server, not the stored one."),
+        click.Option(["--json", "as_json"], is_flag=True, help="JSON, exactly as the API gave it."),
+        click.Option(["-q", "--quiet"], is_flag=True, help="Identifiers only."),
+    ]
+
+
+def resource_command(resource: Resource) -> click.Command:
+    """Build the command of a resource from its row."""
+    params: list[click.Parameter] = [
+        click.Argument(
+            ["words"], nargs=-1, metavar=_usage(resource), shell_complete=_completion(resource)
+        ),
+        *(_field_option(field) for field in resource.fields),
+        click.Option(["--open"], metavar="[api]", help="Open its page, or the API's answer."),
+    ]
+    if "delete" in resource.verbs:
+        params.append(click.Option(["-y", "--yes"], is_flag=True, help="Delete without asking."))
+    params += shared_options()
+
+    def callback(**values: Any) -> Any:
+        return lazy("resources", "run")(resource=resource, **values)
+
+    aliases = f" Also: {', '.join(resource.aliases)}." if resource.aliases else ""
+    return ResourceCommand(
+        resource.name,
+        params=params,
+        callback=callback,
+        help=resource.summary + aliases,
+        short_help=resource.summary,
+        epilog=f"Example: {resource.example}",
+        context_settings=CONTEXT,
+    )
+
+
+def _usage(resource: Resource) -> str:
+    key = {"none": "", "name": "NAME", "norad": "NUMBER", "integer": "PK"}.get(
+        resource.key, resource.key.upper()
+    )
+    if "create" in resource.verbs:
+        inside = f"{resource.parent[:-1].upper()} " if resource.parent else ""
+        return f"{inside}[create|read|update|delete] [{key}]"
+    if resource.name == "satellites":
+        return "[NUMBER] | import FILE"
+    return key if resource.verbs == ("read",) or not key else f"[{key}]"
+
+
+def _field_option(field: Field) -> click.Option:
+    if field.kind == "flag":
+        return click.Option([f"--{field.name}/--not_{field.name}"], default=None, help=field.help)
+    kind: Any = click.Path() if field.kind == "file" else str
+    return click.Option([f"--{field.name}"], type=kind, help=field.help)
+
+
+def _completion(resource: Resource) -> Callable[..., list[str]]:
+    words: list[str] = [v for v in resource.verbs if v != "list" and "create" in resource.verbs]
+    if resource.name == "satellites":
+        words.append("import")
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+        return [word for word in words if word.startswith(incomplete)]
+
+    return complete
+
+
+def _build() -> Commands:
+    commands = Commands(
+        "arcsecond",
+        help="The observatory data platform: objects, observatories, FITS archive, live feed.",
+        epilog='Example: arcsecond objects "HD 5980"',
+        context_settings=CONTEXT,
+        no_args_is_help=True,
+    )
+    click.version_option(__version__, message="%(version)s")(commands)
+    for resource in RESOURCES:
+        if resource.command:
+            commands.add_command(resource_command(resource))
+    for command in _account_commands():
+        commands.add_command(command)
+    commands.add_command(_serve())
+    commands.add_command(_server())
+    commands.add_command(_shell_completion())
+    return commands
+
+
+def _account_commands() -> list[click.Command]:
+    username = click.Option(["--username"], help="Username; asked when not given.")
+    stdin = click.Option(["--password-stdin"], is_flag=True, help="Read the password from stdin.")
+    server = shared_options()[0]
+    register = click.Command(
+        "register",
+        params=[
+            username,
+            click.Option(["--email"], help="E-mail address; asked when not given."),
+            click.Option(["--password1"], help="Password; better asked than given."),
+            click.Option(["--password2"], help="The same once more."),
+            stdin,
+            click.Option(["--invitation"], default="", help="Where the server asks for one."),
+            server,
+        ],
+        callback=lazy("account", "register"),
+        help="Make an account and sign in.",
+        epilog="Example: arcsecond register --server https://arcsecond.example.org",
+    )
+    login = click.Command(
+        "login",
+        params=[
+            username,
+            click.Option(["--password"], help="Password; better asked than given."),
+            stdin,
+            click.Option(["--key"], help="An access or upload key, in place of a password."),
+            server,
+        ],
+        callback=lazy("account", "login"),
+        help="Sign in and keep the key.",
+        epilog="Example: arcsecond login --username ann --password-stdin < password.txt",
+    )
+    logout = click.Command(
+        "logout",
+        callback=lazy("account", "logout"),
+        help="Forget the key; the owner of the embedded server is back.",
+        epilog="Example: arcsecond logout",
+    )
+    return [register, login, logout]
+
+
+def _serve() -> click.Command:
+    return click.Command(
+        "serve",
+        params=[
+            click.Option(["--host"], default="127.0.0.1", show_default=True, help="Address."),
+            click.Option(
+                ["--port"],
+                type=click.IntRange(0, 65535),
+                default=8000,
+                show_default=True,
+                help="Port, 0 for any that is free.",
+            ),
+            click.Option(
+                ["--workers"],
+                type=click.IntRange(1, 64),
+                default=1,
+                show_default=True,
+                help="Server processes.",
+            ),
+            click.Option(
+                ["--idle"],
+                type=click.IntRange(0),
+                default=0,
+                help="End after so many seconds without a request.",
+            ),
+        ],
+        callback=lazy("serve", "serve"),
+        help="Serve the same data on the network.",
+        epilog="Example: arcsecond serve --port 8000",
+    )
+
+
+def _server() -> click.Group:
+    group = click.Group("server", help="Look after the server of this data directory.")
+    stdin = click.Option(["--password-stdin"], is_flag=True, help="Read the password from stdin.")
+    group.add_command(
+        click.Command(
+            "password",
+            params=[click.Argument(["username"], required=False), stdin],
+            callback=lazy("serve", "password"),
+            help="Set the password of a user; yours, the owner's, when none is named.",
+            epilog="Example: arcsecond server password",
+        )
+    )
+    group.add_command(
+        click.Command(
+            "registration",
+            params=[click.Argument(["mode"], type=click.Choice(["open", "invitation", "closed"]))],
+            callback=lazy("serve", "registration"),
+            help="Decide who may register.",
+            epilog="Example: arcsecond server registration invitation",
+        )
+    )
+    group.add_command(
+        click.Command(
+            "invite",
+            params=[click.Option(["--days"], type=click.IntRange(1, 365), default=14)],
+            callback=lazy("serve", "invite"),
+            help="Print a code that lets one person register.",
+            epilog="Example: arcsecond server invite --days 7",
+        )
+    )
+    admin = click.Group("admin", help="Administrators.")
+    admin.add_command(
+        click.Command(
+            "add",
+            params=[click.Argument(["username"]), stdin],
+            callback=lazy("serve", "admin_add"),
+            help="Make a user an administrator; asks for a password when the user is new.",
+            epilog="Example: arcsecond server admin add ann",
+        )
+    )
+    group.add_command(admin)
+    return group
+
+
+def _shell_completion() -> click.Command:
+    return click.Command(
+        "completion",
+        params=[click.Argument(["shell"], type=click.Choice(["bash", "zsh", "fish"]))],
+        callback=_print_completion,
+        help="Print the completion script of a shell.",
+        epilog='Example: eval "$(arcsecond completion bash)"',
+    )
+
+
+def _print_completion(shell: str) -> None:
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell)
+    if found is None:
+        raise click.UsageError(f"There is no completion for {shell}.")
+    click.echo(found(cli, {}, "arcsecond", "_ARCSECOND_COMPLETE").source())
+
+
+cli = _build()

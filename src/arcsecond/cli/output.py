@@ -1,0 +1,153 @@
+"""What is printed: data on stdout, talk on stderr; one object decides how."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from arcsecond import views
+from arcsecond.client.transport import Answer, Progress
+
+LABEL_WIDTH = 22
+
+
+class Output:
+    """Prints answers for people, for programs, or identifiers only.
+
+    Parameters
+    ----------
+    as_json
+        JSON even on a terminal.
+    quiet
+        Identifiers only.
+    """
+
+    def __init__(self, *, as_json: bool = False, quiet: bool = False) -> None:
+        self.quiet = quiet
+        watched = sys.stdout.isatty() or bool(os.environ.get("ARCSECOND_FORCE_TTY"))
+        self.for_people = watched and not as_json and not quiet
+
+    def answer(self, resource: str, answer: Answer) -> None:
+        """Print an answer of the API."""
+        data = answer.data
+        items = _items(data)
+        if self.quiet:
+            for item in [data] if items is None else items:
+                click.echo(views.key_of(resource, item))
+        elif not self.for_people:
+            _write_bytes(answer.text or "{}")
+        elif items is None:
+            self._card(views.card(resource, data))
+        else:
+            self._table(views.table(resource, items))
+            if not items:
+                self.say("Nothing found.")
+            if answer.next:
+                self.say(f"{data.get('count', 'More')} in all; this is the first page.")
+
+    def raw(self, answer: Answer) -> None:
+        """Print an answer that is no resource."""
+        if not self.quiet:
+            _write_bytes(answer.text)
+
+    def done(self, sentence: str) -> None:
+        """Tell that something without an answer was done."""
+        if self.for_people:
+            self.say(sentence)
+        elif not self.quiet:
+            _write_bytes("{}")
+
+    def say(self, sentence: str) -> None:
+        """Talk, on stderr."""
+        click.echo(sentence, err=True)
+
+    @contextmanager
+    def progress(self, file: Path) -> Iterator[Progress | None]:
+        """Show a bar on stderr while a file is sent, where somebody looks."""
+        if not sys.stderr.isatty() or self.quiet or not file.is_file():
+            yield None
+            return
+        size = max(1, file.stat().st_size)
+        with click.progressbar(length=size, label=file.name, file=sys.stderr) as bar:
+
+            def moved(sent: int, _total: int) -> None:
+                bar.update(sent - bar.pos)
+
+            yield moved
+
+    def _card(self, card: views.Card) -> None:
+        click.echo(click.style(card.title, bold=True))
+        width = max(40, _terminal_width() - LABEL_WIDTH - 2)
+        for fact in card.facts:
+            lines = [
+                line
+                for part in fact.text.split("\n")
+                for line in textwrap.wrap(part, width, break_on_hyphens=False) or [""]
+            ]
+            for n, line in enumerate(lines):
+                label = fact.label if n == 0 else ""
+                click.echo(f"{click.style(f'{label:<{LABEL_WIDTH}}', dim=True)}  {line}")
+        for table in card.tables:
+            click.echo("\n" + click.style(table.title, bold=True))
+            self._table(table)
+
+    def _table(self, table: views.Table) -> None:
+        if not table.rows:
+            return
+        rows = [[" ".join(cell.split()) for cell in row] for row in table.rows]
+        used = [n for n, _ in enumerate(table.headings) if any(row[n] for row in rows)]
+        headings = [table.headings[n] for n in used]
+        rows = [[row[n] for n in used] for row in rows]
+        widths = _fit(headings, rows, _terminal_width())
+        click.echo(click.style(_line(headings, widths), dim=True))
+        for row in rows:
+            click.echo(_line(row, widths))
+
+
+def _items(data: Any) -> list[Any] | None:
+    if isinstance(data, list):
+        return data
+    if isinstance(data, dict) and "results" in data:
+        results: list[Any] = data["results"]
+        return results
+    return None
+
+
+def _fit(headings: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> list[int]:
+    """Return column widths that fit the terminal; the widest give way, UUIDs last."""
+    widths = [max(len(h), *(len(row[n]) for row in rows)) for n, h in enumerate(headings)]
+    while sum(widths) + 2 * (len(widths) - 1) > room:
+        order = sorted(range(len(widths)), key=lambda n: (headings[n] == "UUID", -widths[n]))
+        widest = order[0]
+        if widths[widest] <= 8:
+            break
+        widths[widest] -= 1
+    return widths
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    fitted = [
+        cell if len(cell) <= width else cell[: max(1, width - 1)] + "…"
+        for cell, width in zip(cells, widths, strict=True)
+    ]
+    padded = [cell.ljust(width) for cell, width in zip(fitted, widths, strict=True)]
+    return "  ".join(padded).rstrip()
+
+
+def _terminal_width() -> int:
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+def _write_bytes(text: str) -> None:
+    """Write JSON as UTF-8, whatever the terminal is set to."""
+    stream = click.get_binary_stream("stdout")
+    stream.write(text.encode() + b"\n")
+    stream.flush()

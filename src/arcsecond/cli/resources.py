@@ -1,0 +1,192 @@
+"""Run the command of a resource: what the words mean, the call, the output."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import click
+
+from arcsecond.cli.browser import open_page
+from arcsecond.cli.output import Output
+from arcsecond.client.api import ArcsecondAPI
+from arcsecond.client.endpoint import Endpoint
+from arcsecond.errors import ArcsecondInputValueError, ArcsecondNotLoggedInError, NotFoundError
+from arcsecond.registry import CREATE, DELETE, KEEP, LIST, READ, UPDATE, Field, Resource, Verb
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What a command line asks for."""
+
+    verb: Verb
+    key: str | None = None
+    parent: str | None = None
+
+
+def run(
+    *,
+    resource: Resource,
+    words: tuple[str, ...],
+    server: str | None,
+    as_json: bool,
+    quiet: bool,
+    yes: bool = False,
+    **given: Any,
+) -> None:
+    """Do what a resource's command line says."""
+    opening = given.pop("open")
+    output = Output(as_json=as_json, quiet=quiet)
+    if resource.name == "satellites" and words[:1] == ("import",):
+        _import_satellites(words[1:], server, output)
+        return
+    action = understand(resource, words)
+    fields = {k: v for k, v in given.items() if v is not None}
+    if fields and action.verb not in (CREATE, UPDATE):
+        option = next(iter(fields))
+        raise click.UsageError(f"--{option} goes with create and update.")
+    if action.verb == UPDATE and not fields:
+        raise click.UsageError("update needs something to change; --help lists the options.")
+    api = ArcsecondAPI(server=server)
+    endpoint = api.endpoint(resource.name, action.parent)
+    try:
+        if opening is not None:
+            open_page(api, endpoint, action.key, as_api=opening == "api", output=output)
+        elif action.verb in (CREATE, UPDATE):
+            _write(api, endpoint, action, fields, output)
+        elif action.verb == DELETE:
+            _delete(endpoint, action, yes=yes, output=output)
+        else:
+            output.answer(resource.name, endpoint.answer("GET", action.key))
+            if resource.name == "satellites" and action.key is None:
+                _say_how_to_import(endpoint, output)
+    except NotFoundError as error:
+        error.hint = error.hint or _where_to_look(resource, action)
+        raise
+    except ArcsecondNotLoggedInError as error:
+        error.hint = sign_in_hint(api, error.hint)
+        raise
+
+
+def understand(resource: Resource, words: tuple[str, ...]) -> Action:
+    """Tell what the words after a command mean.
+
+    Raises
+    ------
+    click.UsageError
+        Something is missing or too much.
+    """
+    rest = list(words)
+    parent = None
+    if resource.parent:
+        if not rest:
+            raise click.UsageError(f"{resource.name} live in a dataset: give its UUID first.")
+        parent = rest.pop(0)
+    if resource.key == "name":
+        return _named(resource, rest)
+    verb: Verb | None = None
+    if rest and rest[0] in KEEP and rest[0] in resource.verbs:
+        verb = cast(Verb, rest.pop(0))
+    if len(rest) > 1 or (rest and resource.key == "none"):
+        raise click.UsageError(f"This is too much: {' '.join(rest[1:] or rest)!r}.")
+    key = rest[0] if rest else None
+    if verb in (UPDATE, DELETE) and key is None:
+        raise click.UsageError(f"Which one? Type `{verb}` and then its {resource.key}.")
+    if verb in (CREATE, LIST) and key is not None:
+        raise click.UsageError(f"{verb} takes no {resource.key}, but {key!r} was given.")
+    if verb is None or verb == READ:
+        verb = READ if key is not None or resource.key == "none" else LIST
+    return Action(verb, key, parent)
+
+
+def _named(resource: Resource, words: list[str]) -> Action:
+    name = " ".join(words).strip()
+    if not name and LIST not in resource.verbs:
+        raise click.UsageError(f"Of which object? Like this: {resource.example}")
+    return Action(READ, name) if name else Action(LIST)
+
+
+def _write(
+    api: ArcsecondAPI, endpoint: Endpoint, action: Action, fields: dict[str, Any], output: Output
+) -> None:
+    values = {
+        f.name: _value(f, fields[f.name]) for f in endpoint.resource.fields if f.name in fields
+    }
+    method = "POST" if action.verb == CREATE else "PATCH"
+    if "file" not in values:
+        output.answer(endpoint.resource.name, endpoint.answer(method, action.key, values))
+        return
+    file = Path(values["file"])
+    with output.progress(file) as progress:
+        sending = Endpoint(endpoint.resource, api.transport, action.parent, progress)
+        answer = sending.answer(method, action.key, values)
+    output.answer(endpoint.resource.name, answer)
+
+
+def _value(field: Field, text: Any) -> Any:
+    if field.kind == "list":
+        return [tag.strip() for tag in text.split(",") if tag.strip()]
+    if field.kind == "coordinates":
+        try:
+            ra_deg, dec_deg = (float(part) for part in text.split(","))
+        except ValueError:
+            raise ArcsecondInputValueError(
+                f"{text!r} is no position; write RA,DEC in decimal degrees, like 14.86,-72.16."
+            ) from None
+        return {"right_ascension": ra_deg, "declination": dec_deg}
+    return text
+
+
+def _delete(endpoint: Endpoint, action: Action, *, yes: bool, output: Output) -> None:
+    what = f"{endpoint.resource.name} {action.key}"
+    if not yes and sys.stdin.isatty() and sys.stderr.isatty():
+        click.confirm(f"Delete {what}?", abort=True, err=True)
+    endpoint.answer("DELETE", action.key)
+    output.done(f"Deleted {what}.")
+
+
+def _import_satellites(words: tuple[str, ...], server: str | None, output: Output) -> None:
+    if len(words) != 1:
+        raise click.UsageError("Which file? Type `arcsecond satellites import FILE`.")
+    try:
+        content = Path(words[0]).expanduser().read_bytes()
+    except OSError as error:
+        raise ArcsecondInputValueError(
+            f"The file {words[0]} cannot be read: {error.strerror}."
+        ) from error
+    api = ArcsecondAPI(server=server)
+    answer = api.endpoint("satellites").send("POST", "import/", content)
+    if output.for_people:
+        counts = answer.data
+        output.say(
+            f"Read {counts['read']} element sets: {counts['added']} new, "
+            f"{counts['updated']} newer, {counts['unchanged']} unchanged."
+        )
+    else:
+        output.raw(answer)
+
+
+def _say_how_to_import(endpoint: Endpoint, output: Output) -> None:
+    if not endpoint.answer("GET", None, params={"limit": 1}).data:
+        output.say("No satellites yet. Import a TLE file: arcsecond satellites import FILE")
+
+
+def _where_to_look(resource: Resource, action: Action) -> str:
+    if LIST not in resource.verbs:
+        return "Type `arcsecond objects` to see what there is."
+    inside = f" {action.parent}" if action.parent else ""
+    return f"Type `arcsecond {resource.name}{inside}` to see what there is."
+
+
+def sign_in_hint(api: ArcsecondAPI, hint: str) -> str:
+    """Return the command that mends a missing or a wrong key."""
+    if api.config.embedded and api.config.key:
+        return (
+            "The key at hand is not known here. Type `arcsecond logout` to be the owner again, "
+            "or `arcsecond login`."
+        )
+    if not api.config.embedded:
+        return f"Type `arcsecond login --server {api.config.server}`."
+    return hint

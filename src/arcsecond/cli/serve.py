@@ -1,0 +1,155 @@
+"""``serve`` and ``server``: put the data directory on the network, look after it."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from arcsecond.cli.account import read_password
+from arcsecond.errors import ArcsecondInputValueError, NotAllowedError, NotFoundError
+from arcsecond.server.app import open_backend
+from arcsecond.server.context import Backend
+from arcsecond.server.people import options, service
+from arcsecond.server.serving import ServingLock, serving_lock
+from arcsecond.server.settings import Settings
+
+KILL_AFTER_S = 5
+
+
+def serve(*, host: str, port: int, workers: int, idle: int) -> None:
+    """Serve until Ctrl-C."""
+    settings = Settings.from_environment()
+    with serving_lock(settings.serving_path) as lock:
+        with _backend(settings) as backend:
+            if not _is_loopback(host):
+                _refuse_unprepared(backend, host)
+        port = _free_port(host, port)
+        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        if idle:
+            os.environ["ARCSECOND_IDLE_SECONDS"] = str(idle)
+        threading.Thread(target=_announce, args=(lock, url, settings), daemon=True).start()
+        _granian(host, port, workers)
+
+
+def _granian(host: str, port: int, workers: int) -> None:
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+    from granian.server import Server
+
+    Server(
+        "arcsecond.server.app:serving",
+        address=host,
+        port=port,
+        interface=Interfaces.ASGI,
+        factory=True,
+        workers=workers,
+        websockets=False,
+        log_level=LogLevels.warning,
+        respawn_failed_workers=True,
+        workers_kill_timeout=KILL_AFTER_S,
+    ).serve()
+
+
+def _announce(lock: ServingLock, url: str, settings: Settings) -> None:
+    """Say where the server is as soon as it answers."""
+    while True:
+        try:
+            with urllib.request.urlopen(url + "/health", timeout=5):  # noqa: S310  # our own
+                break
+        except OSError:
+            time.sleep(0.05)
+    lock.announce(url)
+    click.echo(f"Serving {settings.home} on {url} — Ctrl-C ends it.", err=True)
+
+
+def _refuse_unprepared(backend: Backend, host: str) -> None:
+    """Refuse to put a server on the network that nobody looks after."""
+    missing = []
+    if not service.has_admin(backend):
+        missing.append("an administrator: `arcsecond server admin add USER`")
+    if options.chosen_registration(backend) is None:
+        missing.append("who may register: `arcsecond server registration open|invitation|closed`")
+    if missing:
+        raise NotAllowedError(
+            f"{host} can be reached by others, and this server still needs "
+            f"{' and '.join(missing)}.",
+            hint="Until then it serves on 127.0.0.1 only.",
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _free_port(host: str, port: int) -> int:
+    """Return a port that can be bound now, or say that it cannot."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ArcsecondInputValueError(
+                f"{host}:{port} cannot be used: {error.strerror}.",
+                hint="Type `arcsecond serve --port 0` for any port that is free.",
+            ) from error
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def _backend(settings: Settings | None = None) -> Iterator[Backend]:
+    backend = open_backend(settings or Settings.from_environment())
+    try:
+        yield backend
+    finally:
+        backend.db.close()
+
+
+def password(*, username: str | None, password_stdin: bool) -> None:
+    """Set a password."""
+    with _backend() as backend:
+        name = service.set_password(backend, username, _new_password(stdin=password_stdin))
+    click.echo(f"{name} can sign in with this password now.", err=True)
+
+
+def admin_add(*, username: str, password_stdin: bool) -> None:
+    """Make a user an administrator."""
+    with _backend() as backend:
+        try:
+            service.add_admin(backend, username)
+        except NotFoundError:
+            service.add_admin(backend, username, _new_password(stdin=password_stdin))
+    click.echo(f"{username} is an administrator.", err=True)
+
+
+def registration(*, mode: str) -> None:
+    """Decide who may register."""
+    with _backend() as backend:
+        options.set_registration(backend, mode)
+    click.echo(f"Registration is {mode}.", err=True)
+
+
+def invite(*, days: int) -> None:
+    """Print an invitation."""
+    with _backend() as backend:
+        click.echo(service.invite(backend, days))
+
+
+def _new_password(*, stdin: bool) -> str:
+    if stdin:
+        return read_password()
+    chosen: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    return chosen

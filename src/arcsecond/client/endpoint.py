@@ -1,0 +1,259 @@
+"""One endpoint of the API: list, read, create, update, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, overload
+from urllib.parse import quote, urlsplit
+
+from arcsecond.client.transport import Answer, Progress, Transport
+from arcsecond.errors import (
+    ArcsecondInputValueError,
+    ArcsecondInvalidEndpointError,
+    ArcsecondMissingArgumentError,
+    ArcsecondNotLoggedInError,
+)
+from arcsecond.registry import BY_NAME, Resource
+
+PAGE = 100
+
+Json = dict[str, Any]
+
+
+class LazyList(Sequence[Json]):
+    """A list that fetches its next page when it is needed.
+
+    ``len()`` and negative indices fetch all of it.
+    """
+
+    def __init__(self, endpoint: Endpoint, first: Mapping[str, Any]) -> None:
+        self._endpoint = endpoint
+        self._items: list[Json] = []
+        self._query: Mapping[str, Any] | None = first
+        self._next: str | None = None
+
+    def __iter__(self) -> Iterator[Json]:
+        """Go through the items, page by page."""
+        index = 0
+        while self._reach(index):
+            yield self._items[index]
+            index += 1
+
+    @overload
+    def __getitem__(self, index: int) -> Json: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Json]: ...
+    def __getitem__(self, index: int | slice) -> Json | list[Json]:
+        """Return one item, or a list of them."""
+        ends = (index.start, index.stop) if isinstance(index, slice) else (index, index)
+        if any(end is None or end < 0 for end in ends[1:]) or (ends[0] or 0) < 0:
+            self._reach(None)
+        else:
+            self._reach(max(end or 0 for end in ends))
+        return self._items[index]
+
+    def __len__(self) -> int:
+        """Return how many there are; fetches them all."""
+        self._reach(None)
+        return len(self._items)
+
+    def __bool__(self) -> bool:
+        """Tell whether there is any."""
+        return self._reach(0)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare with any sequence, item by item."""
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]  # as a list
+
+    def __repr__(self) -> str:
+        """Show what was fetched so far."""
+        more = [] if self._query is None and self._next is None else ["…"]
+        return f"[{', '.join([*map(repr, self._items), *more])}]"
+
+    def _reach(self, index: int | None) -> bool:
+        """Fetch pages until an index is there, or to the end for None."""
+        while index is None or index >= len(self._items):
+            if self._query is None and self._next is None:
+                return False
+            answer = self._endpoint.fetch(self._next, self._query)
+            self._query, self._next = None, answer.next
+            data = answer.data
+            self._items += data["results"] if isinstance(data, dict) else data
+        return True
+
+
+class Endpoint:
+    """The calls to one resource.
+
+    Parameters
+    ----------
+    resource
+        Its row of the registry.
+    transport
+        How requests travel.
+    parent
+        Key of the dataset that files live in.
+    """
+
+    def __init__(
+        self,
+        resource: Resource,
+        transport: Transport,
+        parent: str | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.resource = resource
+        self._transport = transport
+        self._parent = parent
+        self._progress = progress
+
+    def __call__(self, key: str) -> _Inside:
+        """Return what lives inside one: ``api.datasets(uuid).fitsfiles``."""
+        return _Inside(self, key)
+
+    def list(self, name: str | None = None, **filters: Any) -> LazyList:
+        """Return the list, fetched page by page; filters go into the query string.
+
+        Parameters
+        ----------
+        name
+            For finding charts, the object whose charts are listed.
+        """
+        if "list" not in self.resource.verbs:
+            return LazyList(self.at(name), {})
+        if name is not None:
+            filters["name"] = name
+        self._check()
+        return LazyList(self, {"limit": PAGE, **filters})
+
+    def read(self, key: Any = None) -> Any:
+        """Return one, or the list for None; a tuple of words is one name."""
+        if key is None and self.resource.key != "none":
+            return self.list()
+        return self.answer("GET", key).data
+
+    def create(self, payload: Any = None, **fields: Any) -> Any:
+        """Create one and return it.
+
+        Parameters
+        ----------
+        payload
+            A mapping of fields, or the path of a file.
+        **fields
+            The same as keywords; ``file`` is the path of a file.
+        """
+        return self.answer("POST", None, _merged(payload, fields)).data
+
+    def update(self, key: Any, payload: Any = None, **fields: Any) -> Any:
+        """Change the fields that are given and return the whole."""
+        return self.answer("PATCH", key, _merged(payload, fields)).data
+
+    def delete(self, key: Any) -> Any:
+        """Delete one; returns an empty mapping."""
+        return self.answer("DELETE", key).data
+
+    def at(self, key: Any) -> Endpoint:
+        """Return an endpoint whose list is at the address of a key."""
+        return _At(self, self.path(key))
+
+    def answer(
+        self,
+        method: str,
+        key: Any = None,
+        fields: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> Answer:
+        """Make a request and return the answer as it came."""
+        self._check()
+        values = {k: v for k, v in (fields or {}).items() if v is not None}
+        path = self.path(key)
+        if "file" in values:
+            file = Path(values.pop("file")).expanduser()
+            return self._transport.request(
+                method, path, fields=values, file=file, progress=self._progress
+            )
+        body = None if method in ("GET", "DELETE") else values
+        return self._transport.request(method, path, fields=body, params=params)
+
+    def send(self, method: str, below: str, content: bytes) -> Answer:
+        """Send a body as it is to an address below the list's."""
+        self._check()
+        return self._transport.request(method, self.path(None) + below, content=content)
+
+    def fetch(self, address: str | None, params: Mapping[str, Any] | None) -> Answer:
+        """Fetch one page of the list."""
+        if address is None:
+            return self._transport.request("GET", self.path(None), params=params)
+        return self._transport.request("GET", _same_server(address))
+
+    def path(self, key: Any) -> str:
+        """Return the path of one, or of the list."""
+        base = self.resource.path
+        if self.resource.parent:
+            if not self._parent:
+                raise ArcsecondMissingArgumentError(
+                    f"{self.resource.name} live in a dataset: name it.",
+                    hint=f"Write api.datasets('<uuid>').{self.resource.name}.",
+                )
+            base = base.replace("{parent}", quote(str(self._parent), safe=""))
+        if key is None or self.resource.key == "none":
+            return base
+        text = " ".join(map(str, key)) if isinstance(key, tuple | list) else str(key)
+        if not text.strip():
+            raise ArcsecondInputValueError("An empty name finds nothing.")
+        return f"{base}{quote(text, safe='')}/"
+
+    def _check(self) -> None:
+        config = self._transport.config
+        if not config.embedded and not config.key:
+            raise ArcsecondNotLoggedInError(f"You are not signed in on {config.server}.")
+
+
+class _At(Endpoint):
+    """An endpoint whose list has another address."""
+
+    def __init__(self, endpoint: Endpoint, path: str) -> None:
+        super().__init__(endpoint.resource, endpoint._transport)
+        self._path = path
+
+    def path(self, key: Any) -> str:
+        """Return that address."""
+        return self._path
+
+
+class _Inside:
+    """What lives inside one resource, such as the files of a dataset."""
+
+    def __init__(self, endpoint: Endpoint, key: str) -> None:
+        self._endpoint = endpoint
+        self._key = key
+
+    def __getattr__(self, name: str) -> Endpoint:
+        """Return the endpoint of what lives inside."""
+        resource = BY_NAME.get(name)
+        if resource is None or resource.parent != self._endpoint.resource.name:
+            raise ArcsecondInvalidEndpointError(f"{self._endpoint.resource.name} hold no {name!r}.")
+        inner = self._endpoint
+        return Endpoint(resource, inner._transport, self._key, inner._progress)
+
+
+def _merged(payload: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
+    match payload:
+        case None:
+            return dict(fields)
+        case str() | Path():
+            return {"file": payload, **fields}
+        case Mapping():
+            return {**payload, **fields}
+    raise ArcsecondInputValueError("Give fields as a mapping, or the path of a file.")
+
+
+def _same_server(address: str) -> str:
+    """Return path and query: the key goes to the server that is known, never elsewhere."""
+    parts = urlsplit(address)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path

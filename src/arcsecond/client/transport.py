@@ -1,0 +1,237 @@
+"""The one place that speaks HTTP: requests out, answers or our errors back."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import httpx2
+
+from arcsecond.config import Config
+from arcsecond.errors import (
+    ArcsecondConnectionError,
+    ArcsecondInputValueError,
+    ArcsecondRequestTimeoutError,
+    from_wire,
+)
+from arcsecond.version import __version__
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes sent so far and the bytes to send."""
+
+KEY_HEADER = "X-Arcsecond-API-Authorization"
+SLOWEST_BYTES_PER_S = 2_000_000
+"""A disk that is slower than this may look as if the server had gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server answered.
+
+    Attributes
+    ----------
+    text
+        Exactly what it sent.
+    data
+        The same, decoded; {} for an empty answer.
+    next
+        Address of the next page of a list, None on the last.
+    """
+
+    text: str
+    data: Any
+    next: str | None = None
+
+
+class Transport:
+    """Requests to one server.
+
+    Parameters
+    ----------
+    config
+        Which server, with which key.
+    timeout
+        Seconds to wait for an answer.
+    """
+
+    def __init__(self, config: Config, timeout: float) -> None:
+        self.config = config
+        self.timeout = timeout
+        self._client: httpx2.Client | None = None
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        fields: Mapping[str, Any] | None = None,
+        content: bytes | None = None,
+        file: Path | None = None,
+        token: str | None = None,
+        anonymous: bool = False,
+        progress: Progress | None = None,
+    ) -> Answer:
+        """Make a request and return its answer.
+
+        Parameters
+        ----------
+        path
+            A path with its slashes, or the absolute address of a next page.
+        fields
+            Body: JSON, or form fields beside a file.
+        content
+            Body as it is.
+        file
+            A file to send as multipart part "file".
+        token
+            A session token to send in place of the key.
+        anonymous
+            Whether to send neither.
+
+        Raises
+        ------
+        ArcsecondError
+            The same class that the server raised, or a connection error.
+        """
+        headers = {}
+        if token is not None:
+            headers["Authorization"] = f"Token {token}"
+        elif self.config.key and not anonymous:
+            headers[KEY_HEADER] = f"Key {self.config.key}"
+        if file is not None:
+            return self._send_file(method, path, headers, file, fields or {}, progress)
+        if fields is not None:
+            headers["Content-Type"] = "application/json"
+            content = json.dumps(fields).encode()
+        return self._send(method, path, headers, params=params, content=content)
+
+    def _send_file(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        file: Path,
+        fields: Mapping[str, Any],
+        progress: Progress | None,
+    ) -> Answer:
+        try:
+            with file.open("rb") as opened:
+                size = file.stat().st_size
+                watched = _Watched(opened, size, progress)
+                patience = self.timeout + size / SLOWEST_BYTES_PER_S
+                return self._send(
+                    method,
+                    path,
+                    headers,
+                    files={"file": (file.name, watched, "application/octet-stream")},
+                    data={k: _form_value(v) for k, v in fields.items()},
+                    timeout=httpx2.Timeout(self.timeout, read=patience, write=patience),
+                )
+        except OSError as error:
+            raise ArcsecondInputValueError(
+                f"The file {file} cannot be read: {error.strerror}."
+            ) from error
+
+    def _send(self, method: str, path: str, headers: dict[str, str], **kwargs: Any) -> Answer:
+        where = self.config.server or "the embedded server"
+        try:
+            response = self._opened().request(method, path, headers=headers, **kwargs)
+        except httpx2.TimeoutException as error:
+            raise ArcsecondRequestTimeoutError(
+                f"{where} did not answer within {self.timeout:g} s."
+            ) from error
+        except httpx2.LocalProtocolError as error:
+            raise ArcsecondInputValueError(f"The request could not be sent: {error}.") from error
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            reason = str(error) or type(error).__name__
+            raise ArcsecondConnectionError(f"{where} cannot be reached: {reason}.") from error
+        if response.is_success:
+            return _answer(response)
+        try:
+            body: object = response.json()
+        except ValueError:
+            body = response.text
+        raise from_wire(response.status_code, body)
+
+    def _opened(self) -> httpx2.Client:
+        if self._client is None:
+            transport: httpx2.BaseTransport | None = None
+            if self.config.embedded:
+                from arcsecond.client.embedded import embedded
+
+                transport = embedded(self.config.home)
+            self._client = httpx2.Client(
+                base_url=self.config.server or "http://embedded",
+                transport=transport,
+                timeout=self.timeout,
+                headers={"Accept": "application/json", "User-Agent": f"arcsecond/{__version__}"},
+                follow_redirects=False,
+            )
+        return self._client
+
+    def close(self) -> None:
+        """Close the connections to a server on the network."""
+        if self._client is not None and not self.config.embedded:
+            self._client.close()
+        self._client = None
+
+
+def _answer(response: httpx2.Response) -> Answer:
+    if not response.content:
+        return Answer("", {})
+    try:
+        data = response.json()
+    except ValueError as error:
+        raise ArcsecondConnectionError(
+            "The server answered something that is no JSON; is it an Arcsecond server?"
+        ) from error
+    link = response.links.get("next", {}).get("url")
+    if isinstance(data, dict) and "results" in data:
+        link = data.get("next")
+    return Answer(response.text, data, link)
+
+
+def _form_value(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+class _Watched(io.RawIOBase):
+    """A file that tells how much of it was read."""
+
+    def __init__(self, file: BinaryIO, size: int, progress: Progress | None) -> None:
+        super().__init__()
+        self._file = file
+        self._size = size
+        self._progress = progress
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read on."""
+        data = self._file.read(size)
+        if self._progress is not None:
+            self._progress(self._file.tell(), self._size)
+        return data
+
+    def fileno(self) -> int:
+        """Let the length be asked."""
+        return self._file.fileno()
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go back, to send it again."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Tell where it stands."""
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        """Tell that it can go back."""
+        return True
+
+    def readable(self) -> bool:
+        """Tell that it can be read."""
+        return True

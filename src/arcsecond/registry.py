@@ -1,0 +1,309 @@
+"""The one table of resources: command, module and routes are built from it.
+
+It holds data, never callables, and imports the standard library only, so that
+``arcsecond --help`` can read it without loading anything else. A test proves
+that the three faces and ``/schema`` agree with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Verb = Literal["list", "read", "create", "update", "delete"]
+Key = Literal["name", "uuid", "integer", "norad", "username", "id", "none"]
+
+LIST: Verb = "list"
+READ: Verb = "read"
+CREATE: Verb = "create"
+UPDATE: Verb = "update"
+DELETE: Verb = "delete"
+
+LOOK: tuple[Verb, ...] = (LIST, READ)
+KEEP: tuple[Verb, ...] = (LIST, READ, CREATE, UPDATE, DELETE)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A value that can be given when a resource is created or updated."""
+
+    name: str
+    help: str
+    kind: Literal["text", "uuid", "file", "flag", "list", "number", "coordinates"] = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource of the API.
+
+    Attributes
+    ----------
+    name
+        Its endpoint, its command and its attribute on the client.
+    summary
+        One line for help texts and the schema.
+    key
+        What identifies one: a name, a UUID, an integer, ...; "none" where
+        there is just one.
+    verbs
+        What can be done with it.
+    schema
+        Where its shape is declared, as "module:Struct" below arcsecond.schemas.
+    change
+        Where the shape of a create or update is declared; "" for read-only ones.
+    private
+        Whether only its owner sees it unless it was made public.
+    aliases
+        Other names for the command and the path.
+    parent
+        The resource it lives in: its address follows the parent's key.
+    fields
+        What create and update take, as options of the command.
+    filters
+        Query parameters that a list understands.
+    paged
+        Whether its list always comes as {count, next, previous, results}.
+    example
+        A command line for the help text.
+    """
+
+    name: str
+    summary: str
+    key: Key
+    verbs: tuple[Verb, ...]
+    schema: str
+    change: str = ""
+    private: bool = False
+    aliases: tuple[str, ...] = ()
+    parent: str = ""
+    fields: tuple[Field, ...] = ()
+    filters: tuple[str, ...] = ()
+    paged: bool = False
+    example: str = ""
+    constant: str = ""
+    command: bool = True
+
+    @property
+    def endpoint_constant(self) -> str:
+        """The name of its constant on ``ArcsecondAPI``."""
+        return "ENDPOINT_" + (self.constant or self.name.upper())
+
+    @property
+    def path(self) -> str:
+        """The path of its list, with ``{parent}`` where the parent's key goes."""
+        return f"/{self.parent}/{{parent}}/{self.name}/" if self.parent else f"/{self.name}/"
+
+
+_NAME = Field("name", "Its name.")
+_SITE = Field("observing_site", "UUID of the observing site.", "uuid")
+_TELESCOPE = Field("telescope", "UUID of the telescope.", "uuid")
+_INSTRUMENT = Field("instrument", "UUID of the instrument.", "uuid")
+_JOURNAL = Field("journal", "Free text.")
+_TAGS = Field("tags", "Tags, separated by commas.", "list")
+
+RESOURCES: tuple[Resource, ...] = (
+    Resource("me", "Your own profile.", "none", (READ,), "people:Profile", example="arcsecond me"),
+    Resource(
+        "objects",
+        "Astronomical objects, by any of their names.",
+        "name",
+        LOOK,
+        "catalogues:AstronomicalObject",
+        aliases=("o",),
+        paged=True,
+        example='arcsecond objects "HD 5980"',
+    ),
+    Resource(
+        "exoplanets",
+        "Exoplanets, by any of their names.",
+        "name",
+        LOOK,
+        "catalogues:Exoplanet",
+        paged=True,
+        example='arcsecond exoplanets "51 Peg b"',
+    ),
+    Resource(
+        "findingcharts",
+        "Finding charts of an object.",
+        "name",
+        (READ,),
+        "observatory:FindingChart",
+        example='arcsecond findingcharts "HD 5980"',
+    ),
+    Resource(
+        "standardstars",
+        "Standard stars nearest to a position.",
+        "none",
+        (LIST,),
+        "catalogues:StandardStar",
+        filters=("around", "count"),
+        command=False,
+    ),
+    Resource(
+        "catalogues",
+        "The catalogues at hand, with their sources.",
+        "id",
+        LOOK,
+        "catalogues:Catalogue",
+        command=False,
+    ),
+    Resource(
+        "telegrams/ATel",
+        "Astronomer's Telegrams that were imported.",
+        "integer",
+        LOOK,
+        "activities:Telegram",
+        constant="TELEGRAMS_ATEL",
+        command=False,
+    ),
+    Resource(
+        "observingsites",
+        "Observing sites.",
+        "uuid",
+        LOOK,
+        "observatory:ObservingSite",
+        aliases=("sites",),
+        example="arcsecond observingsites",
+    ),
+    Resource(
+        "telescopes",
+        "Telescopes.",
+        "uuid",
+        LOOK,
+        "observatory:Telescope",
+        example="arcsecond telescopes",
+    ),
+    Resource(
+        "instruments",
+        "Instruments.",
+        "uuid",
+        LOOK,
+        "observatory:Instrument",
+        example="arcsecond instruments",
+    ),
+    Resource(
+        "satellites",
+        "Satellites and their orbital elements.",
+        "norad",
+        LOOK,
+        "observatory:Satellite",
+        example="arcsecond satellites 25544",
+    ),
+    Resource(
+        "profiles",
+        "People.",
+        "username",
+        LOOK,
+        "people:Profile",
+        paged=True,
+        example="arcsecond profiles",
+    ),
+    Resource(
+        "observingruns",
+        "Your observing runs.",
+        "uuid",
+        KEEP,
+        "records:ObservingRun",
+        "records:ObservingRunChange",
+        private=True,
+        aliases=("runs",),
+        fields=(_NAME, _SITE, _JOURNAL, _TAGS),
+        filters=("name",),
+        example='arcsecond observingruns create --name "Winter run"',
+    ),
+    Resource(
+        "nightlogs",
+        "Your night logs.",
+        "uuid",
+        KEEP,
+        "records:NightLog",
+        "records:NightLogChange",
+        private=True,
+        aliases=("logs",),
+        fields=(
+            _NAME,
+            Field("date", "Date of the evening, YYYY-MM-DD."),
+            _TELESCOPE,
+            Field("observing_run", "UUID of the observing run.", "uuid"),
+            _JOURNAL,
+            _TAGS,
+        ),
+        filters=("name", "date", "telescope"),
+        example="arcsecond nightlogs create --date 2026-11-22",
+    ),
+    Resource(
+        "datasets",
+        "Your datasets.",
+        "uuid",
+        KEEP,
+        "archive:Dataset",
+        "archive:DatasetChange",
+        private=True,
+        fields=(
+            _NAME,
+            Field("description", "What it holds."),
+            _TELESCOPE,
+            _INSTRUMENT,
+            _TAGS,
+            Field("is_public", "Whether everyone may see it.", "flag"),
+        ),
+        filters=("name", "tags"),
+        example='arcsecond datasets create --name "this is a new dataset"',
+    ),
+    Resource(
+        "fitsfiles",
+        "The FITS files of a dataset.",
+        "integer",
+        KEEP,
+        "archive:FitsFile",
+        "archive:FitsFileChange",
+        private=True,
+        aliases=("datafiles",),
+        parent="datasets",
+        fields=(Field("file", "The file to upload.", "file"), _NAME, _TAGS),
+        filters=("name", "tags"),
+        example="arcsecond fitsfiles <dataset uuid> create --file <path>",
+    ),
+    Resource(
+        "activities",
+        "What is being observed now: the ten latest.",
+        "integer",
+        KEEP,
+        "activities:Activity",
+        "activities:ActivityChange",
+        fields=(
+            Field("title", "A short title."),
+            Field("content", "The text."),
+            _SITE,
+            _TELESCOPE,
+            _INSTRUMENT,
+            Field("target", "Name of the target."),
+            Field("coordinates", "Position as RA,DEC in decimal degrees (ICRS).", "coordinates"),
+            Field("organisation", "Name of the organisation."),
+            Field("collaboration", "Name of the collaboration."),
+        ),
+        example='arcsecond activities create --title "your title" --content "the content"',
+    ),
+)
+
+BY_NAME: dict[str, Resource] = {r.name: r for r in RESOURCES}
+BY_ALIAS: dict[str, Resource] = {
+    name: r for r in RESOURCES for name in (r.name, *r.aliases) if not name.startswith("telegrams")
+}
+
+INFRASTRUCTURE: tuple[str, ...] = ("auth", "health", "live", "login", "schema", "static")
+"""First path segments beside the resources."""
+
+KEPT: tuple[str, ...] = (
+    "admin", "api", "archive", "assets", "datalink", "datapackages", "docs", "download", "embedded",
+    "files", "help", "media", "members", "metrics", "organisations", "people", "scs", "server",
+    "settings", "sia", "soda", "ssap", "tap", "targetlists", "targets", "telegrams", "tus",
+    "uploadkeys", "uploads", "vo", "vospace", "www",
+)  # fmt: skip
+"""First path segments kept for the future: no organisation may take them."""
+
+
+def reserved() -> frozenset[str]:
+    """Return every first path segment that can never be an organisation."""
+    names = {name.split("/")[0] for r in RESOURCES for name in (r.name, *r.aliases)}
+    return frozenset({*names, *INFRASTRUCTURE, *KEPT})

@@ -1,0 +1,116 @@
+"""Datasets and FITS files, as the API gives and takes them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+Tags = list[str] | str
+
+
+class Dataset(msgspec.Struct, kw_only=True):
+    """A dataset: a named set of files. Volume is in bytes."""
+
+    uuid: str
+    name: str
+    description: str = ""
+    profile: str
+    is_public: bool
+    creation_date: datetime
+    last_update: datetime
+    telescope: str | None = None
+    instrument: str | None = None
+    tags: list[str]
+    tag_array: list[str]
+    data_files_count: int
+    data_files_volume: int
+
+
+class DatasetChange(msgspec.Struct, kw_only=True):
+    """Body of a create or an update; what is missing stays as it is."""
+
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    telescope: str | UnsetType | None = UNSET
+    instrument: str | UnsetType | None = UNSET
+    tags: Tags | UnsetType = UNSET
+    is_public: bool | UnsetType = UNSET
+
+
+class Hdu(msgspec.Struct, kw_only=True):
+    """One header and data unit.
+
+    ``data_type`` is img, bintab, ascitab, groups, any or undef; ``shape`` is in
+    FITS order, NAXIS1 first. ``header`` and ``header_string`` (cards of 80
+    characters) come with a single file, not in lists.
+    """
+
+    index: int
+    name: str
+    data_type: str
+    shape: list[int]
+    dimension_x: int | None = None
+    dimension_y: int | None = None
+    dimension_z: int | None = None
+    compression: str | None = None
+    header: dict[str, Any] | None = None
+    header_string: str | None = None
+
+
+class Position(msgspec.Struct, kw_only=True):
+    """A position in ICRS, degrees; ``source`` says whether WCS or pointing gave it."""
+
+    system: str = "ICRS"
+    right_ascension: float
+    declination: float
+    source: str
+
+
+class FitsFile(msgspec.Struct, kw_only=True):
+    """A FITS file.
+
+    ``sha256`` is of the bytes as they were sent, ``content_sha256`` of the
+    unpacked FITS (null when it cannot be unpacked whole). ``start`` is UTC,
+    ``exposure`` in seconds. What the headers do not say is null. ``problems``
+    tells which HDU is damaged, and why.
+    """
+
+    pk: int
+    id: int
+    name: str
+    dataset: str
+    profile: str
+    version: int
+    size: int
+    sha256: str
+    content_size: int | None = None
+    content_sha256: str | None = None
+    packing: str | None = None
+    creation_date: datetime
+    last_update: datetime
+    tags: list[str]
+    tag_array: list[str]
+    is_fits: bool = True
+    target: str | None = None
+    target_name: str | None = None
+    position: Position | None = None
+    start: datetime | None = None
+    exposure: float | None = None
+    filter: str | None = None
+    instrument: str | None = None
+    telescope: str | None = None
+    kind: str | None = None
+    hdus: list[Hdu]
+    problems: list[str]
+    file: str
+    download_url: str
+
+
+class FitsFileChange(msgspec.Struct, kw_only=True):
+    """Body of an update without a file; what is missing stays as it is."""
+
+    name: str | UnsetType = UNSET
+    tags: Tags | UnsetType = UNSET

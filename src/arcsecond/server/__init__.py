@@ -1,0 +1,1 @@
+"""The server: one application, on the network by ``serve`` or inside a process."""

@@ -1,0 +1,1 @@
+"""What is being observed now, and its live feed."""

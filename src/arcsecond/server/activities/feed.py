@@ -1,0 +1,147 @@
+"""The live feed: the table is watched, whoever writes to it.
+
+One watcher per process: SQLite tells by ``data_version`` that any other
+connection, in any process, has committed; PostgreSQL notifies. Subscribers
+then look for rows behind the last key they have seen, so nothing is lost when
+a message is, and a reader who was away resumes from ``Last-Event-ID``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+import msgspec
+import sqlalchemy as sa
+
+from arcsecond.schemas.activities import Activity
+from arcsecond.server.activities.service import CHANNEL, newer_than, newest_key
+from arcsecond.server.context import Backend, Viewer
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 0.1
+HEARTBEAT_S = 15.0
+
+
+class Feed:
+    """The feed of one process.
+
+    Attributes
+    ----------
+    readers
+        How many follow it now.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._changed = asyncio.Condition()
+        self._turn = 0
+        self.readers = 0
+        self._closing = False
+        self._watcher: asyncio.Task[None] | None = None
+        self._answers: dict[tuple[int, Viewer, int], asyncio.Task[list[Activity]]] = {}
+
+    async def follow(self, viewer: Viewer, after: int | None) -> AsyncIterator[bytes]:
+        """Yield events for one reader until the server or the reader ends.
+
+        Parameters
+        ----------
+        after
+            Key of the last activity the reader has; None to begin now.
+        """
+        self.readers += 1
+        if self._watcher is None:
+            self._watcher = asyncio.create_task(self._watch())
+        try:
+            last = await self._newest(viewer) if after is None else after
+            yield b"retry: 2000\n\n"
+            while not self._closing:
+                turn = self._turn
+                for activity in await self._behind(turn, viewer, last):
+                    last = activity.pk
+                    yield _event(activity)
+                if self._turn == turn and not await self._wait(turn):
+                    yield b": still here\n\n"
+        finally:
+            self.readers -= 1
+
+    async def close(self) -> None:
+        """End every reader and the watcher."""
+        self._closing = True
+        await self._announce()
+        if self._watcher is not None:
+            self._watcher.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watcher
+
+    async def _newest(self, viewer: Viewer) -> int:
+        return await asyncio.to_thread(newest_key, self._backend, viewer)
+
+    async def _behind(self, turn: int, viewer: Viewer, last: int) -> list[Activity]:
+        """Ask once for all readers who stand at the same place and see the same."""
+        question = (turn, viewer, last)
+        if question not in self._answers:
+            if len(self._answers) > 100:
+                self._answers.clear()
+            self._answers[question] = asyncio.create_task(
+                asyncio.to_thread(newer_than, self._backend, viewer, last)
+            )
+        return await asyncio.shield(self._answers[question])
+
+    async def _wait(self, turn: int) -> bool:
+        """Wait for a change; False when it is time for a heartbeat."""
+        try:
+            async with asyncio.timeout(HEARTBEAT_S), self._changed:
+                await self._changed.wait_for(lambda: self._turn != turn or self._closing)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _announce(self) -> None:
+        async with self._changed:
+            self._turn += 1
+            self._changed.notify_all()
+
+    async def _watch(self) -> None:
+        watch = self._watch_sqlite if self._backend.db.local else self._watch_postgres
+        while not self._closing:
+            try:
+                await watch()
+            except (sa.exc.SQLAlchemyError, ConnectionError):
+                logger.exception("the feed lost its database; trying again")
+                await asyncio.sleep(2)
+                await self._announce()  # something may have been missed
+
+    async def _watch_sqlite(self) -> None:
+        with self._backend.db.engine.connect() as connection:
+            seen = None
+            while not self._closing:
+                version = connection.scalar(sa.text("PRAGMA data_version"))
+                connection.rollback()
+                if version != seen:
+                    seen = version
+                    await self._announce()
+                # Nobody reads: look less often, but stay warm.
+                await asyncio.sleep(LOOK_EVERY_S if self.readers else 1.0)
+
+    async def _watch_postgres(self) -> None:
+        import psycopg
+
+        url = self._backend.db.engine.url.set(drivername="postgresql")
+        address = url.render_as_string(hide_password=False)
+        try:
+            async with await psycopg.AsyncConnection.connect(address, autocommit=True) as listener:
+                await listener.execute(f"LISTEN {CHANNEL}")
+                await self._announce()
+                async for _ in listener.notifies():
+                    await self._announce()
+        except psycopg.Error as error:
+            raise ConnectionError(str(error)) from error
+
+
+def _event(activity: Activity) -> bytes:
+    data = msgspec.json.encode(activity)
+    return b"id: %d\nevent: activity\ndata: %b\n\n" % (activity.pk, data)

@@ -1,0 +1,117 @@
+"""Turn what a route returns into what was asked for, and errors into answers.
+
+A route returns the API's answer. Someone who wants JSON gets just that; a
+browser gets the page that shows it; ``?format=api`` is the JSON, readable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from litestar import Response
+from litestar.exceptions import HTTPException
+from litestar.types import Receive, Scope, Send
+
+from arcsecond.errors import (
+    ArcsecondError,
+    ArcsecondNotLoggedInError,
+    MethodNotAllowedError,
+    NotFoundError,
+    ServerFaultError,
+    for_status,
+)
+from arcsecond.server.context import AnyRequest, wanted
+from arcsecond.server.crud import Page
+from arcsecond.server.web import pages
+
+logger = logging.getLogger(__name__)
+
+
+class Answer(Response[Any]):
+    """The response of every route: JSON, or the page that shows it."""
+
+    def to_asgi_response(self, app: Any, request: AnyRequest, **kwargs: Any) -> Any:
+        """Render what was asked for."""
+        self.headers.setdefault("Vary", "Accept, Cookie")
+        content = self.content
+        if isinstance(content, Page):
+            if content.next:
+                self.headers["Link"] = f'<{content.next}>; rel="next"'
+            self.content = content.to_wire()
+        opt = request.route_handler.opt
+        kind = wanted(request)
+        if kind == "json" or "resource" not in opt or content is None:
+            return super().to_asgi_response(app, request, **kwargs)
+        if kind == "api":
+            return LaterPage(self, request, lambda: pages.api(request, self.content))
+        return LaterPage(self, request, lambda: pages.page(request, opt, content))
+
+    def render(self, content: Any, media_type: str, enc_hook: Any = None) -> bytes:
+        """Encode JSON by msgspec alone: every answer is made of its structs."""
+        if media_type == "application/json":
+            return msgspec.json.encode(content)
+        return super().render(content, media_type, enc_hook)
+
+
+class LaterPage:
+    """A page that is rendered in a thread, since it may ask the database for more."""
+
+    def __init__(self, answer: Answer, request: AnyRequest, render: Callable[[], str]) -> None:
+        self._answer = answer
+        self._request = request
+        self._render = render
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Render the page and send it."""
+        status = self._answer.status_code or 200
+        page: Response[Any]
+        try:
+            html = await asyncio.to_thread(self._render)
+            page = Response(
+                html, status_code=status, headers=self._answer.headers, media_type="text/html"
+            )
+        except Exception as error:  # noqa: BLE001  # behind the exception handlers
+            page = error_answer(self._request, error)
+        await page.to_asgi_response(None, self._request)(scope, receive, send)
+
+
+def error_answer(request: AnyRequest, error: Exception) -> Response[Any]:
+    """Answer an error in the one shape that all of them have."""
+    ours, headers = _ours(request, error)
+    if wanted(request) != "json":
+        page = pages.error(request, ours)
+        return Response(page, status_code=ours.status, media_type="text/html", headers=headers)
+    return Response(
+        msgspec.json.encode(ours.to_wire()),
+        status_code=ours.status,
+        media_type="application/json",
+        headers=headers,
+    )
+
+
+def _ours(request: AnyRequest, error: Exception) -> tuple[ArcsecondError, dict[str, str]]:
+    headers = {"Vary": "Accept"}
+    path = request.scope["path"]
+    if isinstance(error, ArcsecondError):
+        found = error
+    elif isinstance(error, HTTPException):
+        headers |= {k: v for k, v in (error.headers or {}).items() if k.lower() == "allow"}
+        match error.status_code:
+            case 404:
+                found = NotFoundError(f"Address {path[:200]} not found.")
+            case 405:
+                found = MethodNotAllowedError(f"{path[:200]} does not take {request.method}.")
+            case status:
+                found = for_status(status)(str(error.detail))
+    else:
+        reference = uuid.uuid4().hex[:12]
+        logger.error("%s %s failed, %s", request.method, path, reference, exc_info=error)
+        found = ServerFaultError(f"The server failed; its log tells why under {reference}.")
+    if isinstance(found, ArcsecondNotLoggedInError):
+        headers["WWW-Authenticate"] = 'Token realm="arcsecond"'
+    return found, headers

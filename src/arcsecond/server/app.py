@@ -1,0 +1,189 @@
+"""Put the application together; the only place where everything is known.
+
+``create_app`` makes it from settings, ``serving`` from the environment for the
+processes that ``arcsecond serve`` starts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.enums import ScopeType
+from litestar.static_files import create_static_files_router
+from litestar.types import Receive, Scope, Send
+
+from arcsecond.errors import NotFoundError
+from arcsecond.server.activities.feed import Feed
+from arcsecond.server.activities.routes import routes as activities
+from arcsecond.server.answers import Answer, error_answer
+from arcsecond.server.archive.routes import routes as archive
+from arcsecond.server.archive.sweep import sweep
+from arcsecond.server.catalogues.routes import routes as catalogues
+from arcsecond.server.context import AnyRequest, Backend, to_its_end
+from arcsecond.server.db import Database
+from arcsecond.server.observatory.routes import routes as observatory
+from arcsecond.server.people.access import decide
+from arcsecond.server.people.routes import routes as people
+from arcsecond.server.people.secrets import read_secret
+from arcsecond.server.records.routes import routes as records
+from arcsecond.server.settings import Settings
+from arcsecond.server.storage.folder import FolderStore
+from arcsecond.server.web.routes import routes as web
+
+SLASH = "\ue000"
+"""Stands for a slash inside a segment of a path; no name holds this character."""
+
+SWEEP_EVERY_S = 6 * 3600
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; "
+    "img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+
+
+def open_backend(settings: Settings) -> Backend:
+    """Open database, store and secret; bring the schema up to date."""
+    db = Database(settings)
+    db.prepare()
+    return Backend(settings, db, FolderStore(settings.home), read_secret(settings.secret_path))
+
+
+def create_app(settings: Settings) -> Application:
+    """Make the application."""
+    backend = open_backend(settings)
+    static = create_static_files_router(
+        path="/static",
+        directories=[Path(__file__).parent / "web" / "static"],
+        opt={"anonymous": True},
+    )
+    litestar = Litestar(
+        [*web, *people, *catalogues, *observatory, *archive, *records, *activities, static],
+        before_request=_prepare,
+        response_class=Answer,
+        exception_handlers={Exception: error_answer},
+        openapi_config=None,
+        logging_config=None,
+        lifespan=[_living],
+        state=State({"backend": backend}),
+        # Bodies are read by us, each with the limit that fits it.
+        request_max_body_size=None,
+    )
+    return Application(litestar)
+
+
+def serving() -> Application:
+    """Make the application for a server process."""
+    return create_app(Settings.from_environment())
+
+
+async def _prepare(request: AnyRequest) -> None:
+    """Give names their slashes back and decide who is asking, before any route."""
+    parameters: dict[str, Any] = request.scope["path_params"]
+    for name, value in parameters.items():
+        parameters[name] = value.replace(SLASH, "/") if isinstance(value, str) else value
+    if "\0" in request.scope["path"] or b"%00" in request.scope["query_string"]:
+        raise NotFoundError("An address with a NUL character not found.")
+    await decide(request)
+
+
+@contextlib.asynccontextmanager
+async def _living(app: Litestar) -> AsyncIterator[None]:
+    backend: Backend = app.state.backend
+    app.state.feed = Feed(backend)
+    app.state.last_request = time.monotonic()
+    background = [asyncio.create_task(_sweep_now_and_then(backend))]
+    if backend.settings.idle_seconds:
+        background.append(asyncio.create_task(_end_when_idle(app, backend.settings.idle_seconds)))
+    try:
+        yield
+    finally:
+        for task in background:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await app.state.feed.close()
+        backend.db.close()
+
+
+async def _end_when_idle(app: Litestar, seconds: int) -> None:
+    """End the server that ``--open`` started, after a rest without request or reader."""
+    while True:
+        resting = time.monotonic() - app.state.last_request
+        if resting >= seconds and not app.state.feed.readers:
+            os.kill(os.getppid(), signal.SIGTERM)
+            return
+        await asyncio.sleep(1 + max(0, seconds - resting) / 2)
+
+
+async def _sweep_now_and_then(backend: Backend) -> None:
+    """Sweep leftovers at once, everything when nobody did so for some hours."""
+    marker = backend.settings.home / "swept"
+    while True:
+        age = time.time() - (marker.stat().st_mtime if marker.exists() else 0)
+        if not 0 <= age < SWEEP_EVERY_S:
+            marker.touch()
+            await to_its_end(asyncio.to_thread(sweep, backend))
+        else:
+            await to_its_end(asyncio.to_thread(backend.store.sweep))
+        await asyncio.sleep(SWEEP_EVERY_S)
+
+
+class Application:
+    """The ASGI application: one function before routing, then Litestar.
+
+    It folds ``//``, keeps an encoded slash inside its segment, and adds the
+    headers that every answer carries.
+    """
+
+    def __init__(self, litestar: Litestar) -> None:
+        self.litestar = litestar
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection."""
+        if scope["type"] == ScopeType.HTTP:
+            self.litestar.state.last_request = time.monotonic()
+            scope["raw_path"], scope["path"] = clean_path(scope)
+            send = _with_headers(send)
+        await self.litestar(scope, receive, send)
+
+
+def clean_path(scope: Any) -> tuple[bytes, str]:
+    """Return the path as it was sent, ``//`` folded, and as it is routed."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    raw = raw.partition(b"?")[0]
+    segments = [segment for segment in raw.split(b"/") if segment]
+    ending = b"/" if segments and raw.endswith(b"/") else b""
+    decoded = [
+        unquote_to_bytes(segment).decode("utf-8", "replace").replace("/", SLASH)
+        for segment in segments
+    ]
+    return b"/" + b"/".join(segments) + ending, "/" + "/".join(decoded) + ending.decode()
+
+
+def _with_headers(send: Send) -> Send:
+    async def sending(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            sent = {name.lower() for name, _ in message["headers"]}
+            message["headers"] = [
+                *message["headers"],
+                *(
+                    (name.lower().encode(), value.encode())
+                    for name, value in SECURITY_HEADERS.items()
+                    if name.lower().encode() not in sent
+                ),
+            ]
+        await send(message)
+
+    return sending

@@ -1,0 +1,1 @@
+"""Datasets and files: the reason this product exists."""

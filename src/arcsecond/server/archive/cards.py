@@ -1,0 +1,119 @@
+"""FITS header cards, read by pure functions over text.
+
+Reference: FITS Standard 4.0, section 4; HIERARCH by the ESO convention;
+CONTINUE by section 4.2.1.2.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+
+CARD = 80
+
+Value = str | bool | int | float | None
+
+
+class Values(dict[str, Value | list[str]]):
+    """The values of a header by keyword.
+
+    Attributes
+    ----------
+    units
+        What stands in square brackets before a comment: the unit of the value.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.units: dict[str, str] = {}
+
+
+_STRING = re.compile(r"'((?:[^']|'')*)'")
+_INTEGER = re.compile(r"[+-]?\d+")
+_REAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[EDed][+-]?\d+)?")
+_UNIT = re.compile(r"([A-Z0-9_-]{1,8}) *= [^'/]*/ *\[([^\]]+)\]")
+_COMMENTARY = {"COMMENT", "HISTORY", ""}
+
+
+def parse(text: str) -> Values:
+    """Return the values of a header by keyword.
+
+    A keyword that comes twice keeps its first value. COMMENT, HISTORY and
+    blank keywords become lists of lines. HIERARCH keywords go by what follows
+    that word. A value that is none of the standard's kinds stays text.
+    """
+    values = Values()
+    for keyword, value in _joined(text):
+        if keyword in _COMMENTARY:
+            lines = values.setdefault(keyword, [])
+            if isinstance(lines, list):
+                lines.append(str(value).rstrip())
+        else:
+            values.setdefault(keyword, value)
+    if "[" in text:
+        cards = (text[start : start + CARD] for start in range(0, len(text), CARD))
+        values.units.update((m[1], m[2]) for card in cards if (m := _UNIT.match(card)))
+    blanks = values.get("")
+    if isinstance(blanks, list) and not any(blanks):
+        del values[""]
+    return values
+
+
+def _joined(text: str) -> Iterator[tuple[str, Value]]:
+    """Yield keywords and values, long strings put together again."""
+    open_keyword, open_text = "", ""
+    for start in range(0, len(text), CARD):
+        card = text[start : start + CARD]
+        if open_keyword:
+            more = _STRING.match(card[8:].lstrip()) if card.startswith("CONTINUE") else None
+            if more:
+                open_text = open_text[:-1] + _unquoted(more)
+                if open_text.endswith("&"):
+                    continue
+            yield open_keyword, open_text
+            open_keyword = ""
+            if more:
+                continue
+        keyword, value = _card(card)
+        if isinstance(value, str) and value.endswith("&") and keyword not in _COMMENTARY:
+            open_keyword, open_text = keyword, value
+        else:
+            yield keyword, value
+    if open_keyword:
+        yield open_keyword, open_text
+
+
+def _card(card: str) -> tuple[str, Value]:
+    keyword = card[:8].rstrip().upper()
+    if card[8:10] == "= ":
+        return keyword, _value(card[10:])
+    if keyword == "HIERARCH" and "=" in card:
+        name, _, field = card[8:].partition("=")
+        return " ".join(name.split()).upper(), _value(field)
+    if card[8:9] == "=" and keyword not in _COMMENTARY:  # a blank is missing behind it
+        return keyword, _value(card[9:])
+    if keyword in _COMMENTARY:
+        return keyword, card[8:]
+    return keyword, None
+
+
+def _value(field: str) -> Value:
+    field = field.strip()
+    if quoted := _STRING.match(field):
+        return _unquoted(quoted)
+    plain = field.partition("/")[0].strip()
+    if plain in ("T", "F"):
+        return plain == "T"
+    if _INTEGER.fullmatch(plain) and len(plain) < 19:  # fits into 64 bits
+        return int(plain)
+    if _REAL.fullmatch(plain):
+        number = float(plain.upper().replace("D", "E"))
+        if math.isfinite(number):
+            return number
+    return plain or None
+
+
+def _unquoted(match: re.Match[str]) -> str:
+    """Return the text between quotes; trailing blanks mean nothing."""
+    return match.group(1).replace("''", "'").rstrip()

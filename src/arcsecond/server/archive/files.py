@@ -1,0 +1,319 @@
+"""FITS files: kept before they are recorded, recorded before they are acknowledged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, BinaryIO
+from uuid import UUID
+
+import sqlalchemy as sa
+from msgspec import UNSET
+from sqlalchemy.dialects import postgresql, sqlite
+
+from arcsecond.errors import ConflictError, NotFoundError
+from arcsecond.schemas.archive import FitsFile, FitsFileChange, Hdu, Position
+from arcsecond.server.archive.cards import parse
+from arcsecond.server.archive.ingest import Frame, read_frame
+from arcsecond.server.archive.service import DATASET, has_tag
+from arcsecond.server.archive.tables import LIVE, blobs, datasets, files, headers, versions
+from arcsecond.server.archive.transfers import clean_name
+from arcsecond.server.context import Backend, Viewer
+from arcsecond.server.crud import SqlListing, clean_tags, parse_integer, parse_uuid
+from arcsecond.server.db import now
+from arcsecond.server.people.owned import change, find, new_row, trash
+from arcsecond.server.people.tables import users
+from arcsecond.server.people.visibility import may_change, signed_in, visible_to
+from arcsecond.server.storage import Incoming
+
+FILE = "File"
+
+
+def may_upload(backend: Backend, viewer: Viewer, dataset: str, file: str | None = None) -> None:
+    """Refuse an upload before its bytes are read."""
+    signed_in(viewer, "fitsfiles:update" if file else "fitsfiles:create")
+    with backend.db.read() as connection:
+        row = find(connection, viewer, datasets, parse_uuid(dataset, DATASET), DATASET)
+        may_change(viewer, row.owner, f"{DATASET} {dataset}")
+        if file is not None:
+            _find(connection, viewer, dataset, file)
+
+
+def list_files(
+    backend: Backend, viewer: Viewer, dataset: str, filters: dict[str, str]
+) -> SqlListing[FitsFile]:
+    """List the files of a dataset in the order in which they came."""
+    uuid = parse_uuid(dataset, DATASET)
+    with backend.db.read() as connection:
+        find(connection, viewer, datasets, uuid, DATASET)
+    statement = _select(viewer).where(files.c.dataset == uuid)
+    if "name" in filters:
+        statement = statement.where(files.c.path == filters["name"])
+    for tag in clean_tags(filters.get("tags", "")):
+        statement = statement.where(has_tag(backend, files, tag))
+    return SqlListing(backend.db, statement, (files.c.pk,), _shaped)
+
+
+def read_file(backend: Backend, viewer: Viewer, dataset: str, key: str) -> FitsFile:
+    """Return a file by its pk or its name, with the headers of its HDUs."""
+    with backend.db.read() as connection:
+        row = _find(connection, viewer, dataset, key)
+        file = _shaped(connection, [row])[0]
+        statement = sa.select(headers).where(headers.c.file == row.pk, headers.c.n == row.current)
+        for header in connection.execute(statement):
+            hdu = file.hdus[header.hdu]
+            hdu.header_string = header.cards
+            hdu.header = dict(parse(header.cards))
+    return file
+
+
+def open_file(
+    backend: Backend, viewer: Viewer, dataset: str, key: str
+) -> tuple[FitsFile, BinaryIO]:
+    """Return a file and its bytes, open for reading."""
+    with backend.db.read() as connection:
+        row = _find(connection, viewer, dataset, key)
+        file = _shaped(connection, [row])[0]
+    return file, backend.store.open(file.sha256)
+
+
+def add_file(
+    backend: Backend,
+    viewer: Viewer,
+    dataset: str,
+    name: str,
+    incoming: Incoming,
+    tags: str = "",
+) -> tuple[FitsFile, bool]:
+    """Keep an upload as a new file of a dataset.
+
+    Returns
+    -------
+    tuple
+        The file, and whether it is new: the same content under the same name
+        is there already.
+
+    Raises
+    ------
+    ConflictError
+        The name is taken by other content.
+    """
+    frame = read_frame(incoming, backend.settings.max_unpacked_bytes)
+    incoming.finish()
+    with backend.db.write() as connection:
+        uuid = _locked_dataset(connection, viewer, dataset)
+        there = connection.execute(
+            _select(viewer).where(files.c.dataset == uuid, files.c.path == name)
+        ).one_or_none()
+        if there is not None:
+            if there.blob != incoming.sha256:
+                raise _taken(name, there.pk, dataset)
+            pk = there.pk
+        else:
+            row = new_row(
+                viewer,
+                "fitsfiles:create",
+                dataset=uuid,
+                path=name,
+                current=1,
+                tags=clean_tags(tags),
+            )
+            pk = connection.execute(sa.insert(files).values(row).returning(files.c.pk)).scalar_one()
+            _keep_version(connection, incoming, frame, pk, 1)
+    return read_file(backend, viewer, dataset, str(pk)), there is None
+
+
+def update_file(
+    backend: Backend,
+    viewer: Viewer,
+    dataset: str,
+    key: str,
+    body: FitsFileChange,
+    incoming: Incoming | None = None,
+) -> FitsFile:
+    """Change the name or the tags of a file, or give it new content.
+
+    It keeps its pk; the old version is kept. All of it happens, or nothing.
+    """
+    values: dict[str, Any] = {}
+    if body.name is not UNSET:
+        values["path"] = clean_name(body.name)
+    if body.tags is not UNSET:
+        values["tags"] = clean_tags(body.tags)
+    frame = None
+    if incoming is not None:
+        frame = read_frame(incoming, backend.settings.max_unpacked_bytes)
+        incoming.finish()
+    with backend.db.write() as connection:
+        uuid = _locked_dataset(connection, viewer, dataset, action="fitsfiles:update")
+        row = _find(connection, viewer, dataset, key)
+        if "path" in values:
+            other = _select(viewer).where(
+                files.c.dataset == uuid, files.c.path == values["path"], files.c.pk != row.pk
+            )
+            if there := connection.execute(other).one_or_none():
+                raise _taken(values["path"], there.pk, dataset)
+        if incoming is not None and frame is not None and row.blob != incoming.sha256:
+            values["current"] = row.current + 1
+            _keep_version(connection, incoming, frame, row.pk, row.current + 1)
+        change(connection, viewer, files, row.pk, FILE, "fitsfiles:update", **values)
+    return read_file(backend, viewer, dataset, str(row.pk))
+
+
+def delete_file(backend: Backend, viewer: Viewer, dataset: str, key: str) -> None:
+    """Delete a file."""
+    with backend.db.write() as connection:
+        signed_in(viewer, "fitsfiles:delete")
+        row = _find(connection, viewer, dataset, key)
+        trash(connection, viewer, files, row.pk, FILE, "fitsfiles:delete")
+
+
+def _locked_dataset(
+    connection: sa.Connection, viewer: Viewer, dataset: str, action: str = "fitsfiles:create"
+) -> UUID:
+    """Find a dataset of the viewer's own and keep others from writing into it meanwhile."""
+    signed_in(viewer, action)
+    uuid = parse_uuid(dataset, DATASET)
+    row = find(connection, viewer, datasets, uuid, DATASET)
+    may_change(viewer, row.owner, f"{DATASET} {dataset}")
+    connection.execute(sa.select(datasets.c.uuid).where(datasets.c.uuid == uuid).with_for_update())
+    return uuid
+
+
+def _keep_version(
+    connection: sa.Connection, incoming: Incoming, frame: Frame, pk: int, n: int
+) -> None:
+    """Make the bytes durable, then record them in the same transaction.
+
+    The row of the blob is written, and so locked, before its bytes get their
+    name: a sweeper that is about to unlink the same content waits, or is waited
+    for.
+    """
+    values = {"sha256": incoming.sha256, "size": incoming.size, "created_at": now()}
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    connection.execute(
+        insert(blobs)
+        .values(values)
+        .on_conflict_do_update(
+            index_elements=[blobs.c.sha256], set_={"state": LIVE, "dying_since": None}
+        )
+    )
+    incoming.keep()
+    told = frame.observation
+    connection.execute(
+        sa.insert(versions).values(
+            file=pk,
+            n=n,
+            blob=values["sha256"],
+            created_at=now(),
+            packing=frame.packing,
+            content_size=frame.content_size if frame.content_sha256 else None,
+            content_sha256=frame.content_sha256,
+            target=told.target,
+            ra_deg=told.ra_deg,
+            dec_deg=told.dec_deg,
+            position_source=told.position_source,
+            start=told.start,
+            exposure_s=told.exposure_s,
+            filter=told.filter,
+            instrument=told.instrument,
+            telescope=told.telescope,
+            kind=told.kind,
+            hdus=frame.hdus,
+            problems=frame.problems,
+        )
+    )
+    rows = [{"file": pk, "n": n, "hdu": i, "cards": c} for i, c in enumerate(frame.headers)]
+    if rows:
+        connection.execute(sa.insert(headers), rows)
+
+
+def _select(viewer: Viewer) -> sa.Select[Any]:
+    described = [c for c in versions.c if c.name not in ("file", "n", "created_at")]
+    return (
+        sa.select(files, *described, blobs.c.size, users.c.username.label("profile"))
+        .join(versions, sa.and_(versions.c.file == files.c.pk, versions.c.n == files.c.current))
+        .join(blobs, blobs.c.sha256 == versions.c.blob)
+        .join(users, users.c.id == files.c.owner)
+        .where(visible_to(viewer, files))
+    )
+
+
+def _find(connection: sa.Connection, viewer: Viewer, dataset: str, key: str) -> sa.Row[Any]:
+    uuid = parse_uuid(dataset, DATASET)
+    find(connection, viewer, datasets, uuid, DATASET)
+    statement = _select(viewer).where(files.c.dataset == uuid)
+    by_pk = key.isascii() and key.isdigit()
+    if by_pk:
+        statement = statement.where(files.c.pk == parse_integer(key, FILE))
+    else:
+        statement = statement.where(files.c.path == key)
+    row = connection.execute(statement).one_or_none()
+    if row is None:
+        raise NotFoundError(f"{FILE} {key[:80]!r} not found.")
+    return row
+
+
+def _taken(name: str, pk: int, dataset: str) -> ConflictError:
+    return ConflictError(
+        f"The name {name!r} is taken in this dataset by file {pk}, which has other content. "
+        "Send yours under another name, replace that file, or delete it first.",
+        hint=f"Type `arcsecond fitsfiles {dataset} update {pk} --file <path>` to replace it.",
+    )
+
+
+def _shaped(_connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[FitsFile]:
+    return [_file(row) for row in rows]
+
+
+def _file(row: sa.Row[Any]) -> FitsFile:
+    located = row.ra_deg is not None
+    address = f"/datasets/{row.dataset}/fitsfiles/{row.pk}/download/"
+    return FitsFile(
+        pk=row.pk,
+        id=row.pk,
+        name=row.path,
+        dataset=str(row.dataset),
+        profile=row.profile,
+        version=row.current,
+        size=row.size,
+        sha256=row.blob,
+        content_size=row.content_size,
+        content_sha256=row.content_sha256,
+        packing=row.packing,
+        creation_date=row.created_at,
+        last_update=row.updated_at,
+        tags=row.tags,
+        tag_array=row.tags,
+        target=row.target,
+        target_name=row.target,
+        position=Position(
+            right_ascension=row.ra_deg, declination=row.dec_deg, source=row.position_source
+        )
+        if located
+        else None,
+        start=row.start,
+        exposure=row.exposure_s,
+        filter=row.filter,
+        instrument=row.instrument,
+        telescope=row.telescope,
+        kind=row.kind,
+        hdus=[_hdu(hdu) for hdu in row.hdus],
+        problems=row.problems,
+        file=address,
+        download_url=address,
+    )
+
+
+def _hdu(described: dict[str, Any]) -> Hdu:
+    lengths = described["shape"]
+    x, y, z = (*lengths[:3], None, None, None)[:3]
+    return Hdu(
+        index=described["index"],
+        name=described["name"],
+        data_type=described["data_type"],
+        shape=lengths,
+        dimension_x=x,
+        dimension_y=y,
+        dimension_z=z,
+        compression=described["compression"],
+    )

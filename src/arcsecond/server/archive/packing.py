@@ -1,0 +1,128 @@
+"""Compressed files are read as they are: gzip, bzip2, compress and one-member zip.
+
+They are told by their first bytes, not by their names. Tile compression (.fz)
+is FITS itself and needs nothing here.
+"""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import gzip
+import hashlib
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, cast
+
+from arcsecond.errors import NotFitsError, TooLargeError
+
+_CHUNK = 1 << 20
+_MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\x1f\x9d": "compress", b"PK\x03\x04": "zip"}
+_DAMAGE = (EOFError, OSError, ValueError, zlib.error, zipfile.BadZipFile, RuntimeError, IndexError)
+
+
+@dataclass(slots=True)
+class Content:
+    """The FITS bytes inside what was sent.
+
+    Attributes
+    ----------
+    packing
+        How it was packed, None when it was not.
+    sha256
+        Digest of the unpacked bytes; None when they did not come out whole.
+    problem
+        Why they did not, "" when they did.
+    """
+
+    file: BinaryIO
+    size: int
+    packing: str | None = None
+    sha256: str | None = None
+    problem: str = ""
+
+
+def detect(start: bytes) -> str | None:
+    """Return how a file is packed, by its first bytes."""
+    return next((name for magic, name in _MAGIC.items() if start.startswith(magic)), None)
+
+
+@contextlib.contextmanager
+def unpacked(file: BinaryIO, packing: str, scratch: BinaryIO, limit: int) -> Iterator[Content]:
+    """Unpack a file into a scratch file.
+
+    Parameters
+    ----------
+    limit
+        Most bytes it may unpack to.
+
+    Raises
+    ------
+    TooLargeError
+        It unpacks to more; a decompression bomb ends here.
+    NotFitsError
+        A zip file holds no member, or several.
+    """
+    content = Content(scratch, 0, packing)
+    digest = hashlib.sha256()
+    with scratch, contextlib.ExitStack() as stack:
+        for chunk in _chunks(file, packing, stack, content):
+            content.size += len(chunk)
+            if content.size > limit:
+                raise TooLargeError(f"The file unpacks to more than {limit} bytes.")
+            digest.update(chunk)
+            scratch.write(chunk)
+        scratch.flush()
+        content.sha256 = None if content.problem else digest.hexdigest()
+        yield content
+
+
+def _chunks(
+    file: BinaryIO, packing: str, stack: contextlib.ExitStack, content: Content
+) -> Iterator[bytes]:
+    """Yield what comes out; damage ends it and is told in ``content``."""
+    try:
+        stream = stack.enter_context(_open(file, packing))
+        chunk = stream.read(_CHUNK)
+    except _DAMAGE as error:
+        content.problem = _described(packing, content.size, error)
+        return
+    while chunk:
+        yield chunk
+        try:
+            chunk = stream.read(_CHUNK)
+        except _DAMAGE as error:
+            content.problem = _described(packing, content.size, error)
+            return
+
+
+def _described(packing: str, size: int, error: Exception) -> str:
+    reason = str(error).rstrip(".") or type(error).__name__
+    return f"The {packing} stream is damaged after {size} unpacked bytes: {reason}."
+
+
+def _open(file: BinaryIO, packing: str) -> contextlib.AbstractContextManager[BinaryIO]:
+    match packing:
+        case "gzip":
+            return cast(BinaryIO, gzip.GzipFile(fileobj=file))
+        case "bzip2":
+            return cast(BinaryIO, bz2.BZ2File(file))
+        case "compress":
+            import uncompresspy
+
+            return cast(
+                BinaryIO,
+                uncompresspy.open(file, "rb", warn_truncation=False, save_checkpoints=False),
+            )
+        case _:
+            return _only_member(file)
+
+
+def _only_member(file: BinaryIO) -> BinaryIO:
+    archive = zipfile.ZipFile(file)
+    members = [m for m in archive.infolist() if not m.is_dir()]
+    if len(members) != 1:
+        raise NotFitsError(f"The zip file holds {len(members)} files; send one file at a time.")
+    return cast(BinaryIO, archive.open(members[0]))

@@ -1,0 +1,122 @@
+"""Routes of datasets and their files."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, BinaryIO
+from urllib.parse import quote
+
+from litestar import Response, delete, get, post, route
+from litestar.response import Stream
+
+from arcsecond.errors import InvalidInputError
+from arcsecond.registry import BY_NAME
+from arcsecond.schemas.archive import FitsFile, FitsFileChange
+from arcsecond.server.archive import files
+from arcsecond.server.archive.service import Datasets
+from arcsecond.server.archive.transfers import PIECE, Upload, is_multipart, received
+from arcsecond.server.context import (
+    AnyRequest,
+    backend_of,
+    base_url,
+    read_body,
+    reading,
+    to_struct,
+    writing,
+)
+from arcsecond.server.crud import listed, record_routes
+from arcsecond.server.storage import Incoming
+
+_ALL = ["/datasets/{dataset:str}/fitsfiles/", "/datasets/{dataset:str}/datafiles/"]
+_ONE = [path + "{key:str}/" for path in _ALL]
+
+
+@get(_ALL, opt={"resource": "fitsfiles", "verb": "list"})
+async def list_files(request: AnyRequest, dataset: str) -> Any:
+    known = BY_NAME["fitsfiles"].filters
+    filters = {k: v for k, v in request.query_params.items() if k in known}
+    return await listed(
+        request,
+        lambda backend, viewer: files.list_files(backend, viewer, dataset, filters),
+        present=lambda file: _present(request, file),
+    )
+
+
+@post(_ALL, opt={"resource": "fitsfiles", "verb": "create"})
+async def create_file(request: AnyRequest, dataset: str) -> Response[FitsFile]:
+    await reading(request, files.may_upload, dataset)
+    if not is_multipart(request):
+        raise _no_file()
+    async with received(request, backend_of(request)) as upload:
+        incoming, tags = _file_of(upload), upload.fields.get("tags", "")
+        file, new = await writing(request, files.add_file, dataset, upload.name, incoming, tags)
+    return Response(_present(request, file), status_code=201 if new else 200)
+
+
+@get(_ONE, opt={"resource": "fitsfiles", "verb": "read"})
+async def read_file(request: AnyRequest, dataset: str, key: str) -> FitsFile:
+    return _present(request, await reading(request, files.read_file, dataset, key))
+
+
+@route(_ONE, http_method=["PUT", "PATCH"], opt={"resource": "fitsfiles", "verb": "update"})
+async def update_file(request: AnyRequest, dataset: str, key: str) -> FitsFile:
+    await reading(request, files.may_upload, dataset, key)
+    if not is_multipart(request):
+        body = await read_body(request, FitsFileChange)
+        return _present(request, await writing(request, files.update_file, dataset, key, body))
+    async with received(request, backend_of(request)) as upload:
+        body = to_struct(upload.fields, FitsFileChange)
+        file = await writing(request, files.update_file, dataset, key, body, upload.incoming)
+    return _present(request, file)
+
+
+@delete(_ONE, opt={"resource": "fitsfiles", "verb": "delete"})
+async def delete_file(request: AnyRequest, dataset: str, key: str) -> None:
+    await writing(request, files.delete_file, dataset, key)
+
+
+@get([path + "download/" for path in _ONE])
+async def download(request: AnyRequest, dataset: str, key: str) -> Stream:
+    file, content = await reading(request, files.open_file, dataset, key)
+    return Stream(
+        _pieces(content),
+        media_type="application/fits" if file.packing is None else "application/octet-stream",
+        headers={
+            "Content-Length": str(file.size),
+            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name, safe='')}",
+            "ETag": f'"{file.sha256}"',
+        },
+    )
+
+
+async def _pieces(content: BinaryIO) -> AsyncIterator[bytes]:
+    with content:
+        while piece := await asyncio.to_thread(content.read, PIECE):
+            yield piece
+
+
+def _file_of(upload: Upload) -> Incoming:
+    if upload.incoming is None:
+        raise _no_file()
+    return upload.incoming
+
+
+def _no_file() -> InvalidInputError:
+    return InvalidInputError(fields={"file": ["No file was submitted."]})
+
+
+def _present(request: AnyRequest, file: FitsFile) -> FitsFile:
+    file.file = file.download_url = base_url(request) + file.download_url
+    return file
+
+
+routes = [
+    *record_routes("datasets", Datasets()),
+    list_files,
+    create_file,
+    read_file,
+    update_file,
+    delete_file,
+    download,
+]

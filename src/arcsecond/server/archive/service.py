@@ -1,0 +1,134 @@
+"""Datasets: named sets of files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+from msgspec import UNSET
+
+from arcsecond.schemas.archive import Dataset, DatasetChange
+from arcsecond.server.archive.tables import blobs, datasets, files, versions
+from arcsecond.server.context import Backend, Viewer
+from arcsecond.server.crud import SqlListing, clean_tags, clean_text, parse_uuid
+from arcsecond.server.db import now
+from arcsecond.server.observatory.service import check_equipment
+from arcsecond.server.people.owned import change, find, new_row, trash, with_owner
+from arcsecond.server.people.tables import PRIVATE, PUBLIC
+from arcsecond.server.people.visibility import signed_in
+
+DATASET = "Dataset"
+DESCRIPTION = 100_000
+"""Longest description, in characters."""
+
+
+class Datasets:
+    """Datasets."""
+
+    def list_(
+        self, backend: Backend, viewer: Viewer, filters: dict[str, str]
+    ) -> SqlListing[Dataset]:
+        """List the datasets a viewer may see, the newest first."""
+        statement = with_owner(datasets, viewer)
+        if "name" in filters:
+            statement = statement.where(datasets.c.name == filters["name"])
+        for tag in clean_tags(filters.get("tags", "")):
+            statement = statement.where(has_tag(backend, datasets, tag))
+        order = (datasets.c.created_at, datasets.c.uuid)
+        return SqlListing(backend.db, statement, order, _shaped, descending=True)
+
+    def read(self, backend: Backend, viewer: Viewer, key: str) -> Dataset:
+        """Return a dataset."""
+        with backend.db.read() as connection:
+            row = find(connection, viewer, datasets, parse_uuid(key, DATASET), DATASET)
+            return _shaped(connection, [row])[0]
+
+    def create(self, backend: Backend, viewer: Viewer, body: DatasetChange) -> Dataset:
+        """Make a dataset."""
+        signed_in(viewer)
+        name = clean_text("name", None if body.name is UNSET else body.name)
+        row = new_row(viewer, "datasets:create", uuid=uuid4(), tags=[])
+        row |= self._values(body) | {"name": name}
+        with backend.db.write() as connection:
+            connection.execute(sa.insert(datasets).values(row))
+        return self.read(backend, viewer, str(row["uuid"]))
+
+    def update(self, backend: Backend, viewer: Viewer, key: str, body: DatasetChange) -> Dataset:
+        """Change a dataset."""
+        uuid = parse_uuid(key, DATASET)
+        with backend.db.write() as connection:
+            find(connection, viewer, datasets, uuid, DATASET)
+            values = self._values(body)
+            change(connection, viewer, datasets, uuid, DATASET, "datasets:update", **values)
+        return self.read(backend, viewer, key)
+
+    def delete(self, backend: Backend, viewer: Viewer, key: str) -> None:
+        """Delete a dataset and its files."""
+        uuid = parse_uuid(key, DATASET)
+        with backend.db.write() as connection:
+            trash(connection, viewer, datasets, uuid, DATASET, "datasets:delete")
+            alive = sa.and_(files.c.dataset == uuid, files.c.deleted_at.is_(None))
+            connection.execute(sa.update(files).where(alive).values(deleted_at=now()))
+
+    def _values(self, body: DatasetChange) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        if body.name is not UNSET:
+            values["name"] = clean_text("name", body.name)
+        if body.description is not UNSET:
+            values["description"] = clean_text(
+                "description", body.description, longest=DESCRIPTION, blank=True
+            )
+        if body.tags is not UNSET:
+            values["tags"] = clean_tags(body.tags)
+        if body.is_public is not UNSET:
+            values["visibility"] = PUBLIC if body.is_public else PRIVATE
+        given = {"telescope": body.telescope, "instrument": body.instrument}
+        used = {k: v for k, v in given.items() if not isinstance(v, type(UNSET))}
+        if used:
+            checked = check_equipment(**used)
+            values |= {k: checked[k] for k in used}
+        return values
+
+
+def has_tag(backend: Backend, table: sa.Table, tag: str) -> sa.ColumnElement[bool]:
+    """Return the condition that a row carries a tag."""
+    if backend.db.local:
+        each = sa.func.json_each(table.c.tags).table_valued("value")
+        return sa.exists(sa.select(1).select_from(each).where(each.c.value == tag))
+    return sa.cast(table.c.tags, sa.dialects.postgresql.JSONB).contains([tag])
+
+
+def _shaped(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Dataset]:
+    totals = _totals(connection, [row.uuid for row in rows])
+    return [
+        Dataset(
+            uuid=str(row.uuid),
+            name=row.name,
+            description=row.description,
+            profile=row.profile,
+            is_public=row.visibility == PUBLIC,
+            creation_date=row.created_at,
+            last_update=row.updated_at,
+            telescope=None if row.telescope is None else str(row.telescope),
+            instrument=None if row.instrument is None else str(row.instrument),
+            tags=row.tags,
+            tag_array=row.tags,
+            data_files_count=totals.get(row.uuid, (0, 0))[0],
+            data_files_volume=totals.get(row.uuid, (0, 0))[1],
+        )
+        for row in rows
+    ]
+
+
+def _totals(connection: sa.Connection, uuids: list[UUID]) -> dict[UUID, tuple[int, int]]:
+    """Return how many files, and how many bytes, each dataset holds."""
+    statement = (
+        sa.select(files.c.dataset, sa.func.count(), sa.func.sum(blobs.c.size))
+        .join(versions, sa.and_(versions.c.file == files.c.pk, versions.c.n == files.c.current))
+        .join(blobs, blobs.c.sha256 == versions.c.blob)
+        .where(files.c.dataset.in_(uuids), files.c.deleted_at.is_(None))
+        .group_by(files.c.dataset)
+    )
+    return {uuid: (count, int(size)) for uuid, count, size in connection.execute(statement)}

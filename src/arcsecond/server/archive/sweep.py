@@ -1,0 +1,116 @@
+"""Clean up what nobody can reach any more; safe at any time, beside anything.
+
+Nothing is unlinked at once. What was deleted is purged after a month; a blob
+that no version refers to is marked as dying, waits a day, is looked at again,
+and only then unlinked. An upload that meets a dying blob revives it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from arcsecond.server.archive.tables import (
+    DYING,
+    LIVE,
+    blobs,
+    datasets,
+    files,
+    headers,
+    versions,
+)
+from arcsecond.server.context import Backend
+from arcsecond.server.db import now
+
+logger = logging.getLogger(__name__)
+
+TRASH = timedelta(days=30)
+DEATH = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How much was cleaned up."""
+
+    leftovers: int
+    purged: int
+    dying: int
+    unlinked: int
+
+
+def sweep(backend: Backend) -> Swept:
+    """Clean up once."""
+    swept = Swept(
+        leftovers=backend.store.sweep(),
+        purged=_purge(backend),
+        dying=_mark(backend) + _adopt(backend),
+        unlinked=_unlink(backend),
+    )
+    if any((swept.leftovers, swept.purged, swept.dying, swept.unlinked)):
+        logger.info("swept: %s", swept)
+    return swept
+
+
+def _purge(backend: Backend) -> int:
+    """Forget the files, and then the datasets, that were deleted a month ago."""
+    before = now() - TRASH
+    with backend.db.write() as connection:
+        old = sa.select(files.c.pk).where(files.c.deleted_at < before).scalar_subquery()
+        connection.execute(sa.delete(headers).where(headers.c.file.in_(old)))
+        connection.execute(sa.delete(versions).where(versions.c.file.in_(old)))
+        purged = connection.execute(sa.delete(files).where(files.c.deleted_at < before)).rowcount
+        used = sa.select(files.c.dataset)
+        connection.execute(
+            sa.delete(datasets).where(datasets.c.deleted_at < before, datasets.c.uuid.not_in(used))
+        )
+    return purged
+
+
+def _unreferenced() -> sa.ColumnElement[bool]:
+    return ~sa.exists(sa.select(1).where(versions.c.blob == blobs.c.sha256))
+
+
+def _mark(backend: Backend) -> int:
+    with backend.db.write() as connection:
+        marking = sa.update(blobs).where(blobs.c.state == LIVE, _unreferenced())
+        return connection.execute(marking.values(state=DYING, dying_since=now())).rowcount
+
+
+def _adopt(backend: Backend) -> int:
+    """Give bytes that have no row one that is dying: their process died before it wrote one."""
+    with backend.db.read() as connection:
+        known = set(connection.scalars(sa.select(blobs.c.sha256)))
+    adopted = 0
+    for sha256 in set(backend.store.digests()) - known:
+        with contextlib.suppress(sa.exc.IntegrityError), backend.db.write() as connection:
+            where = sa.select(blobs.c.sha256).where(blobs.c.sha256 == sha256)
+            if connection.scalar(where) is None and backend.store.exists(sha256):
+                row = {"sha256": sha256, "size": 0, "state": DYING}
+                connection.execute(
+                    sa.insert(blobs).values(**row, dying_since=now(), created_at=now())
+                )
+                adopted += 1
+    return adopted
+
+
+def _unlink(backend: Backend) -> int:
+    """Unlink what has been dying for a day and is still referred to by nobody.
+
+    The row is deleted first, in the same transaction: whoever uploads the same
+    content meanwhile waits for it, and then puts the bytes back.
+    """
+    dead = sa.and_(blobs.c.state == DYING, blobs.c.dying_since < now() - DEATH, _unreferenced())
+    with backend.db.read() as connection:
+        candidates = list(connection.scalars(sa.select(blobs.c.sha256).where(dead)))
+    unlinked = 0
+    for sha256 in candidates:
+        with backend.db.write() as connection:
+            gone = connection.execute(sa.delete(blobs).where(blobs.c.sha256 == sha256, dead))
+            if gone.rowcount:
+                backend.store.delete(sha256)
+                unlinked += 1
+    return unlinked

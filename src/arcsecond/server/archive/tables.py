@@ -1,0 +1,97 @@
+"""Datasets, and the bytes of files in three steps: blobs, versions, files.
+
+A blob is content, known by its digest. A version says that a file had this
+content, and what its headers told. A file is a name in a dataset; it keeps its
+key when it is replaced.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from arcsecond.server.db import LONG_INTEGER, UtcDateTime, metadata
+from arcsecond.server.people.tables import ownership, stamps
+
+LIVE = "live"
+DYING = "dying"
+
+datasets = sa.Table(
+    "datasets",
+    metadata,
+    sa.Column("uuid", sa.Uuid, primary_key=True),
+    *ownership(),
+    *stamps(),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("description", sa.Text, nullable=False, server_default=""),
+    sa.Column("telescope", sa.Uuid),
+    sa.Column("instrument", sa.Uuid),
+    sa.Column("tags", sa.JSON, nullable=False),
+)
+
+blobs = sa.Table(
+    "blobs",
+    metadata,
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.String(8), nullable=False, server_default=LIVE),
+    sa.Column("dying_since", UtcDateTime),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+)
+
+files = sa.Table(
+    "files",
+    metadata,
+    sa.Column("pk", LONG_INTEGER, primary_key=True),
+    sa.Column("owner", LONG_INTEGER, sa.ForeignKey("users.id"), nullable=False, index=True),
+    sa.Column("deleted_at", UtcDateTime),
+    *stamps(),
+    sa.Column("dataset", sa.Uuid, sa.ForeignKey("datasets.uuid"), nullable=False),
+    sa.Column("path", sa.String(1024), nullable=False),
+    sa.Column("current", sa.Integer, nullable=False, comment="n of its present version"),
+    sa.Column("tags", sa.JSON, nullable=False),
+    sa.Index(
+        "uq_files_living_path",
+        "dataset",
+        "path",
+        unique=True,
+        sqlite_where=sa.text("deleted_at IS NULL"),
+        postgresql_where=sa.text("deleted_at IS NULL"),
+    ),
+    sqlite_autoincrement=True,
+    # A file is seen by whoever sees its dataset.
+    info={"inside": ("dataset", "datasets", "uuid")},
+)
+
+versions = sa.Table(
+    "versions",
+    metadata,
+    sa.Column("file", LONG_INTEGER, sa.ForeignKey("files.pk"), primary_key=True),
+    sa.Column("n", sa.Integer, primary_key=True),
+    sa.Column("blob", sa.String(64), sa.ForeignKey("blobs.sha256"), nullable=False, index=True),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("packing", sa.String(8), comment="null: sent as plain FITS"),
+    sa.Column("content_size", sa.BigInteger),
+    sa.Column("content_sha256", sa.String(64)),
+    sa.Column("target", sa.String(255)),
+    sa.Column("ra_deg", sa.Double),
+    sa.Column("dec_deg", sa.Double),
+    sa.Column("position_source", sa.String(16)),
+    sa.Column("start", UtcDateTime),
+    sa.Column("exposure_s", sa.Double),
+    sa.Column("filter", sa.String(255)),
+    sa.Column("instrument", sa.String(255)),
+    sa.Column("telescope", sa.String(255)),
+    sa.Column("kind", sa.String(32)),
+    sa.Column("hdus", sa.JSON, nullable=False, comment="what each HDU is, without its header"),
+    sa.Column("problems", sa.JSON, nullable=False),
+)
+
+headers = sa.Table(
+    "headers",
+    metadata,
+    sa.Column("file", LONG_INTEGER, primary_key=True),
+    sa.Column("n", sa.Integer, primary_key=True),
+    sa.Column("hdu", sa.Integer, primary_key=True),
+    sa.Column("cards", sa.Text, nullable=False, comment="80 characters each, without END"),
+    sa.ForeignKeyConstraint(["file", "n"], ["versions.file", "versions.n"]),
+)

@@ -1,0 +1,1 @@
+"""Objects, exoplanets, standard stars: read-only, offline first."""

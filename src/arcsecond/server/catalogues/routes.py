@@ -1,0 +1,70 @@
+"""Routes of the catalogues."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import get
+
+from arcsecond.errors import InvalidInputError
+from arcsecond.schemas.catalogues import AstronomicalObject, Catalogue, Exoplanet
+from arcsecond.server.catalogues import service
+from arcsecond.server.context import AnyRequest, reading
+from arcsecond.server.crud import listed
+
+
+@get("/objects/", opt={"resource": "objects", "verb": "list"})
+async def list_objects(request: AnyRequest) -> Any:
+    return await listed(request, service.list_objects, enveloped=True)
+
+
+@get("/objects/{key:str}/", opt={"resource": "objects", "verb": "read"})
+async def read_object(request: AnyRequest, key: str) -> AstronomicalObject:
+    return await reading(request, service.read_object, key)
+
+
+@get("/exoplanets/", opt={"resource": "exoplanets", "verb": "list"})
+async def list_exoplanets(request: AnyRequest) -> Any:
+    search = request.query_params.get("search", "")
+    return await listed(
+        request, lambda backend, viewer: service.list_exoplanets(backend, viewer, search),
+        enveloped=True,
+    )  # fmt: skip
+
+
+@get("/exoplanets/{key:str}/", opt={"resource": "exoplanets", "verb": "read"})
+async def read_exoplanet(request: AnyRequest, key: str) -> Exoplanet:
+    return await reading(request, service.read_exoplanet, key)
+
+
+@get("/standardstars/", opt={"resource": "standardstars", "verb": "list"})
+async def list_standard_stars(request: AnyRequest) -> Any:
+    query = request.query_params
+    around, count = query.get("around", ""), query.get("count", "5")
+    if not (count.isascii() and count.isdigit()) or not 0 < int(count[:9]) <= 1000:
+        raise InvalidInputError(fields={"count": [f"{count[:40]!r} is not from 1 to 1000."]})
+    return await listed(
+        request,
+        lambda backend, viewer: service.list_standard_stars(backend, viewer, around, int(count)),
+    )
+
+
+@get("/catalogues/", opt={"resource": "catalogues", "verb": "list"})
+async def list_catalogues(request: AnyRequest) -> Any:
+    return await listed(request, service.list_catalogues)
+
+
+@get("/catalogues/{key:str}/", opt={"resource": "catalogues", "verb": "read"})
+async def read_catalogue(request: AnyRequest, key: str) -> Catalogue:
+    return await reading(request, service.read_catalogue, key)
+
+
+routes = [
+    list_objects,
+    read_object,
+    list_exoplanets,
+    read_exoplanet,
+    list_standard_stars,
+    list_catalogues,
+    read_catalogue,
+]

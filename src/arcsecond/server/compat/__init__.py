@@ -1,0 +1,1 @@
+"""Paths, bodies and names that older clients use, all in one place."""

@@ -1,0 +1,266 @@
+"""What every route needs: the backend, who is asking, the body, the answer.
+
+A route is ``return await reading(request, service.function, ...)``. The service
+gets the backend and the viewer first; it knows nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+from litestar import Request
+
+from arcsecond.errors import InvalidInputError, TooLargeError
+from arcsecond.server.db import Database
+from arcsecond.server.serving import serving_address
+from arcsecond.server.settings import Settings
+from arcsecond.server.storage import Store
+
+P = ParamSpec("P")
+T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
+IN_PROCESS = "arcsecond.in_process"
+"""The entry of an ASGI scope that only code in this process can make."""
+
+AnyRequest = Request[Any, Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What services work on."""
+
+    settings: Settings
+    db: Database
+    store: Store
+    secret: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who is asking.
+
+    Attributes
+    ----------
+    id
+        Their row in ``users``; None for a stranger.
+    how
+        How they are known: not at all, by a key, by a token, by a browser's
+        session, or as the owner of the embedded server.
+    scopes
+        What they may write; None for everything that is theirs.
+    """
+
+    id: int | None = None
+    username: str = ""
+    is_admin: bool = False
+    how: Literal["stranger", "key", "token", "session", "owner"] = "stranger"
+    scopes: frozenset[str] | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether they signed in."""
+        return self.id is not None
+
+
+STRANGER = Viewer()
+
+
+def backend_of(request: AnyRequest) -> Backend:
+    """Return the backend of the application that answers."""
+    backend: Backend = request.app.state.backend
+    return backend
+
+
+def viewer_of(request: AnyRequest) -> Viewer:
+    """Return who is asking, as it was decided before the route was called."""
+    viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]  # our own entry
+    return viewer
+
+
+async def reading(
+    request: AnyRequest,
+    service: Callable[Concatenate[Backend, Viewer, P], T],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """Call a service that reads: inline on the local file, else in a thread."""
+    backend = backend_of(request)
+    if backend.db.local:
+        return service(backend, viewer_of(request), *args, **kwargs)
+    return await writing(request, service, *args, **kwargs)
+
+
+async def writing(
+    request: AnyRequest,
+    service: Callable[Concatenate[Backend, Viewer, P], T],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """Call a service that may wait, in a thread.
+
+    It is waited for even when the request is given up: what it works on stays
+    as it is until it is done.
+    """
+    return await to_its_end(
+        asyncio.to_thread(service, backend_of(request), viewer_of(request), *args, **kwargs)
+    )
+
+
+async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """Await some work; when that is cancelled, wait for the work all the same."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
+def base_url(request: AnyRequest) -> str:
+    """Return the address people reach this server at, without trailing slash.
+
+    The embedded server has one only while the same directory is being served;
+    otherwise its addresses are paths.
+    """
+    settings = backend_of(request).settings
+    if IN_PROCESS in request.scope:
+        return serving_address(settings.serving_path) or ""
+    return settings.public_url or str(request.base_url).rstrip("/")
+
+
+Wanted = Literal["json", "api", "html"]
+
+
+def wanted(request: AnyRequest) -> Wanted:
+    """Tell what the asker wants: JSON, the readable page of it, or the page.
+
+    ``?format=`` decides; otherwise a browser is known by putting text/html
+    before JSON in its Accept header (RFC 9110, 12.5.1).
+    """
+    match request.query_params.get("format", ""):
+        case "json":
+            return "json"
+        case "api":
+            return "api"
+    accept = request.headers.get("accept", "")
+    if "text/html" not in accept:
+        return "json"
+    weights = _weights(accept)
+    asked_json = weights.get("application/json", -1.0)
+    return "html" if weights.get("text/html", 0.0) > asked_json else "json"
+
+
+def _weights(accept: str) -> dict[str, float]:
+    weights: dict[str, float] = {}
+    for part in accept.split(","):
+        kind, *parameters = [p.strip() for p in part.split(";")]
+        weight = 1.0
+        for parameter in parameters:
+            if parameter.startswith("q="):
+                try:
+                    weight = float(parameter[2:])
+                except ValueError:
+                    weight = 0.0
+        weights[kind.lower()] = weight
+    return weights
+
+
+async def read_body(request: AnyRequest, shape: type[S]) -> S:
+    """Read a body: JSON, a form, multipart without file, or nothing at all.
+
+    Raises
+    ------
+    InvalidInputError
+        It cannot be read, or a field has the wrong type. Unknown fields are ignored.
+    TooLargeError
+        It is larger than the setting allows.
+    """
+    return to_struct(await read_fields(request), shape)
+
+
+async def read_fields(request: AnyRequest) -> dict[str, Any]:
+    """Read a body as a plain object, before its fields are checked."""
+    raw = await read_bytes(request, backend_of(request).settings.max_body_bytes)
+    if not raw:
+        return {}
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind == "application/x-www-form-urlencoded":
+        return _form(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
+    if kind == "multipart/form-data":
+        return _multipart(request, raw)
+    try:
+        fields = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInputError(f"The body is no valid JSON: {error}.") from error
+    if not isinstance(fields, dict):
+        raise InvalidInputError("The body has to be one JSON object.")
+    return fields
+
+
+def to_struct(fields: Mapping[str, Any], shape: type[S]) -> S:
+    """Convert the fields of a body; the first wrong one is named."""
+    for name, value in fields.items():
+        if isinstance(value, str) and ("\0" in value or not _encodable(value)):
+            raise InvalidInputError(fields={name: ["This text holds characters that are none."]})
+    try:
+        return msgspec.convert(fields, shape, strict=False)
+    except msgspec.ValidationError as error:
+        message, _, where = str(error).partition(" - at `$.")
+        field = where.rstrip("`").split(".")[0].split("[")[0] or "non_field_errors"
+        raise InvalidInputError(fields={field: [message + "."]}) from error
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _form(pairs: list[tuple[str, str]]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in fields:
+            before = fields[name]
+            fields[name] = [*(before if isinstance(before, list) else [before]), value]
+        else:
+            fields[name] = value
+    return fields
+
+
+def _multipart(request: AnyRequest, raw: bytes) -> dict[str, Any]:
+    from multipart import MultipartError, parse_form_data
+
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "CONTENT_TYPE": request.headers.get("content-type", ""),
+        "CONTENT_LENGTH": str(len(raw)),
+        "wsgi.input": io.BytesIO(raw),
+    }
+    try:
+        forms, _files = parse_form_data(environ, strict=True)
+    except MultipartError as error:
+        raise InvalidInputError(f"The multipart body cannot be read: {error}.") from error
+    return _form(list(forms.iterallitems()))
+
+
+async def read_bytes(request: AnyRequest, limit: int) -> bytes:
+    """Read a body as it is, up to a limit."""
+    too_large = TooLargeError(f"The body is larger than {limit} bytes.")
+    if int(request.headers.get("content-length") or 0) > limit:
+        raise too_large
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise too_large
+        parts.append(part)
+    return b"".join(parts)

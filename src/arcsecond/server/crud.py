@@ -1,0 +1,358 @@
+"""Lists in pages, and the checks that every record needs.
+
+A service returns a ``Listing``; the route asks it for what the query string
+wants. Nothing pages by offset: a cursor is the key of the last row seen.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import uuid as uuids
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+import sqlalchemy as sa
+from litestar import delete, get, post, route
+from litestar.response import Stream
+
+from arcsecond.errors import InvalidInputError, NotFoundError
+from arcsecond.registry import BY_NAME
+from arcsecond.schemas import resolve
+from arcsecond.server.context import (
+    AnyRequest,
+    Backend,
+    Viewer,
+    base_url,
+    read_body,
+    reading,
+    wanted,
+    writing,
+)
+from arcsecond.server.db import Database, UtcDateTime
+
+COUNT_BOUND = 10_000
+PAGE_SIZE = 50
+LARGEST_PAGE = 1_000
+BATCH = 500
+
+T = TypeVar("T")
+Cursor = list[Any]
+
+
+class Listing(Protocol[T]):
+    """Something that can be listed in order."""
+
+    def rows(self, after: Cursor | None, limit: int) -> list[tuple[Cursor, T]]:
+        """Return at most ``limit`` rows behind a cursor, each with its own."""
+        ...
+
+    def count(self) -> int:
+        """Return how many there are, at most COUNT_BOUND."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryListing(Generic[T]):
+    """A list that is at hand, in an order of its own."""
+
+    items: Sequence[T]
+
+    def rows(self, after: Cursor | None, limit: int) -> list[tuple[Cursor, T]]:
+        """Return a slice."""
+        first = _as_index(after) + 1
+        return [([i], x) for i, x in enumerate(self.items[first : first + limit], start=first)]
+
+    def count(self) -> int:
+        """Return the length, bounded."""
+        return min(len(self.items), COUNT_BOUND)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlListing(Generic[T]):
+    """A list that a statement yields.
+
+    Attributes
+    ----------
+    statement
+        Without order and limit.
+    order
+        Columns that together are unique, the newest or smallest first.
+    shape
+        Turns rows into what goes over the wire, a batch at a time.
+    descending
+        Whether every column of the order runs downwards.
+    """
+
+    db: Database
+    statement: sa.Select[Any]
+    order: tuple[sa.Column[Any], ...]
+    shape: Callable[[sa.Connection, Sequence[sa.Row[Any]]], list[T]]
+    descending: bool = False
+
+    def rows(self, after: Cursor | None, limit: int) -> list[tuple[Cursor, T]]:
+        """Run the statement behind the cursor."""
+        statement = self.statement
+        if after is not None:
+            key, seen = sa.tuple_(*self.order), sa.tuple_(*self._values(after))
+            statement = statement.where(key < seen if self.descending else key > seen)
+        directions = [c.desc() if self.descending else c.asc() for c in self.order]
+        with self.db.read() as connection:
+            found = connection.execute(statement.order_by(*directions).limit(limit)).all()
+            shaped = self.shape(connection, found)
+        cursors = [[_plain(getattr(row, c.name)) for c in self.order] for row in found]
+        return list(zip(cursors, shaped, strict=True))
+
+    def count(self) -> int:
+        """Count no further than the bound."""
+        bounded = (
+            self.statement.with_only_columns(sa.literal(1), maintain_column_froms=True)
+            .limit(COUNT_BOUND)
+            .subquery()
+        )
+        with self.db.read() as connection:
+            return connection.scalar(sa.select(sa.func.count()).select_from(bounded)) or 0
+
+    def _values(self, after: Cursor) -> list[sa.BindParameter[Any]]:
+        try:
+            return [
+                sa.bindparam(None, _typed(column, value), type_=column.type, unique=True)
+                for column, value in zip(self.order, after, strict=True)
+            ]
+        except (ValueError, TypeError, AttributeError, OverflowError) as error:
+            raise _bad_cursor() from error
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list, or a short list as a whole."""
+
+    items: list[T]
+    next: str | None = None
+    count: int | None = None
+    enveloped: bool = False
+
+    def to_wire(self) -> Any:
+        """Return the bare list, or the envelope."""
+        if not self.enveloped:
+            return self.items
+        return {
+            "count": self.count,
+            "next": self.next,
+            "previous": None,
+            "results": self.items,
+        }
+
+
+async def listed(
+    request: AnyRequest,
+    service: Callable[[Backend, Viewer], Listing[T]],
+    *,
+    enveloped: bool = False,
+    latest: int | None = None,
+    present: Callable[[T], T] = lambda item: item,
+) -> Page[T] | Stream:
+    """Answer a list as the query string wants it.
+
+    Parameters
+    ----------
+    service
+        Makes the listing for who is asking.
+    enveloped
+        Whether it always comes as {count, next, previous, results}.
+    latest
+        How many a bare list holds; None for all of them, streamed.
+    present
+        Last touch to each item, such as absolute addresses.
+    """
+    query = request.query_params
+    enveloped = enveloped or "page" in query or "page_size" in query
+    limit = _limit(query.get("limit") or query.get("page_size"))
+    after = _decode(query.get("cursor"))
+    if query.get("page", "1") != "1" and after is None:
+        raise InvalidInputError(
+            fields={"page": ["Pages after the first are reached by the address in `next`."]}
+        )
+    listing = await reading(request, lambda backend, viewer: service(backend, viewer))
+    for_people = wanted(request) != "json"
+    if limit is None and after is None and not enveloped and not for_people and latest is None:
+        return Stream(_streamed(request, listing, present), media_type="application/json")
+    size = limit or (latest if latest and not enveloped and after is None else PAGE_SIZE)
+    found = await reading(request, lambda _b, _v: listing.rows(after, size + 1))
+    more = len(found) > size
+    bare_and_short = latest is not None and limit is None and not enveloped and after is None
+    return Page(
+        items=[present(item) for _, item in found[:size]],
+        next=_next(request, found[size - 1][0]) if more and not bare_and_short else None,
+        count=await reading(request, lambda _b, _v: listing.count()) if enveloped else None,
+        enveloped=enveloped,
+    )
+
+
+async def _streamed(
+    request: AnyRequest, listing: Listing[T], present: Callable[[T], T]
+) -> AsyncIterator[bytes]:
+    after: Cursor | None = None
+    separator = b"["
+    while True:
+        found = await reading(request, lambda _b, _v, after=after: listing.rows(after, BATCH))  # type: ignore[misc]
+        for _, item in found:
+            yield separator + msgspec.json.encode(present(item))
+            separator = b","
+        if len(found) < BATCH:
+            break
+        after = found[-1][0]
+    yield b"[]" if separator == b"[" else b"]"
+
+
+def _next(request: AnyRequest, cursor: Cursor) -> str:
+    encoded = base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode().rstrip("=")
+    query = [(k, v) for k, v in request.query_params.multi_items() if k not in ("cursor", "page")]
+    path = request.scope["raw_path"].decode("ascii", "replace")
+    return f"{base_url(request)}{path}?{urlencode([*query, ('cursor', encoded)])}"
+
+
+def _limit(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()) or not 0 < int(text[:9]) <= LARGEST_PAGE:
+        raise InvalidInputError(f"A page holds 1 to {LARGEST_PAGE} items, not {text[:40]!r}.")
+    return int(text)
+
+
+def _decode(cursor: str | None) -> Cursor | None:
+    if cursor is None:
+        return None
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        decoded = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except (binascii.Error, msgspec.DecodeError, UnicodeError, ValueError) as error:
+        raise _bad_cursor() from error
+    if not isinstance(decoded, list):
+        raise _bad_cursor()
+    return decoded
+
+
+def _bad_cursor() -> InvalidInputError:
+    return InvalidInputError(fields={"cursor": ["This is no cursor that a `next` address held."]})
+
+
+def _as_index(after: Cursor | None) -> int:
+    match after:
+        case None:
+            return -1
+        case [int(index)] if 0 <= index < 1 << 62:
+            return index
+    raise _bad_cursor()
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _typed(column: sa.Column[Any], value: Any) -> Any:
+    if isinstance(column.type, UtcDateTime):
+        return datetime.fromisoformat(value)
+    if isinstance(column.type, sa.Uuid):
+        return uuids.UUID(value)
+    wanted_type = column.type.python_type
+    if not isinstance(value, wanted_type) or (isinstance(value, int) and abs(value) >= 1 << 63):
+        raise TypeError(value)
+    return value
+
+
+def parse_uuid(text: str, what: str) -> uuids.UUID:
+    """Return the UUID of a path; a malformed one is not found, as a foreign one is."""
+    try:
+        if len(text) not in (32, 36):
+            raise ValueError(text)
+        return uuids.UUID(text)
+    except ValueError:
+        raise NotFoundError(f"{what} {text[:60]!r} not found.") from None
+
+
+def parse_integer(text: str, what: str) -> int:
+    """Return the integer key of a path; anything else is not found."""
+    if text.isascii() and text.isdigit() and len(text) < 19:
+        return int(text)
+    raise NotFoundError(f"{what} {text[:60]!r} not found.")
+
+
+def clean_text(field: str, value: str | None, *, longest: int = 255, blank: bool = False) -> str:
+    """Return a text without blanks around it, checked for length."""
+    text = (value or "").strip()
+    if not text and not blank:
+        raise InvalidInputError(fields={field: ["This field may not be blank."]})
+    if len(text) > longest:
+        raise InvalidInputError(fields={field: [f"This text is longer than {longest} characters."]})
+    return text
+
+
+def clean_tags(value: list[str] | str) -> list[str]:
+    """Return tags, given as a list or separated by commas, each once."""
+    tags = value.split(",") if isinstance(value, str) else value
+    cleaned = [clean_text("tags", tag) for tag in tags if tag.strip()]
+    if len(cleaned) > 1000:
+        raise InvalidInputError(fields={"tags": ["These are more than 1000 tags."]})
+    return list(dict.fromkeys(cleaned))
+
+
+class Records(Protocol):
+    """The five functions of a service whose things are made and kept by people."""
+
+    def list_(self, backend: Backend, viewer: Viewer, filters: dict[str, str]) -> Listing[Any]:
+        """List what the viewer may see."""
+        ...
+
+    def read(self, backend: Backend, viewer: Viewer, key: str) -> Any:
+        """Return one."""
+        ...
+
+    def create(self, backend: Backend, viewer: Viewer, change: Any) -> Any:
+        """Make one and return it."""
+        ...
+
+    def update(self, backend: Backend, viewer: Viewer, key: str, change: Any) -> Any:
+        """Change the fields that are given and return it."""
+        ...
+
+    def delete(self, backend: Backend, viewer: Viewer, key: str) -> None:
+        """Delete it."""
+        ...
+
+
+def record_routes(name: str, records: Records, *, latest: int | None = None) -> list[Any]:
+    """Make the routes of a resource that people make and keep.
+
+    PUT and PATCH are the same: a field that is missing stays as it is.
+    """
+    resource = BY_NAME[name]
+    change = resolve(resource.change)
+    one, many = f"/{name}/{{key:str}}/", f"/{name}/"
+
+    @get(many, opt={"resource": name, "verb": "list"})
+    async def list_(request: AnyRequest) -> Any:
+        filters = {k: v for k, v in request.query_params.items() if k in resource.filters}
+        return await listed(request, lambda b, v: records.list_(b, v, filters), latest=latest)
+
+    @post(many, opt={"resource": name, "verb": "create"})
+    async def create(request: AnyRequest) -> Any:
+        return await writing(request, records.create, await read_body(request, change))
+
+    @get(one, opt={"resource": name, "verb": "read"})
+    async def read(request: AnyRequest, key: str) -> Any:
+        return await reading(request, records.read, key)
+
+    @route(one, http_method=["PUT", "PATCH"], opt={"resource": name, "verb": "update"})
+    async def update(request: AnyRequest, key: str) -> Any:
+        return await writing(request, records.update, key, await read_body(request, change))
+
+    @delete(one, opt={"resource": name, "verb": "delete"})
+    async def remove(request: AnyRequest, key: str) -> None:
+        await writing(request, records.delete, key)
+
+    return [list_, create, read, update, remove]

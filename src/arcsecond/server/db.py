@@ -1,0 +1,226 @@
+"""The database: SQLite in the data directory, or PostgreSQL by one setting.
+
+Services open ``db.read()`` or ``db.write()`` and run Core statements; nothing
+else knows which database it is. A write on SQLite starts with BEGIN IMMEDIATE,
+so that two processes queue instead of failing half-way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Dialect, Engine
+
+from arcsecond.errors import ArcsecondInputValueError, UnavailableError
+from arcsecond.server.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+LONG_INTEGER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+"""A 64-bit integer that SQLite still takes for its row id."""
+
+_NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "lustre"}
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """An aware time in UTC, on databases that forget the zone too."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse naive times, which could mean anything."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone.")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Give back what SQLite dropped."""
+        if value is None:
+            return None
+        moment: datetime = value
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def now() -> datetime:
+    """Return the present time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+class Database:
+    """A connection to the database, made once per process.
+
+    Attributes
+    ----------
+    local
+        Whether it is the SQLite file: bounded reads may then run inline.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.local = settings.local
+        settings.home.mkdir(parents=True, exist_ok=True)
+        self.engine = _sqlite(settings.sqlite_path) if self.local else _postgres(settings)
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open a connection for reading."""
+        with self.engine.connect() as connection, _translated():
+            yield connection
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Open a transaction: all of it happens, or nothing."""
+        with self.engine.connect() as connection, _translated():
+            if self.local:
+                connection = connection.execution_options(immediate=True)
+            with connection.begin():
+                yield connection
+
+    def prepare(self) -> None:
+        """Bring the schema up to date; refuse a database that is newer.
+
+        Alembic is imported only when there is something to do.
+        """
+        from arcsecond.server.migrations import HEAD
+
+        if self.revision() != HEAD:
+            from arcsecond.server.migrations.upgrade import upgrade
+
+            with self.exclusive():
+                upgrade(self)
+
+    def revision(self) -> str | None:
+        """Return the revision the database is at, None when it is empty."""
+        with self.read() as connection:
+            if not sa.inspect(connection).has_table("alembic_version"):
+                return None
+            found = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+            return None if found is None else str(found)
+
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold the one lock of this database that keeps other programs from migrating it."""
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(locked(self.settings.home / "migrating.lock"))
+            if not self.local:
+                connection = stack.enter_context(self.engine.connect())
+                connection.execute(sa.text("SELECT pg_advisory_lock(7215534)"))
+                stack.callback(connection.execute, sa.text("SELECT pg_advisory_unlock(7215534)"))
+            yield
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an advisory lock on a file; it goes with the process, however that ends."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """Turn what an operator can mend into a sentence; leave our own faults alone."""
+    try:
+        yield
+    except sa.exc.OperationalError as error:
+        raise UnavailableError(
+            f"The database cannot be used: {str(error.orig).strip().splitlines()[0]}."
+        ) from error
+
+
+def _sqlite(path: Path) -> Engine:
+    engine = sa.create_engine(
+        sa.URL.create("sqlite", database=str(path)),
+        # pysqlite's own transactions begin late; ours begin when we say so.
+        connect_args={"isolation_level": None, "timeout": 30, "check_same_thread": False},
+        pool_size=16,
+        max_overflow=64,
+    )
+    journal = "DELETE" if on_network_file_system(path) else "WAL"
+    if journal != "WAL":
+        logger.warning("%s is on a network file system: slower, no write-ahead log", path)
+
+    @sa.event.listens_for(engine, "connect")
+    def _connect(connection: sqlite3.Connection, _record: object) -> None:
+        for pragma in (
+            "busy_timeout=30000",
+            f"journal_mode={journal}",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        immediate = connection.get_execution_options().get("immediate")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine
+
+
+def _postgres(settings: Settings) -> Engine:
+    try:
+        url = sa.make_url(settings.database_url)
+    except sa.exc.ArgumentError as error:
+        raise ArcsecondInputValueError(
+            "ARCSECOND_DATABASE_URL is not the address of a database.",
+            hint="Write it like postgresql://user:password@host/database.",
+        ) from error
+    if url.get_backend_name() != "postgresql":
+        raise ArcsecondInputValueError(
+            f"ARCSECOND_DATABASE_URL names {url.get_backend_name()!r}; only PostgreSQL is served.",
+            hint="Leave it away to use SQLite.",
+        )
+    return sa.create_engine(
+        url.set(drivername="postgresql+psycopg"), pool_size=8, max_overflow=24, pool_pre_ping=True
+    )
+
+
+def on_network_file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> bool:
+    """Tell whether a path lies on a file system that other machines share.
+
+    Only Linux says so; elsewhere the answer is False.
+    """
+    try:
+        lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    resolved = path.resolve()
+    best, kind = "", ""
+    for line in lines:
+        fields = line.split()
+        if len(fields) < 3:
+            continue
+        mount = fields[1].replace("\\040", " ")
+        if len(mount) >= len(best) and resolved.is_relative_to(mount):
+            best, kind = mount, fields[2]
+    return kind in _NETWORK_FILE_SYSTEMS

@@ -1,0 +1,1 @@
+"""Sites, telescopes, instruments, and the sky above them."""

@@ -1,0 +1,202 @@
+"""Sites, telescopes, instruments, finding charts and satellites."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from arcsecond.errors import InvalidInputError, NotFoundError
+from arcsecond.schemas.observatory import (
+    FindingChart,
+    Instrument,
+    ObservingSite,
+    Satellite,
+    SatelliteImport,
+    Telescope,
+)
+from arcsecond.server.catalogues.service import coordinates, find_object
+from arcsecond.server.catalogues.starter import table
+from arcsecond.server.context import Backend, Viewer
+from arcsecond.server.crud import MemoryListing, SqlListing, parse_integer, parse_uuid
+from arcsecond.server.db import now
+from arcsecond.server.observatory import chart, tle
+from arcsecond.server.observatory.directory import directory
+from arcsecond.server.observatory.tables import satellites
+from arcsecond.server.people.visibility import administrator
+
+T = TypeVar("T")
+
+
+def list_sites(backend: Backend, viewer: Viewer) -> MemoryListing[ObservingSite]:
+    """List observing sites."""
+    return MemoryListing(list(directory().sites.values()))
+
+
+def read_site(backend: Backend, viewer: Viewer, key: str) -> ObservingSite:
+    """Return an observing site."""
+    return _found(directory().sites, key, "Observing site")
+
+
+def list_telescopes(backend: Backend, viewer: Viewer) -> MemoryListing[Telescope]:
+    """List telescopes."""
+    return MemoryListing(list(directory().telescopes.values()))
+
+
+def read_telescope(backend: Backend, viewer: Viewer, key: str) -> Telescope:
+    """Return a telescope."""
+    return _found(directory().telescopes, key, "Telescope")
+
+
+def list_instruments(backend: Backend, viewer: Viewer) -> MemoryListing[Instrument]:
+    """List instruments."""
+    return MemoryListing(list(directory().instruments.values()))
+
+
+def read_instrument(backend: Backend, viewer: Viewer, key: str) -> Instrument:
+    """Return an instrument."""
+    return _found(directory().instruments, key, "Instrument")
+
+
+def check_equipment(
+    *, site: str | None = None, telescope: str | None = None, instrument: str | None = None
+) -> dict[str, UUID | None]:
+    """Check that a site, a telescope and an instrument exist and belong together.
+
+    Each may be None or "". Returns their UUIDs, under the names of the columns.
+
+    Raises
+    ------
+    InvalidInputError
+        One is unknown, or is not at the other.
+    """
+    known = directory()
+    given: dict[str, tuple[str | None, Mapping[str, object]]] = {
+        "observing_site": (site, known.sites),
+        "telescope": (telescope, known.telescopes),
+        "instrument": (instrument, known.instruments),
+    }
+    uuids: dict[str, UUID | None] = {}
+    for field, (value, rows) in given.items():
+        if not value:
+            uuids[field] = None
+            continue
+        try:
+            uuids[field] = parse_uuid(value, field)
+        except NotFoundError:
+            raise _no_such(field, value) from None
+        if str(uuids[field]) not in rows:
+            raise _no_such(field, value)
+    mounted = known.instruments.get(str(uuids["instrument"]))
+    used = known.telescopes.get(mounted.telescope if mounted else str(uuids["telescope"]))
+    if mounted and uuids["telescope"] and mounted.telescope != str(uuids["telescope"]):
+        raise InvalidInputError(
+            fields={"instrument": [f"{mounted.name} is not at this telescope."]}
+        )
+    if used and uuids["observing_site"] and used.observing_site != str(uuids["observing_site"]):
+        raise InvalidInputError(fields={"telescope": [f"{used.name} is not at this site."]})
+    return uuids
+
+
+def list_charts(backend: Backend, viewer: Viewer, name: str) -> MemoryListing[FindingChart]:
+    """List the finding charts of an object: one, drawn from the tables.
+
+    Its ``image_url`` is a path; the route knows the address before it.
+    """
+    row = find_object(name)
+    width = chart.field_for(table("objects"), row)
+    drawn = FindingChart(
+        pk=1,
+        input=name,
+        astronomical_object=row.name,
+        target=row.name,
+        coordinates=coordinates(row),
+        survey_name="Arcsecond catalogues",
+        width=width,
+        height=width,
+        image_url="chart.svg",
+    )
+    return MemoryListing([drawn])
+
+
+def draw_chart(backend: Backend, viewer: Viewer, name: str) -> str:
+    """Return the finding chart of an object as SVG."""
+    return chart.draw(table("objects"), find_object(name))
+
+
+def list_satellites(backend: Backend, viewer: Viewer) -> SqlListing[Satellite]:
+    """List satellites by NORAD number."""
+    return SqlListing(backend.db, sa.select(satellites), (satellites.c.norad,), _satellites)
+
+
+def read_satellite(backend: Backend, viewer: Viewer, key: str) -> Satellite:
+    """Return a satellite by its NORAD number."""
+    norad = parse_integer(key, "Satellite")
+    with backend.db.read() as connection:
+        statement = sa.select(satellites).where(satellites.c.norad == min(norad, 2**31 - 1))
+        rows = connection.execute(statement).all()
+        if not rows:
+            raise NotFoundError(f"Satellite {key} not found.")
+        return _satellites(connection, rows)[0]
+
+
+def import_satellites(backend: Backend, viewer: Viewer, text: str) -> SatelliteImport:
+    """Import element sets: all of a file or nothing; an older set never replaces a newer one."""
+    administrator(viewer)
+    newest: dict[int, tle.ElementSet] = {}
+    for found in sorted(tle.parse(text), key=lambda elements: elements.epoch):
+        newest[found.norad] = found
+    outcome = SatelliteImport(read=len(newest), added=0, updated=0, unchanged=0)
+    with backend.db.write() as connection:
+        select = sa.select(satellites.c.norad, satellites.c.epoch)
+        known = {row.norad: row.epoch for row in connection.execute(select)}
+        new: list[dict[str, Any]] = []
+        for norad, elements in newest.items():
+            values = {
+                "norad": norad,
+                "name": elements.name,
+                "line_1": elements.line_1,
+                "line_2": elements.line_2,
+                "epoch": elements.epoch,
+                "updated_at": now(),
+            }
+            if norad not in known:
+                new.append(values)
+                outcome.added += 1
+            elif elements.epoch > known[norad]:
+                where = satellites.c.norad == norad
+                connection.execute(sa.update(satellites).where(where).values(values))
+                outcome.updated += 1
+            else:
+                outcome.unchanged += 1
+        if new:
+            connection.execute(sa.insert(satellites), new)
+    return outcome
+
+
+def _satellites(_connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Satellite]:
+    return [
+        Satellite(
+            norad_catalog_number=row.norad,
+            name=row.name,
+            date_updated=row.updated_at,
+            epoch=row.epoch,
+            line_1=row.line_1,
+            line_2=row.line_2,
+            two_lines=f"{row.line_1}\n{row.line_2}",
+        )
+        for row in rows
+    ]
+
+
+def _found(rows: dict[str, T], key: str, what: str) -> T:
+    uuid = parse_uuid(key, what)
+    if found := rows.get(str(uuid)):
+        return found
+    raise NotFoundError(f"{what} {key} not found.")
+
+
+def _no_such(field: str, value: str) -> InvalidInputError:
+    return InvalidInputError(fields={field: [f"There is none with UUID {value[:60]!r}."]})

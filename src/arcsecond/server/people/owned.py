@@ -1,0 +1,75 @@
+"""Find, change and delete what somebody owns; the same for every owned table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from arcsecond.errors import NotFoundError
+from arcsecond.server.context import Viewer
+from arcsecond.server.db import now
+from arcsecond.server.people.tables import users
+from arcsecond.server.people.visibility import may_change, signed_in, visible_to
+
+
+def with_owner(table: sa.Table, viewer: Viewer) -> sa.Select[Any]:
+    """Select what a viewer may see of a table, with the owner's name as ``profile``."""
+    return (
+        sa.select(table, users.c.username.label("profile"))
+        .join(users, users.c.id == table.c.owner)
+        .where(visible_to(viewer, table))
+    )
+
+
+def find(
+    connection: sa.Connection, viewer: Viewer, table: sa.Table, key: object, what: str
+) -> sa.Row[Any]:
+    """Return one row; what may not be seen does not exist.
+
+    Raises
+    ------
+    NotFoundError
+        There is none, or not for this viewer.
+    """
+    (column,) = table.primary_key.columns
+    row = connection.execute(with_owner(table, viewer).where(column == key)).one_or_none()
+    if row is None:
+        raise NotFoundError(f"{what} {key} not found.")
+    return row
+
+
+def new_row(viewer: Viewer, action: str, **values: Any) -> dict[str, Any]:
+    """Return the values of a new row that belongs to the viewer."""
+    moment = now()
+    owner = signed_in(viewer, action)
+    return {"owner": owner, "created_at": moment, "updated_at": moment, **values}
+
+
+def change(
+    connection: sa.Connection,
+    viewer: Viewer,
+    table: sa.Table,
+    key: object,
+    what: str,
+    action: str,
+    **values: Any,
+) -> None:
+    """Change a row of the viewer's own."""
+    signed_in(viewer, action)
+    row = find(connection, viewer, table, key, what)
+    may_change(viewer, row.owner, f"{what} {key}")
+    (column,) = table.primary_key.columns
+    connection.execute(sa.update(table).where(column == key).values(updated_at=now(), **values))
+
+
+def trash(
+    connection: sa.Connection,
+    viewer: Viewer,
+    table: sa.Table,
+    key: object,
+    what: str,
+    action: str,
+) -> None:
+    """Delete a row of the viewer's own: it is hidden at once, and purged after a month."""
+    change(connection, viewer, table, key, what, action, deleted_at=now())

@@ -1,0 +1,424 @@
+"""Accounts: registration, login, keys and profiles."""
+
+from __future__ import annotations
+
+import getpass
+import re
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from arcsecond.errors import (
+    ArcsecondNotLoggedInError,
+    CredentialsError,
+    InvalidInputError,
+    NotAllowedError,
+    NotFoundError,
+)
+from arcsecond.schemas.people import Credentials, Profile, Registration
+from arcsecond.server.context import Backend, Viewer
+from arcsecond.server.crud import Listing, SqlListing, clean_text
+from arcsecond.server.db import now
+from arcsecond.server.people import options
+from arcsecond.server.people.secrets import (
+    derived_key,
+    digest,
+    hash_password,
+    random_key,
+    verify_password,
+)
+from arcsecond.server.people.tables import invitations, keys, users
+from arcsecond.server.people.visibility import UPLOAD_SCOPES, signed_in
+
+LIFETIMES = {
+    "token": timedelta(days=1),
+    "session": timedelta(days=30),
+    "once": timedelta(minutes=2),
+}
+_USERNAME = re.compile(r"\w[\w.+-]{0,149}")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|[^@\s]+@localhost")
+_COMMON = {
+    "password",
+    "12345678",
+    "123456789",
+    "1234567890",
+    "qwertyuiop",
+    "arcsecond",
+    "telescope",
+}
+
+
+def register(backend: Backend, viewer: Viewer, body: Registration) -> str:
+    """Make an account and return a session token.
+
+    Raises
+    ------
+    InvalidInputError
+        With a message per field that is not acceptable.
+    NotAllowedError
+        Registration is closed, or needs an invitation.
+    """
+    mode = options.registration(backend)
+    if mode == "closed":
+        raise NotAllowedError("Registration is closed on this server.")
+    username, email, problems = _checked(body)
+    if problems:
+        raise InvalidInputError(fields=problems)
+    hashed = hash_password(body.password1)
+    with backend.db.write() as connection:
+        if taken := _taken(connection, username, email):
+            raise InvalidInputError(fields=taken)
+        user = _insert_user(connection, username=username, email=email, password=hashed)
+        if mode == "invitation":
+            _use_invitation(connection, body.invitation, user)
+        _keep_derived_keys(connection, backend, user, generation=1)
+        return _new_key(connection, user, "token")
+
+
+def login(backend: Backend, viewer: Viewer, body: Credentials, kind: str = "token") -> str:
+    """Check a password and return a token, or a session for a browser.
+
+    The same work is done whether the account or the password is wrong.
+    """
+    blank = {
+        field: ["This field may not be blank."]
+        for field, value in (("username", body.username), ("password", body.password))
+        if not value.strip()
+    }
+    if blank:
+        raise InvalidInputError(fields=blank)
+    with backend.db.read() as connection:
+        row = connection.execute(sa.select(users).where(_named(body.username))).one_or_none()
+    if not verify_password(row.password if row else None, body.password) or row is None:
+        message = "Unable to log in with provided credentials."
+        raise CredentialsError(message, fields={"non_field_errors": [message]})
+    with backend.db.write() as connection:
+        return _new_key(connection, row.id, kind)
+
+
+def verify_key(backend: Backend, viewer: Viewer, username: str, key: str) -> str:
+    """Check that a key belongs to a user, and return the username as it is written."""
+    owner = viewer_with_key(backend, key, kinds=("access", "upload"))
+    with backend.db.read() as connection:
+        row = connection.execute(sa.select(users).where(_named(username))).one_or_none()
+    if row is None or row.id != owner.id:
+        raise CredentialsError("This key is not one of this user's keys.")
+    return owner.username
+
+
+def viewer_with_key(backend: Backend, key: str, *, kinds: tuple[str, ...]) -> Viewer:
+    """Return whom a key stands for.
+
+    Raises
+    ------
+    ArcsecondNotLoggedInError
+        The key is unknown, revoked or too old.
+    """
+    statement = (
+        sa.select(keys.c.id, keys.c.kind, keys.c.scopes, keys.c.expires_at, keys.c.last_used_at,
+                  users.c.id.label("user"), users.c.username, users.c.is_admin)
+        .join(users, users.c.id == keys.c.owner)
+        .where(keys.c.digest == digest(key), keys.c.kind.in_(kinds), keys.c.revoked_at.is_(None))
+    )  # fmt: skip
+    with backend.db.read() as connection:
+        row = connection.execute(statement).one_or_none()
+    if row is None or (row.expires_at is not None and row.expires_at <= now()):
+        raise ArcsecondNotLoggedInError("This key or token is not valid here, or no longer.")
+    how: Any = {"token": "token", "session": "session"}.get(row.kind, "key")
+    scopes = frozenset(row.scopes) if row.scopes is not None else None
+    return Viewer(row.user, row.username, row.is_admin, how, scopes)
+
+
+def spend_once(backend: Backend, token: str) -> str:
+    """Turn a one-time token into a session; it works a single time."""
+    with backend.db.write() as connection:
+        owner = connection.scalar(
+            sa.delete(keys)
+            .where(keys.c.digest == digest(token), keys.c.kind == "once")
+            .where(keys.c.expires_at > now())
+            .returning(keys.c.owner)
+        )
+        if owner is None:
+            raise ArcsecondNotLoggedInError("This address was used already, or is too old.")
+        return _new_key(connection, owner, "session")
+
+
+def mint_once(backend: Backend, viewer: Viewer) -> str:
+    """Return a token that signs one browser in, once, within two minutes."""
+    user = signed_in(viewer, "sessions:create")
+    with backend.db.write() as connection:
+        return _new_key(connection, user, "once")
+
+
+def revoke(backend: Backend, viewer: Viewer, key: str) -> None:
+    """End a session or a token."""
+    with backend.db.write() as connection:
+        connection.execute(
+            sa.update(keys)
+            .where(keys.c.digest == digest(key), keys.c.kind.in_(("session", "token")))
+            .values(revoked_at=now())
+        )
+
+
+def owner(backend: Backend) -> Viewer:
+    """Return the owner of the embedded server, made at the first request."""
+    statement = sa.select(users.c.id, users.c.username).where(users.c.is_local_owner)
+    with backend.db.read() as connection:
+        row = connection.execute(statement).one_or_none()
+    if row is None:
+        with backend.db.write() as connection:
+            row = connection.execute(statement).one_or_none() or _make_owner(connection, backend)
+    return Viewer(row.id, row.username, True, "owner")
+
+
+def own_profile(backend: Backend, viewer: Viewer) -> Profile:
+    """Return the profile of who is asking."""
+    return read_profile(backend, viewer, _username(backend, signed_in(viewer)))
+
+
+def read_profile(backend: Backend, viewer: Viewer, name: str) -> Profile:
+    """Return a profile: all of it to its owner, who may also ask by e-mail."""
+    with backend.db.read() as connection:
+        row = connection.execute(sa.select(users).where(_named(name))).one_or_none()
+    if row is None or ("@" in name and row.id != viewer.id):
+        raise NotFoundError(f"Profile {name[:60]!r} not found.")
+    return _profile(row, viewer)
+
+
+def list_profiles(backend: Backend, viewer: Viewer, search: str = "") -> Listing[Profile]:
+    """List people by name."""
+    statement = sa.select(users)
+    if search:
+        pattern = "%" + re.sub(r"([%_\\])", r"\\\1", search.casefold()) + "%"
+        statement = statement.where(users.c.folded.like(pattern, escape="\\"))
+    return SqlListing(
+        backend.db,
+        statement,
+        (users.c.folded,),
+        lambda _connection, rows: [_profile(row, viewer) for row in rows],
+    )
+
+
+def read_key(backend: Backend, viewer: Viewer, name: str, kind: str) -> str:
+    """Return the access or upload key of who is asking; derived, never stored."""
+    user = signed_in(viewer, "keys:read")
+    with backend.db.read() as connection:
+        row = connection.execute(sa.select(users).where(_named(name))).one_or_none()
+    if row is None or row.id != user:
+        raise NotFoundError(f"Profile {name[:60]!r} not found.")
+    return derived_key(backend.secret, row.id, kind, row.generation)
+
+
+def set_password(backend: Backend, username: str | None, password: str) -> str:
+    """Set the password of a user, of the local owner for None; every session ends."""
+    if problem := _weak(password, username or ""):
+        raise InvalidInputError(fields={"password": [problem]})
+    hashed = hash_password(password)
+    chosen = owner(backend).username if username is None else username
+    with backend.db.write() as connection:
+        found = connection.scalar(
+            sa.update(users)
+            .where(_named(chosen))
+            .values(password=hashed, updated_at=now())
+            .returning(users.c.id)
+        )
+        if found is None:
+            raise NotFoundError(f"User {chosen!r} not found.")
+        connection.execute(
+            sa.update(keys)
+            .where(keys.c.owner == found, keys.c.kind.in_(("session", "token")))
+            .values(revoked_at=now())
+        )
+    return chosen
+
+
+def add_admin(backend: Backend, username: str, password: str | None = None) -> bool:
+    """Make a user an administrator, and the user too when a password is given.
+
+    Returns
+    -------
+    bool
+        Whether the account is new.
+    """
+    with backend.db.write() as connection:
+        found = connection.scalar(
+            sa.update(users).where(_named(username)).values(is_admin=True).returning(users.c.id)
+        )
+    if found is not None:
+        return False
+    if password is None:
+        raise NotFoundError(f"User {username!r} not found.")
+    name = clean_text("username", username, longest=150)
+    if not _USERNAME.fullmatch(name):
+        raise InvalidInputError(fields={"username": [_USERNAME_RULE]})
+    if problem := _weak(password, name):
+        raise InvalidInputError(fields={"password": [problem]})
+    hashed = hash_password(password)
+    with backend.db.write() as connection:
+        user = _insert_user(connection, username=name, password=hashed, is_admin=True)
+        _keep_derived_keys(connection, backend, user, generation=1)
+    return True
+
+
+def has_admin(backend: Backend) -> bool:
+    """Tell whether somebody can administer this server over the network."""
+    with backend.db.read() as connection:
+        statement = sa.select(users.c.id).where(users.c.is_admin, users.c.password.is_not(None))
+        return connection.execute(statement.limit(1)).one_or_none() is not None
+
+
+def invite(backend: Backend, days: int = 14) -> str:
+    """Return a code that lets one person register."""
+    code = random_key("inv_")
+    with backend.db.write() as connection:
+        connection.execute(
+            sa.insert(invitations).values(
+                digest=digest(code), created_at=now(), expires_at=now() + timedelta(days=days)
+            )
+        )
+    return code
+
+
+_USERNAME_RULE = "Letters, digits and . + - _ only, at most 150, a letter or digit first."
+
+
+def _checked(body: Registration) -> tuple[str, str, dict[str, list[str]]]:
+    problems: dict[str, list[str]] = {}
+    username, email = body.username.strip(), body.email.strip().lower()
+    if not username:
+        problems["username"] = ["This field may not be blank."]
+    elif not _USERNAME.fullmatch(username):
+        problems["username"] = [_USERNAME_RULE]
+    if not email:
+        problems["email"] = ["This field may not be blank."]
+    elif len(email) > 254 or not _EMAIL.fullmatch(email):
+        problems["email"] = ["Enter a valid email address."]
+    if problem := _weak(body.password1, username):
+        problems["password1"] = [problem]
+    elif body.password1 != body.password2:
+        problems["non_field_errors"] = ["The two password fields didn't match."]
+    return username, email, problems
+
+
+def _weak(password: str, username: str) -> str:
+    if not password:
+        return "This field may not be blank."
+    if len(password) < 8:
+        return "This password is too short. It must contain at least 8 characters."
+    if len(password) > 1024:
+        return "This password is longer than 1024 characters."
+    if password.isdigit():
+        return "This password is entirely numeric."
+    if password.casefold() in _COMMON or len(set(password)) < 3:
+        return "This password is too common."
+    if username and password.casefold() == username.casefold():
+        return "The password is too similar to the username."
+    return ""
+
+
+def _taken(connection: sa.Connection, username: str, email: str) -> dict[str, list[str]]:
+    taken: dict[str, list[str]] = {}
+    if connection.scalar(sa.select(users.c.id).where(users.c.folded == username.casefold())):
+        taken["username"] = ["A user with that username already exists."]
+    if connection.scalar(sa.select(users.c.id).where(users.c.email == email)):
+        taken["email"] = ["A user is already registered with this e-mail address."]
+    return taken
+
+
+def _named(name: str) -> sa.ColumnElement[bool]:
+    cleaned = name.strip()
+    if "@" in cleaned:
+        return users.c.email == cleaned.lower()
+    return users.c.folded == cleaned.casefold()
+
+
+def _insert_user(connection: sa.Connection, *, username: str, **values: Any) -> int:
+    statement = (
+        sa.insert(users)
+        .values(
+            username=username,
+            folded=username.casefold(),
+            created_at=now(),
+            updated_at=now(),
+            **values,
+        )
+        .returning(users.c.id)
+    )
+    return int(connection.execute(statement).scalar_one())
+
+
+def _make_owner(connection: sa.Connection, backend: Backend) -> Any:
+    try:
+        name = re.sub(r"[^\w.+-]", "", getpass.getuser())[:100].lstrip(".+-") or "owner"
+    except (KeyError, OSError):  # a user id without a name, as in some containers
+        name = "owner"
+    folded = sa.select(users.c.folded).where(users.c.folded.like(name.casefold() + "%"))
+    taken = set(connection.scalars(folded))
+    candidates = (f"{name}{suffix}" for suffix in ("", *range(2, 10_000)))
+    username = next(c for c in candidates if c.casefold() not in taken)
+    user = _insert_user(connection, username=username, is_admin=True, is_local_owner=True)
+    _keep_derived_keys(connection, backend, user, generation=1)
+    return connection.execute(
+        sa.select(users.c.id, users.c.username).where(users.c.id == user)
+    ).one()
+
+
+def _keep_derived_keys(
+    connection: sa.Connection, backend: Backend, user: int, *, generation: int
+) -> None:
+    for kind, scopes in (("access", None), ("upload", sorted(UPLOAD_SCOPES))):
+        key = derived_key(backend.secret, user, kind, generation)
+        connection.execute(
+            sa.insert(keys).values(
+                owner=user, kind=kind, digest=digest(key), scopes=scopes, created_at=now()
+            )
+        )
+
+
+def _new_key(connection: sa.Connection, user: int, kind: str) -> str:
+    key = random_key()
+    connection.execute(
+        sa.insert(keys).values(
+            owner=user,
+            kind=kind,
+            digest=digest(key),
+            created_at=now(),
+            expires_at=now() + LIFETIMES[kind],
+        )
+    )
+    return key
+
+
+def _use_invitation(connection: sa.Connection, code: str, user: int) -> None:
+    used = connection.execute(
+        sa.update(invitations)
+        .where(invitations.c.digest == digest(code.strip()), invitations.c.used_by.is_(None))
+        .where(invitations.c.expires_at > now())
+        .values(used_by=user)
+    )
+    if used.rowcount != 1:
+        raise NotAllowedError(
+            "Registration on this server needs an invitation, and this is no valid one.",
+        )
+
+
+def _username(backend: Backend, user: int) -> str:
+    with backend.db.read() as connection:
+        return str(connection.scalar(sa.select(users.c.username).where(users.c.id == user)))
+
+
+def _profile(row: Any, viewer: Viewer) -> Profile:
+    profile = Profile(
+        pk=row.id,
+        username=row.username,
+        first_name=row.first_name,
+        last_name=row.last_name,
+        membership_date=row.created_at,
+    )
+    if viewer.id == row.id:
+        profile.email = row.email
+        profile.is_staff = row.is_admin
+        profile.is_local_owner = row.is_local_owner
+        profile.last_update = row.updated_at
+    return profile

@@ -1,0 +1,1 @@
+"""Observing runs and night logs."""

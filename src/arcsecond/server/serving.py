@@ -1,0 +1,71 @@
+"""Where a data directory is being served: a lock file says so.
+
+The serving process holds a lock on the file for as long as it lives, so that a
+file left by a process that was killed is known for what it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from arcsecond.errors import UnavailableError
+
+
+def serving_address(path: Path) -> str | None:
+    """Return the address a directory is served at, None when it is not."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    with os.fdopen(handle, encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:  # somebody holds it: it is true
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                return str(json.load(file)["url"])
+    return None
+
+
+class ServingLock:
+    """Held by the process that serves a directory."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+
+    def announce(self, url: str) -> None:
+        """Say where; called once the server answers."""
+        content = json.dumps({"url": url, "pid": os.getpid()}).encode()
+        os.ftruncate(self._handle, 0)
+        os.pwrite(self._handle, content, 0)
+
+
+@contextlib.contextmanager
+def serving_lock(path: Path) -> Iterator[ServingLock]:
+    """Take the lock of a directory, or say who has it.
+
+    Raises
+    ------
+    UnavailableError
+        Another process serves it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            where = serving_address(path) or "an address it has not told yet"
+            raise UnavailableError(
+                f"{path.parent} is being served already, at {where}.",
+                hint="Use that server, end it first, or set ARCSECOND_HOME to another folder.",
+            ) from error
+        os.ftruncate(handle, 0)
+        yield ServingLock(handle)
+        os.ftruncate(handle, 0)
+    finally:
+        os.close(handle)

@@ -1,0 +1,97 @@
+"""How a server is set up: one frozen value, built at start and passed down.
+
+Each field is read from ``ARCSECOND_`` and its name in capitals.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from arcsecond.config import default_home
+from arcsecond.errors import ArcsecondInputValueError
+
+MiB = 1 << 20
+GiB = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings of a server.
+
+    Attributes
+    ----------
+    home
+        The data directory: database, blobs, secret, lock file. ARCSECOND_HOME.
+    database_url
+        A PostgreSQL address; "" for SQLite in ``home``. ARCSECOND_DATABASE_URL.
+    public_url
+        Where people reach this server; "" to take it from each request.
+        ARCSECOND_PUBLIC_URL.
+    max_body_bytes
+        Largest body that is no upload. ARCSECOND_MAX_BODY_BYTES.
+    max_upload_bytes
+        Largest uploaded file. ARCSECOND_MAX_UPLOAD_BYTES.
+    max_unpacked_bytes
+        Largest size a compressed file may unpack to. ARCSECOND_MAX_UNPACKED_BYTES.
+    idle_seconds
+        A server that was started for ``--open`` ends after so long without a
+        request; 0 for never. ARCSECOND_IDLE_SECONDS.
+    """
+
+    home: Path
+    database_url: str = ""
+    public_url: str = ""
+    max_body_bytes: int = 1 * MiB
+    max_upload_bytes: int = 100 * GiB
+    max_unpacked_bytes: int = 8 * GiB
+    idle_seconds: int = 0
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
+        """Read the settings from the environment.
+
+        Raises
+        ------
+        ArcsecondInputValueError
+            A number is none, or is below zero.
+        """
+
+        def number(name: str, default: int) -> int:
+            text = environ.get(name, "").strip()
+            if text and not (text.isascii() and text.isdigit()):
+                raise ArcsecondInputValueError(f"{name} is {text!r}, not a whole number.")
+            return int(text) if text else default
+
+        fallback = cls(home=default_home(environ))
+        return cls(
+            home=fallback.home,
+            database_url=environ.get("ARCSECOND_DATABASE_URL", ""),
+            public_url=environ.get("ARCSECOND_PUBLIC_URL", "").rstrip("/"),
+            max_body_bytes=number("ARCSECOND_MAX_BODY_BYTES", fallback.max_body_bytes),
+            max_upload_bytes=number("ARCSECOND_MAX_UPLOAD_BYTES", fallback.max_upload_bytes),
+            max_unpacked_bytes=number("ARCSECOND_MAX_UNPACKED_BYTES", fallback.max_unpacked_bytes),
+            idle_seconds=number("ARCSECOND_IDLE_SECONDS", fallback.idle_seconds),
+        )
+
+    @property
+    def local(self) -> bool:
+        """Whether the database is the SQLite file in ``home``."""
+        return not self.database_url
+
+    @property
+    def sqlite_path(self) -> Path:
+        """Where that file is."""
+        return self.home / "arcsecond.sqlite"
+
+    @property
+    def secret_path(self) -> Path:
+        """Where the secret that keys are derived from is kept."""
+        return self.home / "secret"
+
+    @property
+    def serving_path(self) -> Path:
+        """The lock file that says where this directory is being served."""
+        return self.home / "serving.json"

@@ -1,0 +1,146 @@
+"""Blobs in a folder: ``blobs/ab/cd/<sha256>``, uploads under ``incoming/``.
+
+An upload holds a lock on its temporary file for as long as it lives. What lies
+in ``incoming/`` without a lock belongs to a process that died, whichever it
+was, and can be swept at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+
+class FolderIncoming:
+    """An upload on its way into a folder."""
+
+    def __init__(self, store: FolderStore) -> None:
+        self._store = store
+        self._handle, self.path = _locked_file(store.incoming)
+        self.size = 0
+        self._hash = hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        """Digest of what has been written, in hexadecimal."""
+        return self._hash.hexdigest()
+
+    def write(self, data: bytes) -> None:
+        """Append bytes."""
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._handle, view) :]
+        self._hash.update(data)
+        self.size += len(data)
+
+    def finish(self) -> None:
+        """Flush everything to the disk."""
+        os.fsync(self._handle)
+
+    def open(self) -> BinaryIO:
+        """Open what has been written, for reading."""
+        return self.path.open("rb")
+
+    def scratch(self) -> BinaryIO:
+        """Open a nameless file beside it: gone with the process, however that ends."""
+        return cast(BinaryIO, tempfile.TemporaryFile(dir=self.path.parent))
+
+    def keep(self) -> None:
+        """Rename to the digest and flush the folders, so that the name lasts too."""
+        target = self._store.path(self.sha256)
+        if not target.exists():
+            changed = _make_folders(target.parent, self._store.blobs)
+            os.replace(self.path, target)
+            for folder in (target.parent, *changed):
+                _flush_folder(folder)
+        self.discard()
+
+    def discard(self) -> None:
+        """Take it back; harmless after ``keep``."""
+        if self._handle >= 0:
+            self.path.unlink(missing_ok=True)
+            os.close(self._handle)
+            self._handle = -1
+
+
+class FolderStore:
+    """Blobs in a folder."""
+
+    def __init__(self, home: Path) -> None:
+        self.blobs = home / "blobs"
+        self.incoming = home / "incoming"
+        for folder in (self.blobs, self.incoming):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def receive(self) -> FolderIncoming:
+        """Begin to take bytes in."""
+        return FolderIncoming(self)
+
+    def open(self, sha256: str) -> BinaryIO:
+        """Open a blob for reading."""
+        return self.path(sha256).open("rb")
+
+    def exists(self, sha256: str) -> bool:
+        """Tell whether a blob is there."""
+        return self.path(sha256).exists()
+
+    def delete(self, sha256: str) -> None:
+        """Remove a blob."""
+        self.path(sha256).unlink(missing_ok=True)
+
+    def digests(self) -> Iterator[str]:
+        """Go through the digests of all blobs."""
+        for path in self.blobs.glob("??/??/*"):
+            yield path.name
+
+    def sweep(self) -> int:
+        """Remove what uploads of dead processes left."""
+        swept = 0
+        for path in self.incoming.iterdir():
+            with contextlib.suppress(OSError):
+                handle = os.open(path, os.O_RDONLY)
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    path.unlink()
+                    swept += 1
+                finally:
+                    os.close(handle)
+        return swept
+
+    def path(self, sha256: str) -> Path:
+        """Return where a blob is kept."""
+        return self.blobs / sha256[:2] / sha256[2:4] / sha256
+
+
+def _locked_file(folder: Path) -> tuple[int, Path]:
+    """Make a temporary file and lock it before any sweeper can take it for a leftover."""
+    while True:
+        handle, name = tempfile.mkstemp(dir=folder, prefix="up-")
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(handle), os.stat(name)):
+                return handle, Path(name)
+        os.close(handle)  # swept in between: once more
+
+
+def _make_folders(folder: Path, top: Path) -> list[Path]:
+    """Make a folder and its parents; return those whose content changed."""
+    if folder.exists():
+        return []
+    changed = [*_make_folders(folder.parent, top), folder.parent] if folder != top else []
+    folder.mkdir(exist_ok=True)
+    return changed
+
+
+def _flush_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,25 @@
+"""Every table of the main database, gathered for migrations and checks."""
+
+from arcsecond.server.activities.tables import activities
+from arcsecond.server.archive.tables import blobs, datasets, files, headers, versions
+from arcsecond.server.db import metadata
+from arcsecond.server.observatory.tables import satellites
+from arcsecond.server.people.tables import invitations, keys, options, users
+from arcsecond.server.records.tables import night_logs, observing_runs
+
+__all__ = [
+    "activities",
+    "blobs",
+    "datasets",
+    "files",
+    "headers",
+    "invitations",
+    "keys",
+    "metadata",
+    "night_logs",
+    "observing_runs",
+    "options",
+    "satellites",
+    "users",
+    "versions",
+]

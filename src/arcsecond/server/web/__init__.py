@@ -1,0 +1,1 @@
+"""Pages for people: views of the answers the API gives."""

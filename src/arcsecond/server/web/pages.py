@@ -1,0 +1,190 @@
+"""Render pages: views of the answers that the API gives.
+
+A page gets the same answer as a program does, and nothing a program could not
+ask for as well. Pages work without JavaScript.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from arcsecond import views
+from arcsecond.errors import ArcsecondError
+from arcsecond.registry import BY_NAME, RESOURCES, Resource
+from arcsecond.server.archive.files import list_files
+from arcsecond.server.context import AnyRequest, backend_of, viewer_of
+from arcsecond.server.crud import Page
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+FILES_SHOWN = 200
+
+_LINKED = {
+    "observing_site": "observingsites",
+    "telescope": "telescopes",
+    "telescopes": "telescopes",
+    "instrument": "instruments",
+    "instruments": "instruments",
+    "dataset": "datasets",
+    "observing_run": "observingruns",
+    "night_logs": "nightlogs",
+    "profile": "profiles",
+    "parent_star": "objects",
+    "planets": "exoplanets",
+    "target": "objects",
+}
+_GROUPS = (
+    ("Sky", ("objects", "exoplanets", "standardstars", "catalogues")),
+    ("Observatory", ("observingsites", "telescopes", "instruments", "satellites")),
+    ("Yours", ("datasets", "observingruns", "nightlogs")),
+    ("People", ("activities", "profiles")),
+)
+
+
+def page(request: AnyRequest, opt: Mapping[str, Any], content: Any) -> str:
+    """Return the page that shows an answer: a list, or one thing."""
+    resource = BY_NAME[opt["resource"]]
+    if isinstance(content, Page):
+        return _list(request, resource, content)
+    return _one(request, resource, msgspec.to_builtins(content))
+
+
+def api(request: AnyRequest, content: Any) -> str:
+    """Return the readable page of an answer's JSON."""
+    pretty = msgspec.json.format(msgspec.json.encode(content), indent=2).decode()
+    return _render(request, "api.html", title=request.scope["path"], json=pretty)
+
+
+def error(request: AnyRequest, problem: ArcsecondError) -> str:
+    """Return the page that tells an error."""
+    return _render(request, "error.html", title=str(problem.status), problem=problem)
+
+
+def home(request: AnyRequest) -> str:
+    """Return the first page."""
+    groups = [(title, [BY_NAME[name] for name in names]) for title, names in _GROUPS]
+    return _render(request, "home.html", title="Arcsecond", groups=groups)
+
+
+def live(request: AnyRequest, activities: list[Any], last: int) -> str:
+    """Return the page of the live feed, with the latest activities already on it."""
+    return _render(
+        request,
+        "live.html",
+        title="Live",
+        activities=[_shown_activity(msgspec.to_builtins(a)) for a in activities],
+        last=last,
+    )
+
+
+def login(request: AnyRequest, next_path: str, problem: str = "") -> str:
+    """Return the page to sign in on."""
+    return _render(request, "login.html", title="Sign in", next=next_path, problem=problem)
+
+
+def address(resource: str, item: Mapping[str, Any]) -> str:
+    """Return the path of the page of a thing."""
+    key = quote(views.key_of(resource, item), safe="")
+    if resource == "fitsfiles":
+        return f"/datasets/{item['dataset']}/fitsfiles/{key}/"
+    return "/me/" if resource == "me" else f"/{resource}/{key}/"
+
+
+def _list(request: AnyRequest, resource: Resource, content: Page[Any]) -> str:
+    items = msgspec.to_builtins(content.items)
+    if resource.name == "findingcharts":
+        return _render(request, "charts.html", title="Finding charts", charts=items)
+    return _render(
+        request,
+        "list.html",
+        title=resource.summary.rstrip("."),
+        resource=resource,
+        table=views.table(resource.name, items),
+        addresses=[address(resource.name, item) for item in items],
+        next=_local(content.next) if content.next else None,
+    )
+
+
+def _one(request: AnyRequest, resource: Resource, item: Any) -> str:
+    card = views.card(resource.name, item)
+    extra: dict[str, Any] = {}
+    if resource.name == "datasets":
+        backend, viewer = backend_of(request), viewer_of(request)
+        found = list_files(backend, viewer, item["uuid"], {}).rows(None, FILES_SHOWN + 1)
+        files = msgspec.to_builtins([file for _, file in found[:FILES_SHOWN]])
+        extra["files"] = views.table("fitsfiles", files)
+        extra["addresses"] = [address("fitsfiles", file) for file in files]
+        extra["more"] = len(found) > FILES_SHOWN
+    if resource.name == "fitsfiles":
+        extra["headers"] = [(hdu, _header_rows(hdu["header"] or {})) for hdu in item["hdus"]]
+    return _render(
+        request, "one.html", title=card.title, resource=resource, card=card, item=item, **extra
+    )
+
+
+def _header_rows(header: dict[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (key or "COMMENT", "\n".join(value) if isinstance(value, list) else views.show(value))
+        for key, value in header.items()
+    ]
+
+
+def _shown_activity(activity: dict[str, Any]) -> dict[str, Any]:
+    return {**activity, "when": views.show(activity["date"])}
+
+
+def _links(fact: views.Fact) -> list[tuple[str, str | None]]:
+    """Return the texts of a fact, each with the address it leads to, if any."""
+    value = fact.value
+    if isinstance(value, str) and value.startswith(("http://", "https://")):
+        return [(value, value)]
+    resource = _LINKED.get(fact.name)
+    values = value if isinstance(value, list) else [value]
+    if resource is None or not all(isinstance(v, str) for v in values):
+        return [(fact.text, None)]
+    if resource in ("telescopes", "instruments") and not all(len(v) == 36 for v in values):
+        return [(fact.text, None)]  # what a header says, which is a name
+    return [(v, f"/{resource}/{quote(v, safe='')}/") for v in values]
+
+
+def _local(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}"
+
+
+def _render(request: AnyRequest, template: str, **values: Any) -> str:
+    query = {k: v for k, v in request.query_params.items() if k != "format"}
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            # Nobody decided who asks where no route was reached.
+            viewer=request.scope.get("viewer"),
+            path=request.scope["raw_path"].decode("ascii", "replace"),
+            query=query,
+            resources=[r for r in RESOURCES if r.command],
+            **values,
+        )
+    )
+
+
+@functools.cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("arcsecond.server.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["links"] = _links
+    environment.filters["segment"] = lambda text: quote(str(text), safe="")
+    return environment

@@ -1,0 +1,345 @@
+"""How answers are shown to people: the same labels in a terminal and on a page.
+
+Cards and tables are made from the API's JSON. Only the standard library is
+imported: both the command and the server's pages use this.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of texts; the first column names each row."""
+
+    title: str
+    headings: list[str]
+    rows: list[list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A field of a thing: its name and value in the API, its label and text for people."""
+
+    name: str
+    value: Any
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One thing: its title, its facts, and tables that belong to it."""
+
+    title: str
+    facts: list[Fact]
+    tables: list[Table] = field(default_factory=list)
+
+
+Cell = Callable[[Json], Any]
+
+
+def _get(*names: str) -> Cell:
+    def cell(item: Json) -> Any:
+        value: Any = item
+        for name in names:
+            value = value.get(name) if isinstance(value, Mapping) else None
+        return value
+
+    return cell
+
+
+COLUMNS: dict[str, list[tuple[str, Cell]]] = {
+    "objects": [
+        ("Name", _get("name")),
+        ("Position (ICRS)", _get("coordinates")),
+        ("Type", lambda item: ", ".join(item["object_types"][:2])),
+        ("Spectral type", _get("spectral_type")),
+    ],
+    "exoplanets": [
+        ("Name", _get("name")),
+        ("Star", _get("parent_star")),
+        ("Period", _get("orbital_period")),
+        ("Mass", _get("mass")),
+        ("Radius", _get("radius")),
+        ("Method", _get("detection_method")),
+        ("Year", _get("discovery_year")),
+    ],
+    "findingcharts": [
+        ("Object", _get("astronomical_object")),
+        ("Survey", _get("survey_name")),
+        ("Field", lambda c: f"{c['width']:g} × {c['height']:g} {c['size_unit']}"),
+        ("Image", _get("image_url")),
+    ],
+    "observingsites": [
+        ("Name", _get("name")),
+        ("MPC code", _get("IAUCode")),
+        ("Country", _get("address", "country")),
+        ("Position", _get("coordinates")),
+        ("UUID", _get("uuid")),
+    ],
+    "telescopes": [
+        ("Name", _get("name")),
+        ("Aperture (m)", _get("aperture")),
+        ("Optical design", _get("optical_design")),
+        ("UUID", _get("uuid")),
+    ],
+    "instruments": [
+        ("Name", _get("name")),
+        ("Acronym", _get("acronym")),
+        ("Kind", _get("kind")),
+        ("UUID", _get("uuid")),
+    ],
+    "satellites": [
+        ("NORAD", lambda s: str(s["norad_catalog_number"])),
+        ("Name", _get("name")),
+        ("Epoch", _get("epoch")),
+    ],
+    "profiles": [
+        ("Username", _get("username")),
+        ("Name", lambda p: f"{p['first_name']} {p['last_name']}".strip()),
+        ("Since", _get("membership_date")),
+    ],
+    "observingruns": [
+        ("Name", _get("name")),
+        ("Night logs", lambda r: str(len(r["night_logs"]))),
+        ("Created", _get("creation_date")),
+        ("UUID", _get("uuid")),
+    ],
+    "nightlogs": [
+        ("Date", lambda n: n["date"]),
+        ("Name", _get("name")),
+        ("Created", _get("creation_date")),
+        ("UUID", _get("uuid")),
+    ],
+    "datasets": [
+        ("Name", _get("name")),
+        ("Files", lambda d: str(d["data_files_count"])),
+        ("Size", lambda d: size(d["data_files_volume"])),
+        ("Seen by", lambda d: "everyone" if d["is_public"] else "its owner"),
+        ("Created", _get("creation_date")),
+        ("UUID", _get("uuid")),
+    ],
+    "fitsfiles": [
+        ("Name", _get("name")),
+        ("pk", lambda f: str(f["pk"])),
+        ("Target", _get("target")),
+        ("Position (ICRS)", _get("position")),
+        ("Start", _get("start")),
+        ("Exposure", lambda f: None if f["exposure"] is None else f"{f['exposure']:g} s"),
+        ("Filter", _get("filter")),
+        ("Kind", _get("kind")),
+        ("HDUs", lambda f: str(len(f["hdus"]))),
+        ("Size", lambda f: size(f["size"])),
+        ("Problems", lambda f: str(len(f["problems"])) if f["problems"] else ""),
+    ],
+    "activities": [
+        ("pk", lambda a: str(a["pk"])),
+        ("When", _get("date")),
+        ("Title", lambda a: a["title"] or _first_line(a["content"])),
+        ("Target", _get("target_name")),
+        ("By", _get("profile")),
+    ],
+    "standardstars": [
+        ("Name", _get("name")),
+        ("Position (ICRS)", _get("equatorial_coordinates")),
+        ("Spectral type", _get("spectral_type")),
+        ("Magnitudes", lambda s: ", ".join(f"{m['name']} {m['value']:g}" for m in s["magnitudes"])),
+        ("Away (deg)", lambda s: None if s["separation"] is None else f"{s['separation']:.3f}"),
+    ],
+    "catalogues": [
+        ("Name", _get("name")),
+        ("Version", _get("version")),
+        ("Rows", lambda c: str(c["rows"])),
+        ("Description", _get("description")),
+    ],
+    "telegrams/ATel": [("Identifier", lambda t: str(t["identifier"])), ("Title", _get("title"))],
+}
+
+_KEYS = {
+    "objects": "name",
+    "exoplanets": "name",
+    "findingcharts": "input",
+    "satellites": "norad_catalog_number",
+    "profiles": "username",
+    "me": "username",
+    "fitsfiles": "pk",
+    "activities": "pk",
+    "catalogues": "key",
+    "standardstars": "name",
+    "telegrams/ATel": "identifier",
+}
+
+_HIDDEN = {
+    "name", "title", "content", "description", "journal", "ICRS_coordinates",
+    "equatorial_coordinates", "tag_array", "id", "target_name", "creation_date", "hdus",
+    "problems", "fluxes", "file", "two_lines", "is_fits", "time_zone_id", "time_zone_name",
+    "header", "memberships",
+}  # fmt: skip
+
+_FIRST = ("content", "description", "journal")
+
+_LABELS = {
+    "creation_date": "Created",
+    "pk": "pk",
+    "uuid": "UUID",
+    "IAUCode": "MPC code",
+    "norad_catalog_number": "NORAD number",
+    "sha256": "SHA-256",
+    "content_sha256": "SHA-256 unpacked",
+    "profile": "Owner",
+    "is_public": "Public",
+    "is_staff": "Administrator",
+    "is_local_owner": "Owner of this directory",
+    "data_files_count": "Files",
+    "data_files_volume": "Size",
+    "download_url": "Download",
+    "image_url": "Image",
+    "homepage_url": "Home page",
+    "size": "Size",
+    "content_size": "Size unpacked",
+}
+
+
+def key_of(resource: str, item: Json) -> str:
+    """Return what identifies an item: for its address, and for ``--quiet``."""
+    return str(item.get(_KEYS.get(resource, "uuid"), ""))
+
+
+def title_of(resource: str, item: Json) -> str:
+    """Return what an item is called."""
+    for name in ("title", "name", "astronomical_object", "username", "date"):
+        if item.get(name):
+            return str(item[name])
+    return key_of(resource, item)
+
+
+def table(resource: str, items: Sequence[Json], title: str = "") -> Table:
+    """Return a list as a table."""
+    columns = COLUMNS[resource]
+    rows = [[show(cell(item)) for _, cell in columns] for item in items]
+    return Table(title, [heading for heading, _ in columns], rows)
+
+
+def card(resource: str, item: Json) -> Card:
+    """Return one thing as a card: facts in the API's order, unknown ones left out."""
+    title = title_of(resource, item)
+    shown = [n for n in _FIRST if item.get(n) != title] + [n for n in item if n not in _HIDDEN]
+    if item.get("creation_date"):
+        shown.append("creation_date")
+    facts = [Fact(n, item.get(n), label(n), _fact(n, item.get(n))) for n in shown]
+    return Card(title, [fact for fact in facts if fact.text], _tables(item))
+
+
+def _fact(name: str, value: Any) -> str:
+    if name in ("size", "content_size", "data_files_volume") and value is not None:
+        return f"{size(value)} ({value} bytes)" if value >= 1000 else f"{value} bytes"
+    if name == "exposure" and value is not None:
+        return f"{value:g} s"
+    return show(value)
+
+
+def _tables(item: Json) -> list[Table]:
+    tables = []
+    if fluxes := item.get("fluxes"):
+        rows = [[f["name"], f"{f['value']:g} {f['unit']}", f["bibcode"] or ""] for f in fluxes]
+        tables.append(Table("Fluxes", ["Band", "Value", "Source"], rows))
+    if hdus := item.get("hdus"):
+        rows = [
+            [
+                str(h["index"]),
+                h["name"],
+                h["data_type"] + (f" ({h['compression']})" if h["compression"] else ""),
+                " × ".join(map(str, h["shape"])),
+            ]
+            for h in hdus
+        ]
+        tables.append(Table("Header and data units", ["HDU", "Name", "Type", "Shape"], rows))
+    if problems := item.get("problems"):
+        tables.append(Table("Problems", ["What is wrong"], [[p] for p in problems]))
+    return tables
+
+
+def label(name: str) -> str:
+    """Return the label of a field."""
+    return _LABELS.get(name) or name.replace("_", " ").capitalize()
+
+
+def show(value: Any) -> str:
+    """Return a value as a person reads it; "" for nothing."""
+    match value:
+        case None | "" | [] | {}:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case str():
+            return _moment(value)
+        case float():
+            return f"{value:.10g}"
+        case [*items]:
+            return ", ".join(show(item) for item in items)
+        case {"right_ascension": ra, "declination": dec}:
+            return position(ra, dec)
+        case {"longitude": longitude, "latitude": latitude, "height": height}:
+            east = "E" if longitude >= 0 else "W"
+            north = "N" if latitude >= 0 else "S"
+            return f"{abs(longitude):.4f}° {east}, {abs(latitude):.4f}° {north}, {height:g} m"
+        case {"value_right_ascension": ra, "value_declination": dec}:
+            unit = value["value_right_ascension_unit"]
+            return f"RA {ra:g}, Dec {dec:g} {unit}"
+        case {"value": quantity}:
+            return _measure(value, quantity)
+        case {"name": name}:
+            return str(name)
+        case Mapping():
+            return ", ".join(f"{show(v)}" for v in value.values() if show(v))
+    return str(value)
+
+
+def _measure(measure: Json, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    text = f"{value:.10g}"
+    above, below = measure.get("error_max"), measure.get("error_min")
+    if above is not None and below is not None:
+        text += f" ± {above:g}" if above == below else f" (+{above:g} −{below:g})"
+    return f"{text} {measure.get('unit') or ''}".strip()
+
+
+def position(ra_deg: float, dec_deg: float) -> str:
+    """Return a position in hours and degrees, to a tenth of a second of time."""
+    tenths = round(ra_deg / 15 * 36_000) % (24 * 36_000)
+    arcsec = round(abs(dec_deg) * 3_600)
+    sign = "-" if dec_deg < 0 else "+"
+    return (
+        f"{tenths // 36_000:02d}h{tenths // 600 % 60:02d}m{tenths % 600 / 10:04.1f}s "
+        f"{sign}{arcsec // 3_600:02d}°{arcsec // 60 % 60:02d}′{arcsec % 60:02d}″"
+    )
+
+
+def size(count: int) -> str:
+    """Return a number of bytes in the unit that fits it (powers of 1000)."""
+    amount = float(count)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"
+
+
+def _moment(text: str) -> str:
+    if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)", text):
+        return text
+    moment = datetime.fromisoformat(text)
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _first_line(text: str) -> str:
+    return text.strip().split("\n")[0][:80]
