@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
+# Tests write and flush a lot: in memory where there is such a folder.
+TEMPROOT := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 
 .PHONY: demo test fix serve bench check clean
 
@@ -11,7 +13,7 @@ demo: $(VENV)/ready  ## The main job with real frames, on 127.0.0.1:8000; ONCE=1
 
 test: $(VENV)/dev check  ## All checks and tests, on SQLite and on PostgreSQL.
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(ARGS)
+	PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/coverage run -m pytest $(ARGS)
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 

@@ -148,6 +148,6 @@ def _terminal_width() -> int:
 
 def _write_bytes(text: str) -> None:
     """Write JSON as UTF-8, whatever the terminal is set to."""
-    stream = click.get_binary_stream("stdout")
-    stream.write(text.encode() + b"\n")
-    stream.flush()
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode() + b"\n")
+    sys.stdout.buffer.flush()

@@ -49,25 +49,25 @@ def run(
         raise click.UsageError(f"--{option} goes with create and update.")
     if action.verb == UPDATE and not fields:
         raise click.UsageError("update needs something to change; --help lists the options.")
-    api = ArcsecondAPI(server=server)
-    endpoint = api.endpoint(resource.name, action.parent)
-    try:
-        if opening is not None:
-            open_page(api, endpoint, action.key, as_api=opening == "api", output=output)
-        elif action.verb in (CREATE, UPDATE):
-            _write(api, endpoint, action, fields, output)
-        elif action.verb == DELETE:
-            _delete(endpoint, action, yes=yes, output=output)
-        else:
-            output.answer(resource.name, endpoint.answer("GET", action.key))
-            if resource.name == "satellites" and action.key is None:
-                _say_how_to_import(endpoint, output)
-    except NotFoundError as error:
-        error.hint = error.hint or _where_to_look(resource, action)
-        raise
-    except ArcsecondNotLoggedInError as error:
-        error.hint = sign_in_hint(api, error.hint)
-        raise
+    with ArcsecondAPI(server=server) as api:
+        endpoint = api.endpoint(resource.name, action.parent)
+        try:
+            if opening is not None:
+                open_page(api, endpoint, action.key, as_api=opening == "api", output=output)
+            elif action.verb in (CREATE, UPDATE):
+                _write(api, endpoint, action, fields, output)
+            elif action.verb == DELETE:
+                _delete(endpoint, action, yes=yes, output=output)
+            else:
+                output.answer(resource.name, endpoint.answer("GET", action.key))
+                if resource.name == "satellites" and action.key is None:
+                    _say_how_to_import(endpoint, output)
+        except NotFoundError as error:
+            error.hint = error.hint or _where_to_look(resource, action)
+            raise
+        except ArcsecondNotLoggedInError as error:
+            error.hint = sign_in_hint(api, error.hint)
+            raise
 
 
 def understand(resource: Resource, words: tuple[str, ...]) -> Action:
@@ -156,8 +156,8 @@ def _import_satellites(words: tuple[str, ...], server: str | None, output: Outpu
         raise ArcsecondInputValueError(
             f"The file {words[0]} cannot be read: {error.strerror}."
         ) from error
-    api = ArcsecondAPI(server=server)
-    answer = api.endpoint("satellites").send("POST", "import/", content)
+    with ArcsecondAPI(server=server) as api:
+        answer = api.endpoint("satellites").send("POST", "import/", content)
     if output.for_people:
         counts = answer.data
         output.say(

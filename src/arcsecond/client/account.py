@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 
 from arcsecond.client.transport import Transport
@@ -16,17 +17,17 @@ def login(config: Config, username: str, password: str, *, timeout: float) -> st
     CredentialsError
         They do not fit; nothing was changed.
     """
-    transport = Transport(config, timeout)
     body = {"username": username, "password": password}
-    answer = transport.request("POST", "/auth/login/", fields=body, anonymous=True)
-    return _keep(config, transport, answer.data["key"])
+    with closing(Transport(config, timeout)) as transport:
+        answer = transport.request("POST", "/auth/login/", fields=body, anonymous=True)
+        return _keep(config, transport, answer.data["key"])
 
 
 def login_with_key(config: Config, key: str, *, timeout: float) -> str:
     """Sign in with a key and keep it; returns the username."""
     key = key.strip()
-    transport = Transport(replace(config, key=key), timeout)
-    username = str(transport.request("GET", "/me/").data["username"])
+    with closing(Transport(replace(config, key=key), timeout)) as transport:
+        username = str(transport.request("GET", "/me/").data["username"])
     store_login(config, username, key)
     return username
 
@@ -49,9 +50,9 @@ def register(
         "password2": password2,
         "invitation": invitation,
     }
-    transport = Transport(config, timeout)
-    answer = transport.request("POST", "/auth/registration/", fields=body, anonymous=True)
-    return _keep(config, transport, answer.data["key"])
+    with closing(Transport(config, timeout)) as transport:
+        answer = transport.request("POST", "/auth/registration/", fields=body, anonymous=True)
+        return _keep(config, transport, answer.data["key"])
 
 
 def logout(config: Config) -> None:

@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 import msgspec
 import sqlalchemy as sa
 from litestar import delete, get, post, route
+from litestar.params import FromPath
 from litestar.response import Stream
 
 from arcsecond.errors import InvalidInputError, NotFoundError
@@ -344,15 +345,15 @@ def record_routes(name: str, records: Records, *, latest: int | None = None) -> 
         return await writing(request, records.create, await read_body(request, change))
 
     @get(one, opt={"resource": name, "verb": "read"})
-    async def read(request: AnyRequest, key: str) -> Any:
+    async def read(request: AnyRequest, key: FromPath[str]) -> Any:
         return await reading(request, records.read, key)
 
     @route(one, http_method=["PUT", "PATCH"], opt={"resource": name, "verb": "update"})
-    async def update(request: AnyRequest, key: str) -> Any:
+    async def update(request: AnyRequest, key: FromPath[str]) -> Any:
         return await writing(request, records.update, key, await read_body(request, change))
 
     @delete(one, opt={"resource": name, "verb": "delete"})
-    async def remove(request: AnyRequest, key: str) -> None:
+    async def remove(request: AnyRequest, key: FromPath[str]) -> None:
         await writing(request, records.delete, key)
 
     return [list_, create, read, update, remove]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import get
+from litestar.params import FromPath
 
 from arcsecond.schemas.activities import Telegram
 from arcsecond.server.activities import service
@@ -20,7 +21,7 @@ async def list_telegrams(request: AnyRequest) -> Any:
 
 
 @get("/telegrams/ATel/{key:str}/", opt={"resource": "telegrams/ATel", "verb": "read"})
-async def read_telegram(request: AnyRequest, key: str) -> Telegram:
+async def read_telegram(request: AnyRequest, key: FromPath[str]) -> Telegram:
     return await reading(request, service.read_telegram, key)
 
 

@@ -21,7 +21,7 @@ from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import MemoryListing, SqlListing, clean_text, parse_integer
 from arcsecond.server.db import now
 from arcsecond.server.observatory.service import check_equipment
-from arcsecond.server.people.owned import change, find, new_row, trash, with_owner
+from arcsecond.server.people.owned import change, find, find_own, new_row, trash, with_owner
 from arcsecond.server.people.visibility import signed_in
 
 ACTIVITY = "Activity"
@@ -73,9 +73,9 @@ class Activities:
         """Change an activity."""
         pk = parse_integer(key, ACTIVITY)
         with backend.db.write() as connection:
-            before = find(connection, viewer, activities, pk, ACTIVITY)
-            values = _checked(_values(body), before)
-            change(connection, viewer, activities, pk, ACTIVITY, "activities:update", **values)
+            action = "activities:update"
+            before = find_own(connection, viewer, activities, pk, ACTIVITY, action)
+            change(connection, activities, pk, **_checked(_values(body), before))
         return self.read(backend, viewer, key)
 
     def delete(self, backend: Backend, viewer: Viewer, key: str) -> None:

@@ -20,9 +20,9 @@ from arcsecond.server.archive.transfers import clean_name
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import SqlListing, clean_tags, parse_integer, parse_uuid
 from arcsecond.server.db import now
-from arcsecond.server.people.owned import change, find, new_row, trash
+from arcsecond.server.people.owned import change, find, find_own, new_row, trash
 from arcsecond.server.people.tables import users
-from arcsecond.server.people.visibility import may_change, signed_in, visible_to
+from arcsecond.server.people.visibility import signed_in, visible_to
 from arcsecond.server.storage import Incoming
 
 FILE = "File"
@@ -30,10 +30,9 @@ FILE = "File"
 
 def may_upload(backend: Backend, viewer: Viewer, dataset: str, file: str | None = None) -> None:
     """Refuse an upload before its bytes are read."""
-    signed_in(viewer, "fitsfiles:update" if file else "fitsfiles:create")
     with backend.db.read() as connection:
-        row = find(connection, viewer, datasets, parse_uuid(dataset, DATASET), DATASET)
-        may_change(viewer, row.owner, f"{DATASET} {dataset}")
+        action = "fitsfiles:update" if file else "fitsfiles:create"
+        find_own(connection, viewer, datasets, parse_uuid(dataset, DATASET), DATASET, action)
         if file is not None:
             _find(connection, viewer, dataset, file)
 
@@ -155,7 +154,7 @@ def update_file(
         if incoming is not None and frame is not None and row.blob != incoming.sha256:
             values["current"] = row.current + 1
             _keep_version(connection, incoming, frame, row.pk, row.current + 1)
-        change(connection, viewer, files, row.pk, FILE, "fitsfiles:update", **values)
+        change(connection, files, row.pk, **values)
     return read_file(backend, viewer, dataset, str(row.pk))
 
 
@@ -171,10 +170,8 @@ def _locked_dataset(
     connection: sa.Connection, viewer: Viewer, dataset: str, action: str = "fitsfiles:create"
 ) -> UUID:
     """Find a dataset of the viewer's own and keep others from writing into it meanwhile."""
-    signed_in(viewer, action)
     uuid = parse_uuid(dataset, DATASET)
-    row = find(connection, viewer, datasets, uuid, DATASET)
-    may_change(viewer, row.owner, f"{DATASET} {dataset}")
+    find_own(connection, viewer, datasets, uuid, DATASET, action)
     connection.execute(sa.select(datasets.c.uuid).where(datasets.c.uuid == uuid).with_for_update())
     return uuid
 

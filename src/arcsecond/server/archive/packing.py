@@ -85,14 +85,16 @@ def _chunks(
     """Yield what comes out; damage ends it and is told in ``content``."""
     try:
         stream = stack.enter_context(_open(file, packing))
-        chunk = stream.read(_CHUNK)
+        # read() throws away what it has when damage ends it; read1() gives it out first.
+        read = getattr(stream, "read1", stream.read)
+        chunk = read(_CHUNK)
     except _DAMAGE as error:
         content.problem = _described(packing, content.size, error)
         return
     while chunk:
         yield chunk
         try:
-            chunk = stream.read(_CHUNK)
+            chunk = read(_CHUNK)
         except _DAMAGE as error:
             content.problem = _described(packing, content.size, error)
             return

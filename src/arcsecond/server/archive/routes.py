@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from litestar import Response, delete, get, post, route
+from litestar.params import FromPath
 from litestar.response import Stream
 
 from arcsecond.errors import InvalidInputError
@@ -33,7 +34,7 @@ _ONE = [path + "{key:str}/" for path in _ALL]
 
 
 @get(_ALL, opt={"resource": "fitsfiles", "verb": "list"})
-async def list_files(request: AnyRequest, dataset: str) -> Any:
+async def list_files(request: AnyRequest, dataset: FromPath[str]) -> Any:
     known = BY_NAME["fitsfiles"].filters
     filters = {k: v for k, v in request.query_params.items() if k in known}
     return await listed(
@@ -44,7 +45,7 @@ async def list_files(request: AnyRequest, dataset: str) -> Any:
 
 
 @post(_ALL, opt={"resource": "fitsfiles", "verb": "create"})
-async def create_file(request: AnyRequest, dataset: str) -> Response[FitsFile]:
+async def create_file(request: AnyRequest, dataset: FromPath[str]) -> Response[FitsFile]:
     await reading(request, files.may_upload, dataset)
     if not is_multipart(request):
         raise _no_file()
@@ -55,12 +56,12 @@ async def create_file(request: AnyRequest, dataset: str) -> Response[FitsFile]:
 
 
 @get(_ONE, opt={"resource": "fitsfiles", "verb": "read"})
-async def read_file(request: AnyRequest, dataset: str, key: str) -> FitsFile:
+async def read_file(request: AnyRequest, dataset: FromPath[str], key: FromPath[str]) -> FitsFile:
     return _present(request, await reading(request, files.read_file, dataset, key))
 
 
 @route(_ONE, http_method=["PUT", "PATCH"], opt={"resource": "fitsfiles", "verb": "update"})
-async def update_file(request: AnyRequest, dataset: str, key: str) -> FitsFile:
+async def update_file(request: AnyRequest, dataset: FromPath[str], key: FromPath[str]) -> FitsFile:
     await reading(request, files.may_upload, dataset, key)
     if not is_multipart(request):
         body = await read_body(request, FitsFileChange)
@@ -72,12 +73,12 @@ async def update_file(request: AnyRequest, dataset: str, key: str) -> FitsFile:
 
 
 @delete(_ONE, opt={"resource": "fitsfiles", "verb": "delete"})
-async def delete_file(request: AnyRequest, dataset: str, key: str) -> None:
+async def delete_file(request: AnyRequest, dataset: FromPath[str], key: FromPath[str]) -> None:
     await writing(request, files.delete_file, dataset, key)
 
 
 @get([path + "download/" for path in _ONE])
-async def download(request: AnyRequest, dataset: str, key: str) -> Stream:
+async def download(request: AnyRequest, dataset: FromPath[str], key: FromPath[str]) -> Stream:
     file, content = await reading(request, files.open_file, dataset, key)
     return Stream(
         _pieces(content),

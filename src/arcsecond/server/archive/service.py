@@ -15,7 +15,7 @@ from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import SqlListing, clean_tags, clean_text, parse_uuid
 from arcsecond.server.db import now
 from arcsecond.server.observatory.service import check_equipment
-from arcsecond.server.people.owned import change, find, new_row, trash, with_owner
+from arcsecond.server.people.owned import change, find, find_own, new_row, trash, with_owner
 from arcsecond.server.people.tables import PRIVATE, PUBLIC
 from arcsecond.server.people.visibility import signed_in
 
@@ -59,9 +59,8 @@ class Datasets:
         """Change a dataset."""
         uuid = parse_uuid(key, DATASET)
         with backend.db.write() as connection:
-            find(connection, viewer, datasets, uuid, DATASET)
-            values = self._values(body)
-            change(connection, viewer, datasets, uuid, DATASET, "datasets:update", **values)
+            find_own(connection, viewer, datasets, uuid, DATASET, "datasets:update")
+            change(connection, datasets, uuid, **self._values(body))
         return self.read(backend, viewer, key)
 
     def delete(self, backend: Backend, viewer: Viewer, key: str) -> None:

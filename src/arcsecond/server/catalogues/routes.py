@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import get
+from litestar.params import FromPath
 
 from arcsecond.errors import InvalidInputError
 from arcsecond.schemas.catalogues import AstronomicalObject, Catalogue, Exoplanet
@@ -19,7 +20,7 @@ async def list_objects(request: AnyRequest) -> Any:
 
 
 @get("/objects/{key:str}/", opt={"resource": "objects", "verb": "read"})
-async def read_object(request: AnyRequest, key: str) -> AstronomicalObject:
+async def read_object(request: AnyRequest, key: FromPath[str]) -> AstronomicalObject:
     return await reading(request, service.read_object, key)
 
 
@@ -33,7 +34,7 @@ async def list_exoplanets(request: AnyRequest) -> Any:
 
 
 @get("/exoplanets/{key:str}/", opt={"resource": "exoplanets", "verb": "read"})
-async def read_exoplanet(request: AnyRequest, key: str) -> Exoplanet:
+async def read_exoplanet(request: AnyRequest, key: FromPath[str]) -> Exoplanet:
     return await reading(request, service.read_exoplanet, key)
 
 
@@ -55,7 +56,7 @@ async def list_catalogues(request: AnyRequest) -> Any:
 
 
 @get("/catalogues/{key:str}/", opt={"resource": "catalogues", "verb": "read"})
-async def read_catalogue(request: AnyRequest, key: str) -> Catalogue:
+async def read_catalogue(request: AnyRequest, key: FromPath[str]) -> Catalogue:
     return await reading(request, service.read_catalogue, key)
 
 

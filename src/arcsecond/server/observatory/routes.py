@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from litestar import Response, get, post
+from litestar.params import FromPath
 
 from arcsecond.errors import InvalidInputError
 from arcsecond.schemas.observatory import (
@@ -29,7 +30,7 @@ async def list_sites(request: AnyRequest) -> Any:
 
 
 @get("/observingsites/{key:str}/", opt={"resource": "observingsites", "verb": "read"})
-async def read_site(request: AnyRequest, key: str) -> ObservingSite:
+async def read_site(request: AnyRequest, key: FromPath[str]) -> ObservingSite:
     return await reading(request, service.read_site, key)
 
 
@@ -39,7 +40,7 @@ async def list_telescopes(request: AnyRequest) -> Any:
 
 
 @get("/telescopes/{key:str}/", opt={"resource": "telescopes", "verb": "read"})
-async def read_telescope(request: AnyRequest, key: str) -> Telescope:
+async def read_telescope(request: AnyRequest, key: FromPath[str]) -> Telescope:
     return await reading(request, service.read_telescope, key)
 
 
@@ -49,12 +50,12 @@ async def list_instruments(request: AnyRequest) -> Any:
 
 
 @get("/instruments/{key:str}/", opt={"resource": "instruments", "verb": "read"})
-async def read_instrument(request: AnyRequest, key: str) -> Instrument:
+async def read_instrument(request: AnyRequest, key: FromPath[str]) -> Instrument:
     return await reading(request, service.read_instrument, key)
 
 
 @get("/findingcharts/{key:str}/", opt={"resource": "findingcharts", "verb": "read"})
-async def read_charts(request: AnyRequest, key: str) -> Any:
+async def read_charts(request: AnyRequest, key: FromPath[str]) -> Any:
     folder = f"{base_url(request)}/findingcharts/{quote(key, safe='')}/"
 
     def present(chart: FindingChart) -> FindingChart:
@@ -67,7 +68,7 @@ async def read_charts(request: AnyRequest, key: str) -> Any:
 
 
 @get("/findingcharts/{key:str}/chart.svg")
-async def draw_chart(request: AnyRequest, key: str) -> Response[str]:
+async def draw_chart(request: AnyRequest, key: FromPath[str]) -> Response[str]:
     drawn = await reading(request, service.draw_chart, key)
     return Response(drawn, media_type="image/svg+xml")
 
@@ -78,7 +79,7 @@ async def list_satellites(request: AnyRequest) -> Any:
 
 
 @get("/satellites/{key:str}/", opt={"resource": "satellites", "verb": "read"})
-async def read_satellite(request: AnyRequest, key: str) -> Satellite:
+async def read_satellite(request: AnyRequest, key: FromPath[str]) -> Satellite:
     return await reading(request, service.read_satellite, key)
 
 

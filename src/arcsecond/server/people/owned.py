@@ -46,30 +46,35 @@ def new_row(viewer: Viewer, action: str, **values: Any) -> dict[str, Any]:
     return {"owner": owner, "created_at": moment, "updated_at": moment, **values}
 
 
-def change(
-    connection: sa.Connection,
-    viewer: Viewer,
-    table: sa.Table,
-    key: object,
-    what: str,
-    action: str,
-    **values: Any,
-) -> None:
-    """Change a row of the viewer's own."""
+def find_own(
+    connection: sa.Connection, viewer: Viewer, table: sa.Table, key: object, what: str, action: str
+) -> sa.Row[Any]:
+    """Return one row that the viewer may change.
+
+    Raises
+    ------
+    ArcsecondNotLoggedInError
+        Nobody is signed in.
+    NotFoundError
+        There is none, or not for this viewer.
+    NotAllowedError
+        It belongs to somebody else, or the key does not reach so far.
+    """
     signed_in(viewer, action)
     row = find(connection, viewer, table, key, what)
     may_change(viewer, row.owner, f"{what} {key}")
+    return row
+
+
+def change(connection: sa.Connection, table: sa.Table, key: object, **values: Any) -> None:
+    """Change a row that was found to be the viewer's own."""
     (column,) = table.primary_key.columns
     connection.execute(sa.update(table).where(column == key).values(updated_at=now(), **values))
 
 
 def trash(
-    connection: sa.Connection,
-    viewer: Viewer,
-    table: sa.Table,
-    key: object,
-    what: str,
-    action: str,
+    connection: sa.Connection, viewer: Viewer, table: sa.Table, key: object, what: str, action: str
 ) -> None:
     """Delete a row of the viewer's own: it is hidden at once, and purged after a month."""
-    change(connection, viewer, table, key, what, action, deleted_at=now())
+    find_own(connection, viewer, table, key, what, action)
+    change(connection, table, key, deleted_at=now())

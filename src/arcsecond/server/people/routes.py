@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import delete, get, post
+from litestar.params import FromPath
 
 from arcsecond.schemas.people import (
     ApiKey,
@@ -73,17 +74,17 @@ async def list_profiles(request: AnyRequest) -> Any:
 
 
 @get("/profiles/{key:str}/", opt={"resource": "profiles", "verb": "read"})
-async def read_profile(request: AnyRequest, key: str) -> Profile:
+async def read_profile(request: AnyRequest, key: FromPath[str]) -> Profile:
     return await reading(request, service.read_profile, key)
 
 
 @get(["/profiles/{key:str}/keys/", "/profiles/{key:str}/apikey/"])
-async def read_api_key(request: AnyRequest, key: str) -> ApiKey:
+async def read_api_key(request: AnyRequest, key: FromPath[str]) -> ApiKey:
     return ApiKey(api_key=await reading(request, service.read_key, key, "access"))
 
 
 @get("/profiles/{key:str}/uploadkey/")
-async def read_upload_key(request: AnyRequest, key: str) -> UploadKey:
+async def read_upload_key(request: AnyRequest, key: FromPath[str]) -> UploadKey:
     return UploadKey(upload_key=await reading(request, service.read_key, key, "upload"))
 
 

