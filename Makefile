@@ -26,6 +26,7 @@ check: $(VENV)/dev  ## Style, types and the order of imports.
 fix: $(VENV)/dev  ## Put style in order.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/python -m arcsecond.cli.write_help
 
 serve: $(VENV)/ready  ## Serve your own data directory.
 	$(BIN)/arcsecond serve --port $(PORT)
@@ -40,6 +41,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed.")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e .
+	@$(BIN)/python -m compileall -q src
 	@touch $@
 
 $(VENV)/dev: $(VENV)/ready requirements-dev.txt

@@ -35,9 +35,7 @@ def test_registration_and_both_logins(http: Http) -> None:
     assert http.get("/me/", headers=headers).status_code == 401
 
 
-def test_others_see_a_reduced_profile(
-    http: Http, user: Callable[[str], dict[str, str]]
-) -> None:
+def test_others_see_a_reduced_profile(http: Http, user: Callable[[str], dict[str, str]]) -> None:
     user("ann")
     bob = user("bob")
     seen = http.get("/profiles/ann/", headers=bob).json()
@@ -137,7 +135,9 @@ def test_no_secret_is_stored(backend: Backend) -> None:
     _, header = new_user(backend)
     key = header["X-Arcsecond-API-Authorization"].removeprefix("Key ")
     with backend.db.read() as connection:
-        stored = str(connection.execute(sa.select(keys)).all() + connection.execute(sa.select(users)).all())
+        stored = str(
+            connection.execute(sa.select(keys)).all() + connection.execute(sa.select(users)).all()
+        )
     assert key not in stored
     assert PASSWORD not in stored
     assert backend.settings.secret_path.stat().st_mode & 0o777 == 0o600

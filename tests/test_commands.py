@@ -9,9 +9,9 @@ import uuid
 from pathlib import Path
 
 import pytest
-from tests.conftest import PASSWORD, SHARED, Command
 
 from arcsecond.version import __version__
+from tests.conftest import PASSWORD, SHARED, Command
 
 PARANAL = "0c8dbe8d-9b50-53a3-9382-cecec71f9ec6"
 KUEYEN = "5b87fc64-91bc-55ba-92c7-ba7f9fe53c9c"

@@ -115,7 +115,10 @@ def test_packed_frames_are_read_as_they_are(kind: str, post: Post) -> None:
 
 def test_unix_compress_and_tile_compression(post: Post) -> None:
     packed_long_ago = post("lzw.fits.Z", (ASTROPY_FRAMES / "lzw.fits.Z").read_bytes()).json()
-    assert (packed_long_ago["packing"], packed_long_ago["target"]) == ("compress", "FF R SCREEN 10S")
+    assert (packed_long_ago["packing"], packed_long_ago["target"]) == (
+        "compress",
+        "FF R SCREEN 10S",
+    )
     tiled = post("comp.fits.fz", (ASTROPY_FRAMES / "comp.fits").read_bytes()).json()
     assert tiled["packing"] is None
     assert (tiled["hdus"][1]["compression"], tiled["hdus"][1]["shape"]) == ("RICE_1", [440, 300])
@@ -131,9 +134,7 @@ def test_unix_compress_and_tile_compression(post: Post) -> None:
         (b"\x1f\x8bnot really", "no readable file"),
     ],
 )
-def test_what_is_no_frame_is_refused(
-    content: bytes, said: str, post: Post, http: Http
-) -> None:
+def test_what_is_no_frame_is_refused(content: bytes, said: str, post: Post, http: Http) -> None:
     answer = post("a.fits", content)
     assert answer.status_code == 400
     assert said in answer.json()["detail"]

@@ -82,9 +82,7 @@ def test_what_needs_signing_in_refuses_strangers(
         assert answer.json()["code"] == "not_signed_in"
 
 
-def test_keys_are_shown_to_their_owner_alone(
-    http: Http, user: Callable[[str], Headers]
-) -> None:
+def test_keys_are_shown_to_their_owner_alone(http: Http, user: Callable[[str], Headers]) -> None:
     ann, bob = user("ann"), user("bob")
     for name in ("keys", "apikey", "uploadkey"):
         assert http.get(f"/profiles/ann/{name}/", headers=ann).status_code == 200
@@ -139,7 +137,9 @@ def test_who_sees_and_changes_what(
     headers = things.get(who, {})
     asked = 0
     for path, what in OWNED.items():
-        for method in sorted(routes(http)[path], key=["GET", "POST", "PUT", "PATCH", "DELETE"].index):
+        for method in sorted(
+            routes(http)[path], key=["GET", "POST", "PUT", "PATCH", "DELETE"].index
+        ):
             if who == "ann" and method == "DELETE":
                 continue  # the owner deletes last of all, below
             ids = things[state]
@@ -205,9 +205,7 @@ def test_an_embargo_hides_what_is_public(http: Http, things: dict[str, Any]) -> 
         assert files.status_code == status
 
 
-def test_an_upload_key_uploads_and_no_more(
-    http: Http, things: dict[str, Any]
-) -> None:
+def test_an_upload_key_uploads_and_no_more(http: Http, things: dict[str, Any]) -> None:
     key = http.get("/profiles/ann/uploadkey/", headers=things["ann"]).json()["upload_key"]
     upload = {"X-Arcsecond-API-Authorization": f"Key {key}"}
     dataset = http.post("/datasets/", json={"name": "by upload key"}, headers=upload)
@@ -220,12 +218,18 @@ def test_an_upload_key_uploads_and_no_more(
         ("POST", "/activities/"), ("DELETE", f"/datasets/{things['private']['dataset']}/"),
         ("GET", "/profiles/ann/keys/"), ("POST", "/auth/once/"),
     ):  # fmt: skip
-        assert http.request(method, path, headers=upload, **({} if method != "POST" else {"json": {"title": "x"}})).status_code == 403
+        assert (
+            http.request(
+                method,
+                path,
+                headers=upload,
+                **({} if method != "POST" else {"json": {"title": "x"}}),
+            ).status_code
+            == 403
+        )
 
 
-def test_a_page_of_another_site_changes_nothing(
-    http: Http, things: dict[str, Any]
-) -> None:
+def test_a_page_of_another_site_changes_nothing(http: Http, things: dict[str, Any]) -> None:
     token = http.post("/auth/once/", headers=things["ann"]).json()["token"]
     signed = http.get("/login", params={"token": token, "next": "/me/"}, follow_redirects=False)
     assert signed.status_code == 303

@@ -6,9 +6,9 @@ and ``arcsecond --help`` stay light.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from arcsecond.version import __version__
+
+TYPE_CHECKING = False  # the same for type checkers, without importing typing for it
 
 __all__ = [
     "ArcsecondAPI",
@@ -23,6 +23,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from arcsecond.client.api import ArcsecondAPI
     from arcsecond.errors import (
         ArcsecondConnectionError,

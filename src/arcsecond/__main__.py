@@ -1,6 +1,6 @@
 """``python -m arcsecond`` is the command."""
 
-from arcsecond.cli.main import main
+from arcsecond.entry import main
 
 if __name__ == "__main__":
     main()

@@ -110,6 +110,7 @@ RESOURCES: tuple[Resource, ...] = (
         LOOK,
         "catalogues:AstronomicalObject",
         aliases=("o",),
+        filters=("name",),
         paged=True,
         example='arcsecond objects "HD 5980"',
     ),

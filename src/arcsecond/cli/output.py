@@ -34,6 +34,7 @@ class Output:
         self.quiet = quiet
         watched = sys.stdout.isatty() or bool(os.environ.get("ARCSECOND_FORCE_TTY"))
         self.for_people = watched and not as_json and not quiet
+        self._plain = "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
 
     def answer(self, resource: str, answer: Answer) -> None:
         """Print an answer of the API."""
@@ -83,8 +84,11 @@ class Output:
 
             yield moved
 
+    def _styled(self, text: str, **how: bool) -> str:
+        return text if self._plain else click.style(text, **how)
+
     def _card(self, card: views.Card) -> None:
-        click.echo(click.style(card.title, bold=True))
+        click.echo(self._styled(card.title, bold=True))
         width = max(40, _terminal_width() - LABEL_WIDTH - 2)
         for fact in card.facts:
             lines = [
@@ -94,9 +98,9 @@ class Output:
             ]
             for n, line in enumerate(lines):
                 label = fact.label if n == 0 else ""
-                click.echo(f"{click.style(f'{label:<{LABEL_WIDTH}}', dim=True)}  {line}")
+                click.echo(f"{self._styled(f'{label:<{LABEL_WIDTH}}', dim=True)}  {line}")
         for table in card.tables:
-            click.echo("\n" + click.style(table.title, bold=True))
+            click.echo("\n" + self._styled(table.title, bold=True))
             self._table(table)
 
     def _table(self, table: views.Table) -> None:
@@ -107,7 +111,7 @@ class Output:
         headings = [table.headings[n] for n in used]
         rows = [[row[n] for n in used] for row in rows]
         widths = _fit(headings, rows, _terminal_width())
-        click.echo(click.style(_line(headings, widths), dim=True))
+        click.echo(self._styled(_line(headings, widths), dim=True))
         for row in rows:
             click.echo(_line(row, widths))
 

@@ -36,15 +36,22 @@ def serve(*, host: str, port: int, workers: int, idle: int) -> None:
         if idle:
             os.environ["ARCSECOND_IDLE_SECONDS"] = str(idle)
         threading.Thread(target=_announce, args=(lock, url, settings), daemon=True).start()
-        _granian(host, port, workers)
+        _granian(host, port, workers, lock)
 
 
-def _granian(host: str, port: int, workers: int) -> None:
+def _granian(host: str, port: int, workers: int, lock: ServingLock) -> None:
     from granian.constants import Interfaces
     from granian.log import LogLevels
-    from granian.server import Server
+    from granian.server.mp import MPServer
 
-    Server(
+    class Announced(MPServer):
+        """A server that withdraws its address before it ends."""
+
+        def shutdown(self, exit_code: int = 0) -> None:
+            lock.withdraw()
+            super().shutdown(exit_code)  # type: ignore[no-untyped-call]  # granian is untyped
+
+    Announced(
         "arcsecond.server.app:serving",
         address=host,
         port=port,

@@ -60,8 +60,14 @@ def open_backend(settings: Settings) -> Backend:
     return Backend(settings, db, FolderStore(settings.home), read_secret(settings.secret_path))
 
 
-def create_app(settings: Settings) -> Application:
-    """Make the application."""
+def create_app(settings: Settings, *, serving: bool = False) -> Application:
+    """Make the application.
+
+    Parameters
+    ----------
+    serving
+        Whether it runs in a process that ``arcsecond serve`` started.
+    """
     backend = open_backend(settings)
     static = create_static_files_router(
         path="/static",
@@ -76,7 +82,7 @@ def create_app(settings: Settings) -> Application:
         openapi_config=None,
         logging_config=None,
         lifespan=[_living],
-        state=State({"backend": backend}),
+        state=State({"backend": backend, "serving": serving}),
         # Bodies are read by us, each with the limit that fits it.
         request_max_body_size=None,
     )
@@ -85,7 +91,7 @@ def create_app(settings: Settings) -> Application:
 
 def serving() -> Application:
     """Make the application for a server process."""
-    return create_app(Settings.from_environment())
+    return create_app(Settings.from_environment(), serving=True)
 
 
 async def _prepare(request: AnyRequest) -> None:
@@ -104,6 +110,8 @@ async def _living(app: Litestar) -> AsyncIterator[None]:
     app.state.feed = Feed(backend)
     app.state.last_request = time.monotonic()
     background = [asyncio.create_task(_sweep_now_and_then(backend))]
+    if app.state.serving:
+        background.append(asyncio.create_task(_end_with_server(app, backend.settings)))
     if backend.settings.idle_seconds:
         background.append(asyncio.create_task(_end_when_idle(app, backend.settings.idle_seconds)))
     try:
@@ -115,6 +123,27 @@ async def _living(app: Litestar) -> AsyncIterator[None]:
                 await task
         await app.state.feed.close()
         backend.db.close()
+
+
+async def _end_with_server(app: Litestar, settings: Settings) -> None:
+    """Let go of the feed's readers when the server ends, and end when it was killed.
+
+    The server withdraws its address as the first thing it does when it ends;
+    open feeds would otherwise hold it up.
+    """
+    parent = os.getppid()
+    announced = False
+    while True:
+        await asyncio.sleep(0.2)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        path = settings.serving_path
+        said = path.exists() and path.stat().st_size > 0
+        if announced and not said:
+            await app.state.feed.close()
+            return
+        announced = said
 
 
 async def _end_when_idle(app: Litestar, seconds: int) -> None:

@@ -63,6 +63,17 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+def insert_for(connection: Connection) -> Any:
+    """Return the INSERT of a database, which knows ON CONFLICT; imported when it is used."""
+    if connection.dialect.name == "sqlite":
+        from sqlalchemy.dialects import sqlite
+
+        return sqlite.insert
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert
+
+
 def now() -> datetime:
     """Return the present time, aware, in UTC."""
     return datetime.now(UTC)
@@ -86,13 +97,13 @@ class Database:
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a connection for reading."""
-        with self.engine.connect() as connection, _translated():
+        with _translated(), self.engine.connect() as connection:
             yield connection
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
         """Open a transaction: all of it happens, or nothing."""
-        with self.engine.connect() as connection, _translated():
+        with _translated(), self.engine.connect() as connection:
             if self.local:
                 connection = connection.execution_options(immediate=True)
             with connection.begin():

@@ -43,6 +43,10 @@ class ServingLock:
         os.ftruncate(self._handle, 0)
         os.pwrite(self._handle, content, 0)
 
+    def withdraw(self) -> None:
+        """Take it back, as the first thing when the server ends."""
+        os.ftruncate(self._handle, 0)
+
 
 @contextlib.contextmanager
 def serving_lock(path: Path) -> Iterator[ServingLock]:
@@ -64,8 +68,9 @@ def serving_lock(path: Path) -> Iterator[ServingLock]:
                 f"{path.parent} is being served already, at {where}.",
                 hint="Use that server, end it first, or set ARCSECOND_HOME to another folder.",
             ) from error
-        os.ftruncate(handle, 0)
-        yield ServingLock(handle)
-        os.ftruncate(handle, 0)
+        lock = ServingLock(handle)
+        lock.withdraw()
+        yield lock
+        lock.withdraw()
     finally:
         os.close(handle)

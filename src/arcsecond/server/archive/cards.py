@@ -105,8 +105,8 @@ def _value(field: str) -> Value:
     plain = field.partition("/")[0].strip()
     if plain in ("T", "F"):
         return plain == "T"
-    if _INTEGER.fullmatch(plain) and len(plain) < 19:  # fits into 64 bits
-        return int(plain)
+    if _INTEGER.fullmatch(plain) and abs(integer := int(plain)) < 1 << 63:
+        return integer
     if _REAL.fullmatch(plain):
         number = float(plain.upper().replace("D", "E"))
         if math.isfinite(number):

@@ -8,7 +8,6 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from msgspec import UNSET
-from sqlalchemy.dialects import postgresql, sqlite
 
 from arcsecond.errors import ConflictError, NotFoundError
 from arcsecond.schemas.archive import FitsFile, FitsFileChange, Hdu, Position
@@ -19,7 +18,7 @@ from arcsecond.server.archive.tables import LIVE, blobs, datasets, files, header
 from arcsecond.server.archive.transfers import clean_name
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import SqlListing, clean_tags, parse_integer, parse_uuid
-from arcsecond.server.db import now
+from arcsecond.server.db import insert_for, now
 from arcsecond.server.people.owned import change, find, find_own, new_row, trash
 from arcsecond.server.people.tables import users
 from arcsecond.server.people.visibility import signed_in, visible_to
@@ -186,9 +185,8 @@ def _keep_version(
     for.
     """
     values = {"sha256": incoming.sha256, "size": incoming.size, "created_at": now()}
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     connection.execute(
-        insert(blobs)
+        insert_for(connection)(blobs)
         .values(values)
         .on_conflict_do_update(
             index_elements=[blobs.c.sha256], set_={"state": LIVE, "dying_since": None}

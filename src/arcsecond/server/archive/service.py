@@ -96,7 +96,9 @@ def has_tag(backend: Backend, table: sa.Table, tag: str) -> sa.ColumnElement[boo
     if backend.db.local:
         each = sa.func.json_each(table.c.tags).table_valued("value")
         return sa.exists(sa.select(1).select_from(each).where(each.c.value == tag))
-    return sa.cast(table.c.tags, sa.dialects.postgresql.JSONB).contains([tag])
+    from sqlalchemy.dialects.postgresql import JSONB
+
+    return sa.cast(table.c.tags, JSONB).contains([tag])
 
 
 def _shaped(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Dataset]:

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from litestar import get
 from litestar.params import FromPath
+from litestar.response import Redirect
 
 from arcsecond.errors import InvalidInputError
 from arcsecond.schemas.catalogues import AstronomicalObject, Catalogue, Exoplanet
 from arcsecond.server.catalogues import service
-from arcsecond.server.context import AnyRequest, reading
+from arcsecond.server.context import AnyRequest, reading, wanted
 from arcsecond.server.crud import listed
 
 
 @get("/objects/", opt={"resource": "objects", "verb": "list"})
 async def list_objects(request: AnyRequest) -> Any:
-    return await listed(request, service.list_objects, enveloped=True)
+    name = request.query_params.get("name", "")
+    if name and wanted(request) == "html":  # what the form of the first page sends
+        return Redirect(f"/objects/{quote(name, safe='')}/", status_code=303)
+    return await listed(
+        request, lambda backend, viewer: service.list_objects(backend, viewer, name), enveloped=True
+    )
 
 
 @get("/objects/{key:str}/", opt={"resource": "objects", "verb": "read"})

@@ -33,8 +33,13 @@ def find_object(name: str) -> Row:
     return _found(table("objects"), name, "Object")
 
 
-def list_objects(backend: Backend, viewer: Viewer) -> MemoryListing[AstronomicalObject]:
-    """List all objects by name."""
+def list_objects(
+    backend: Backend, viewer: Viewer, name: str = ""
+) -> MemoryListing[AstronomicalObject]:
+    """List all objects by name, or the one that has a name."""
+    if name:
+        found = table("objects").find(name)
+        return MemoryListing([_object(found)] if found else [])
     return MemoryListing([_object(row) for row in table("objects").rows])
 
 

@@ -17,6 +17,7 @@ from arcsecond import views
 from arcsecond.errors import ArcsecondError
 from arcsecond.registry import BY_NAME, RESOURCES, Resource
 from arcsecond.server.archive.files import list_files
+from arcsecond.server.catalogues.starter import table
 from arcsecond.server.context import AnyRequest, backend_of, viewer_of
 from arcsecond.server.crud import Page
 
@@ -88,8 +89,10 @@ def login(request: AnyRequest, next_path: str, problem: str = "") -> str:
     return _render(request, "login.html", title="Sign in", next=next_path, problem=problem)
 
 
-def address(resource: str, item: Mapping[str, Any]) -> str:
-    """Return the path of the page of a thing."""
+def address(resource: str, item: Mapping[str, Any]) -> str | None:
+    """Return the path of the page of a thing, None for what has none of its own."""
+    if "read" not in BY_NAME[resource].verbs:
+        return None
     key = quote(views.key_of(resource, item), safe="")
     if resource == "fitsfiles":
         return f"/datasets/{item['dataset']}/fitsfiles/{key}/"
@@ -150,7 +153,17 @@ def _links(fact: views.Fact) -> list[tuple[str, str | None]]:
         return [(fact.text, None)]
     if resource in ("telescopes", "instruments") and not all(len(v) == 36 for v in values):
         return [(fact.text, None)]  # what a header says, which is a name
+    if resource == "objects":
+        return [(v, _in_catalogues(v)) for v in values]
     return [(v, f"/{resource}/{quote(v, safe='')}/") for v in values]
+
+
+def _in_catalogues(name: str) -> str | None:
+    """Return the address of an object or exoplanet that a catalogue knows."""
+    for key in ("objects", "exoplanets"):
+        if row := table(key).find(name):
+            return f"/{key}/{quote(row.name, safe='')}/"
+    return None
 
 
 def _local(url: str) -> str:

@@ -57,7 +57,7 @@ async def schema(request: AnyRequest) -> Response[bytes]:
 
 
 @get("/live")
-async def live(request: AnyRequest) -> Any:
+async def live(request: AnyRequest) -> Response[Any]:
     if wanted(request) == "html":
         return _page(await reading(request, _live_page, request))
     last = request.headers.get("last-event-id", "") or str(request.query_params.get("after", ""))

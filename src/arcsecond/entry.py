@@ -1,0 +1,26 @@
+"""Where the command begins: help at once, everything else from ``cli.main``.
+
+Importing click alone takes four times as long as starting Python. The help of
+the command itself is therefore kept as text; a test holds it against what
+click would say, and ``make fix`` writes it again.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command and end the process with its status."""
+    match sys.argv[1:]:
+        case [] | ["--help"] | ["-h"]:
+            with open(__file__.removesuffix("entry.py") + "cli/help.txt", encoding="utf-8") as text:
+                sys.stdout.write(text.read())
+        case ["--version"]:
+            from arcsecond.version import __version__
+
+            print(__version__)
+        case _:
+            from arcsecond.cli.main import main as run_command
+
+            run_command()

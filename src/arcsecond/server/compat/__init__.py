@@ -1,1 +1,0 @@
-"""Paths, bodies and names that older clients use, all in one place."""

@@ -1,0 +1,301 @@
+"""Cards, HDUs and what headers mean: pure functions over bytes."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from astropy.io import fits as astropy_fits
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from arcsecond.server.archive import cards, fits
+from arcsecond.server.archive.ingest import Frame, read_frame
+from arcsecond.server.archive.observation import observe, pointing
+from arcsecond.server.storage.folder import FolderStore
+from tests.conftest import ASTROPY_FRAMES, SHARED, fits_bytes
+
+GiB = 1 << 30
+
+
+def parsed(*lines: str) -> cards.Values:
+    return cards.parse("".join(line.ljust(80)[:80] for line in lines))
+
+
+def frame_of(content: bytes, tmp_path: Path) -> Frame:
+    incoming = FolderStore(tmp_path).receive()
+    incoming.write(content)
+    try:
+        return read_frame(incoming, GiB)
+    finally:
+        incoming.discard()
+
+
+@pytest.mark.parametrize(
+    ("card", "keyword", "value"),
+    [
+        ("OBJECT  = 'O''Meara '           / who", "OBJECT", "O'Meara"),
+        ("EXPTIME =                 30.0 / s", "EXPTIME", 30.0),
+        ("BIG     =             1.5D+03", "BIG", 1500.0),
+        ("BITPIX  =                  -32", "BITPIX", -32),
+        ("SIMPLE  =                    T", "SIMPLE", True),
+        ("NOTHING =                      / undefined", "NOTHING", None),
+        ("EMPTY   = ''", "EMPTY", ""),
+        ("ODD     = NaN", "ODD", "NaN"),
+        ("HUGE    = 1E999", "HUGE", "1E999"),
+        ("LONG    = 12345678901234567890123", "LONG", 12345678901234567890123.0),
+        ("HIERARCH ESO OBS TARG NAME = 'MN-Lup' / target", "ESO OBS TARG NAME", "MN-Lup"),
+        ("hierarch eso  det exp = 5", "ESO DET EXP", 5),
+        ("TIGHT   ='no blank'", "TIGHT", "no blank"),
+        ("SLASH   = 'a / b' / c", "SLASH", "a / b"),
+        ("BROKEN  = 'no end", "BROKEN", "'no end"),
+    ],
+)
+def test_cards(card: str, keyword: str, value: Any) -> None:
+    assert parsed(card) == {keyword: value}
+
+
+def test_comments_long_strings_and_repeated_keywords() -> None:
+    values = parsed(
+        "COMMENT one", "HISTORY two", "COMMENT three", "LONGTXT = 'begins &'",
+        "CONTINUE  'goes on &'", "CONTINUE  'ends'", "A       = 1", "A       = 2", "",
+    )  # fmt: skip
+    assert values["COMMENT"] == ["one", "three"]
+    assert values["LONGTXT"] == "begins goes on ends"
+    assert values["A"] == 1
+    assert "" not in values
+
+
+@given(st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=126), max_size=900))
+def test_any_text_can_be_read_as_cards(text: str) -> None:
+    cards.parse(text)
+
+
+@given(st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=126), max_size=60))
+def test_strings_come_back_as_astropy_wrote_them(text: str) -> None:
+    header = astropy_fits.Header()
+    header["KEY"] = text.rstrip()
+    assert cards.parse(header.tostring(endcard=False, padding=False))["KEY"] == text.rstrip()
+
+
+@given(
+    st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**62), 2**62) | st.booleans()
+)
+def test_numbers_come_back_as_astropy_wrote_them(number: Any) -> None:
+    header = astropy_fits.Header()
+    header["KEY"] = number
+    text = header.tostring(endcard=False, padding=False)
+    found = cards.parse(text)["KEY"]
+    assert found == astropy_fits.Header.fromstring(text)["KEY"]
+    assert isinstance(found, bool) == isinstance(number, bool)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["o4sp040b0_raw.fits", "comp.fits", "test0.fits", "tb.fits", "random_groups.fits", "group.fits",
+     "variable_length_table.fits", "theap-gap.fits", "stddata.fits", "checksum.fits"],
+)  # fmt: skip
+def test_hdus_are_where_astropy_finds_them(name: str) -> None:
+    path = ASTROPY_FRAMES / name
+    content = path.read_bytes()
+    walked = fits.walk(io.BytesIO(content), len(content))
+    with astropy_fits.open(path, disable_image_compression=True) as hdus:
+        expected = [(hdu.fileinfo()["datLoc"], hdu.size) for hdu in hdus]
+    assert [(h.data_start, h.data_size) for h in walked.hdus] == expected
+    assert walked.problems == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2879), st.integers(0, 255))
+def test_a_flipped_byte_in_a_header_never_fails(position: int, byte: int) -> None:
+    content = bytearray((ASTROPY_FRAMES / "checksum.fits").read_bytes())
+    content[position] = byte
+    fits.walk(io.BytesIO(bytes(content)), len(content))
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({b"BITPIX  =                   16": b"BITPIX  =                   17"}, "BITPIX is 17"),
+        ({b"NAXIS   =                    2": b"NAXIS   =                 9999"}, "NAXIS is 9999"),
+        ({b"NAXIS1  =                    8": b"NAXIS1  =                   -8"}, "NAXIS1 is -8"),
+        ({b"NAXIS2  =                    8": b"NAXIS2  =                'big'"}, "NAXIS2 is 'big'"),
+        ({b"NAXIS1  =                    8": b"NAXIS1  =    99999999999999999"}, "the file ends"),
+        ({b"NAXIS2  =": b"NOXIS2  ="}, "NAXIS2 is missing"),
+        ({b"END     ": b"ENT     "}, "no END card"),
+        ({b"EXTEND  ": b"EXT\xffND  "}, "no printable ASCII"),
+    ],
+)
+def test_damage_is_named(changes: dict[bytes, bytes], problem: str, tmp_path: Path) -> None:
+    content = fits_bytes()
+    for before, after in changes.items():
+        assert before in content
+        content = content.replace(before, after, 1)
+    frame = frame_of(content, tmp_path)
+    assert problem in " ".join(frame.problems)
+    assert frame.problems[0].startswith("HDU 0: ")
+
+
+def test_what_follows_the_last_hdu_is_told(tmp_path: Path) -> None:
+    assert frame_of(fits_bytes() + bytes(2880), tmp_path).problems == []
+    assert "no HDU" in frame_of(fits_bytes() + b"x" * 2880, tmp_path).problems[0]
+
+
+@pytest.mark.parametrize(
+    ("lines", "start"),
+    [
+        (["DATE-OBS= '2026-11-22T01:02:03.5'"], (2026, 11, 22, 1, 2, 3, 500_000)),
+        (["DATE-OBS= '2026-11-22T01:02:03Z'"], (2026, 11, 22, 1, 2, 3)),
+        (["DATE-OBS= '2026-11-22'", "TIME-OBS= '01:02:03'"], (2026, 11, 22, 1, 2, 3)),
+        (["DATE-OBS= '2013-07-13'", "UT      = '00:57:33'"], (2013, 7, 13, 0, 57, 33)),
+        (["DATE_OBS= '2015-02-19 T11:04:00'"], (2015, 2, 19, 11, 4)),
+        (["DATE-OBS= '29/11/51'", "UT      = '12:07:00'"], (1951, 11, 29, 12, 7)),
+        (["DATE-OBS= '01/06/2012'", "TIME-OBS= '10:00:00'"], (2012, 6, 1, 10)),
+        (["DATE-OBS= '19930417'", "UTC-OBS = '10:00'"], (1993, 4, 17, 10)),
+        (["MJD-OBS =            55875.44"], (2011, 11, 10, 10, 33, 36)),
+        (["DATE-OBS= '2020-01-01T00:01:09.184'", "TIMESYS = 'TT'"], (2020, 1, 1)),
+        (["DATE-OBS= '2020-01-01T00:00:37'", "TIMESYS = 'TAI'"], (2020, 1, 1)),
+        (["DATE-OBS= '2026-11-22'"], None),
+        (["DATE-OBS= '19930417'"], None),
+        (["DATE-OBS= '2026-13-40T00:00:00'"], None),
+        (["DATE-OBS= '2026-11-22T25:00:00'"], None),
+        (["DATE-OBS= 5"], None),
+        (["MJD-OBS =  0.0"], None),
+        ([], None),
+    ],
+)
+def test_starts(lines: list[str], start: tuple[int, ...] | None) -> None:
+    found = observe([parsed(*lines)]).start
+    if start is None:
+        assert found is None
+    else:
+        assert found is not None
+        wanted = datetime(*start, tzinfo=UTC)  # type: ignore[arg-type, misc]
+        assert abs((found - wanted).total_seconds()) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("lines", "position"),
+    [
+        (["RA      = '00:59:26.6'", "DEC     = '-72:09:54'"], (14.860833, -72.165)),
+        (["RA      = ' 22 04 08'", "DEC     = '-00 55 31'"], (331.033333, -0.925278)),
+        (["RA      = 14.86", "DEC     = -72.16"], (14.86, -72.16)),
+        (["OBJCTRA = '05 35 17'", "OBJCTDEC= '-05 23 28'"], (83.820833, -5.391111)),
+        (["RA      = '5h35m17s'", "DEC     = '-5d23m28s'"], (83.820833, -5.391111)),
+        (["RA      = 400.0", "DEC     = 0.0"], None),
+        (["RA      = '12:61:00'", "DEC     = '10:00:00'"], None),
+        (["RA      = 10.0"], None),
+        (["RA      = 'N/A'", "DEC     = 'N/A'"], None),
+        (["RA      = NaN", "DEC     = 0.0"], None),
+    ],
+)
+def test_pointings(lines: list[str], position: tuple[float, float] | None) -> None:
+    found = pointing(parsed(*lines))
+    if position is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert found[:2] == pytest.approx(position, abs=1e-5)
+
+
+def test_an_old_equinox_becomes_icrs(tmp_path: Path) -> None:
+    old = fits_bytes(RA=83.2, DEC=-5.42, EQUINOX=1950.0)
+    observation = frame_of(old, tmp_path).observation
+    assert observation.ra_deg == pytest.approx(83.815, abs=0.01)
+    assert observation.dec_deg == pytest.approx(-5.393, abs=0.01)
+
+
+def test_the_centre_of_an_image_by_its_wcs(tmp_path: Path) -> None:
+    wcs = {
+        "CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 10.0, "CRVAL2": 20.0, "CRPIX1": 4.5,
+        "CRPIX2": 4.5, "CDELT1": -0.01, "CDELT2": 0.01, "CUNIT1": "deg", "CUNIT2": "deg",
+    }  # fmt: skip
+    observation = frame_of(fits_bytes(RA=99.0, DEC=0.0, **wcs), tmp_path).observation
+    assert observation.position_source == "wcs"
+    assert (observation.ra_deg, observation.dec_deg) == pytest.approx((10.0, 20.0), abs=1e-9)
+    galactic = {**wcs, "CTYPE1": "GLON-TAN", "CTYPE2": "GLAT-TAN", "CRVAL1": 0.0, "CRVAL2": 0.0}
+    observation = frame_of(fits_bytes(**galactic), tmp_path).observation
+    assert observation.ra_deg == pytest.approx(266.405, abs=1e-3)
+    solar = {**wcs, "CTYPE1": "HPLN-TAN", "CTYPE2": "HPLT-TAN"}
+    assert frame_of(fits_bytes(**solar), tmp_path).observation.ra_deg is None
+    broken = {**wcs, "CDELT1": 0.0}
+    assert (
+        frame_of(fits_bytes(RA=99.0, DEC=0.0, **broken), tmp_path).observation.position_source
+        == "pointing"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [("Light Frame", "science"), ("FLAT", "flat"), ("Bias", "bias"), ("zero", "bias"),
+     ("Dark Frame", "dark"), ("comp", "arc"), ("LAMP,WAVE", "arc"), ("spectroscopic", "spectroscopic"),
+     ("47", None)],
+)  # fmt: skip
+def test_kinds(words: str, kind: str | None) -> None:
+    assert observe([parsed(f"IMAGETYP= '{words}'")]).kind == kind
+
+
+def test_days_are_not_seconds() -> None:
+    assert observe([parsed("EXPOSURE=  2.0 / [d] time on source")]).exposure_s == 172_800.0
+    assert observe([parsed("EXPTIME = -1.0")]).exposure_s is None
+    assert observe([parsed("EXPTIME = '30'")]).exposure_s == 30.0
+
+
+def test_filter_wheels() -> None:
+    values = parsed("FILTER1 = 'CLEAR1S'", "FILTER2 = 'F606W'")
+    assert observe([values]).filter == "F606W"
+    assert observe([parsed("FILTER1 = 'CLEAR1S'", "FILTER2 = 'CLEAR2L'")]).filter is None
+
+
+REAL = [
+    ("imagers/M13_blue_0001.fits", None, None, "2013-05-05T04:09:39", 5.0, None, "science", 1),
+    ("imagers/acp_aspen_wasp10b_cutout.fits", "wasp 10 b", 349.03, "2018-08-23T05:55:39", 90.0, "r", "science", 1),
+    ("imagers/cfht_megaprime_cutout.fits", "SA 110", 280.84, "2005-07-31T09:55:10", 2.046, "g.MP9401", "science", 1),
+    ("imagers/M67_poss_dss.fits", "M67", 132.83, "1951-11-29T12:07:00", 50.0, None, None, 1),
+    ("imagers/eso_ntt_emmi_sep.fits", None, 5.65, "1992-10-26T15:04:07", 1200.0, None, None, 1),
+    ("imagers/spitzer_irac_glimpse.fits", None, 275.84, None, 1.2, None, None, 1),
+    ("imagers/vla_first_cutout.fits", "J105007+304037", 162.53, None, None, None, None, 1),
+    ("compressed/m13_rice.fits", None, 250.42, None, None, None, None, 2),
+    ("compressed/sdss_g_reprojected.fits.bz2", "86 S", 313.17, None, 53.907456, "g", None, 1),
+    ("compressed/ctio15m_spectrum.fits.zip", "320", 70.91, "2002-01-28T02:45:01", 1800.0, "OG530", "science", 1),
+    ("nights_uves/r.UVES.2011-08-11T232352.266-A01_0000.fits", "MN-Lup", 230.88, "2011-08-11T23:23:52", 1200.0013, "FREE", None, 1),
+    ("tables/tess_tic25155310_lc.fits", "TIC 25155310", 63.38, "2018-07-25T19:01:42", 1908031.8, None, None, 3),
+    ("solar/sdo_aia_171.fits", None, None, "2011-02-15T00:00:00", 2.000191, None, None, 1),
+    ("odd/zerowidth.fits", "1251+278", None, None, None, None, None, 6),
+    ("odd/sdss_emptyfile.fits", None, None, None, None, None, None, 1),
+    ("cubes/l1448_13co.fits", None, 51.33, None, None, None, None, 1),
+]  # fmt: skip
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="shared data are not beside this clone")
+@pytest.mark.parametrize("row", REAL, ids=[row[0] for row in REAL])
+def test_real_frames(row: tuple[Any, ...], tmp_path: Path) -> None:
+    path, target, ra_deg, start, exposure_s, filter_, kind, hdus = row
+    frame = frame_of((SHARED / "fits" / path).read_bytes(), tmp_path)
+    told = frame.observation
+    if target is not None:
+        assert told.target == target
+    assert told.ra_deg == (None if ra_deg is None else pytest.approx(ra_deg, abs=0.01))
+    assert (told.start.isoformat()[:19] if told.start else None) == start
+    assert told.exposure_s == (None if exposure_s is None else pytest.approx(exposure_s))
+    assert (told.filter, told.kind, len(frame.hdus)) == (filter_, kind, hdus)
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="shared data are not beside this clone")
+def test_every_real_frame_is_kept_or_refused_in_words(tmp_path: Path) -> None:
+    from arcsecond.errors import NotFitsError
+
+    seen = 0
+    for path in sorted((SHARED / "fits").glob("*/*")):
+        if path.parent.name == "headers":
+            continue
+        seen += 1
+        if path.name == "not_actually_fits.fits":
+            with pytest.raises(NotFitsError, match="no FITS signature"):
+                frame_of(path.read_bytes(), tmp_path)
+        else:
+            assert frame_of(path.read_bytes(), tmp_path).hdus, path.name
+    assert seen > 90

@@ -1,0 +1,95 @@
+"""The schema: from nothing, and refused when it is newer."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from arcsecond.errors import UnavailableError
+from arcsecond.server.app import open_backend
+from arcsecond.server.context import Backend
+from arcsecond.server.db import Database, on_network_file_system
+from arcsecond.server.migrations import HEAD, REVISIONS
+from arcsecond.server.migrations.upgrade import configuration, upgrade
+from arcsecond.server.settings import Settings
+from arcsecond.server.tables import metadata
+
+
+def test_the_tables_are_those_of_the_migrations(backend: Backend) -> None:
+    with backend.db.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_the_history_is_the_one_that_start_up_knows() -> None:
+    scripts = ScriptDirectory.from_config(configuration())
+    assert [s.revision for s in scripts.walk_revisions()][::-1] == list(REVISIONS)
+    assert scripts.get_current_head() == HEAD
+
+
+def test_a_newer_database_is_refused_and_left_alone(settings: Settings) -> None:
+    db = Database(settings)
+    with db.write() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(UnavailableError, match="written by a newer one"):
+        open_backend(settings)
+    assert db.revision() == "9999"
+    db.close()
+
+
+def test_an_older_database_is_copied_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from arcsecond.server.migrations import upgrade as module
+
+    settings = Settings(home=tmp_path)
+    open_backend(settings).db.close()
+    monkeypatch.setattr(module, "HEAD", "0001+")
+    monkeypatch.setattr(module.command, "upgrade", lambda config, revision: None)
+    db = Database(settings)
+    upgrade(db)
+    db.close()
+    (copy,) = tmp_path.glob("arcsecond-0001-*.sqlite")
+    restored = tmp_path / "restored"
+    restored.mkdir()
+    shutil.copy(copy, restored / "arcsecond.sqlite")
+    db = Database(Settings(home=restored))
+    assert db.revision() == HEAD
+    db.close()
+
+
+def test_sqlite_is_set_to_keep_what_it_acknowledged(tmp_path: Path) -> None:
+    backend = open_backend(Settings(home=tmp_path))
+    with backend.db.read() as connection:
+        for pragma, value in (("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1)):
+            assert connection.scalar(sa.text(f"PRAGMA {pragma}")) == value
+    backend.db.close()
+
+
+def test_network_file_systems_are_known(tmp_path: Path) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(
+        "/dev/sda / ext4 rw 0 0\n"
+        f"server:/x {tmp_path} nfs4 rw 0 0\n"
+        f"/dev/sdb {tmp_path}/local ext4 rw 0 0\nshort\n"
+    )
+    assert on_network_file_system(tmp_path / "a.sqlite", mounts)
+    assert not on_network_file_system(tmp_path / "local" / "a.sqlite", mounts)
+    assert not on_network_file_system(tmp_path, tmp_path / "missing")
+
+
+def test_times_are_aware(backend: Backend) -> None:
+    from datetime import datetime
+
+    from arcsecond.server.people.tables import invitations
+
+    naive = datetime(2026, 1, 1)
+    row = {"digest": "x", "created_at": naive, "expires_at": naive}
+    with backend.db.read() as connection:
+        statement = sa.insert(invitations).values(row)
+        with pytest.raises(sa.exc.StatementError, match="no time zone"):
+            connection.execute(statement)

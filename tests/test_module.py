@@ -1,0 +1,246 @@
+"""Every line of the module that was promised, against a server and embedded."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+import arcsecond
+from arcsecond import ArcsecondAPI, ArcsecondError
+from arcsecond.errors import (
+    ArcsecondConnectionError,
+    ArcsecondInvalidEndpointError,
+    ArcsecondMissingArgumentError,
+    ArcsecondNotLoggedInError,
+    ArcsecondRequestTimeoutError,
+    ConflictError,
+    NotFoundError,
+)
+from arcsecond.registry import RESOURCES
+from tests.conftest import PASSWORD, Command, fits_bytes
+
+
+@pytest.fixture
+def api(arcsecond: Command) -> Any:
+    with ArcsecondAPI() as made:
+        yield made
+
+
+def test_the_promised_lines(arcsecond: Command, frame: Path) -> None:
+    name = f"mod{os.urandom(4).hex()}"
+    assert ArcsecondAPI.register(name, f"{name}@localhost", PASSWORD, PASSWORD) == name
+    ArcsecondAPI.logout()
+    assert not ArcsecondAPI.is_logged_in()
+    assert ArcsecondAPI.login(name, PASSWORD) == name
+    assert ArcsecondAPI.is_logged_in()
+    assert ArcsecondAPI.username() == name
+    with ArcsecondAPI(ArcsecondAPI.ENDPOINT_OBJECTS) as objects:
+        assert objects.read("HD 5980")["name"] == "HD 5980"
+        assert objects.read(("HD", "5980"))["name"] == "HD 5980"
+    with ArcsecondAPI() as api:
+        assert api.objects.read("HD 5980")["name"] == "HD 5980"
+        dataset = api.datasets.create(name="frames")["uuid"]
+        assert [d["uuid"] for d in api.datasets.list()] == [dataset]
+        made = api.datasets(dataset).fitsfiles.create(file=str(frame))
+    with ArcsecondAPI(ArcsecondAPI.ENDPOINT_FITSFILES, dataset=dataset) as files:
+        assert files.create(file=str(frame))["pk"] == made["pk"]
+        assert files.create(str(frame))["pk"] == made["pk"]
+        assert files.create({"file": str(frame)})["pk"] == made["pk"]
+        assert files.read(made["pk"])["target"] == "HD 5980"
+        assert files.update(made["pk"], name="b.fits")["name"] == "b.fits"
+        assert files.update(made["pk"], {"tags": ["x"]})["tags"] == ["x"]
+        assert len(files.list(name="b.fits")) == 1
+        assert files.delete(made["pk"]) == {}
+        assert files.list() == []
+
+
+@pytest.mark.parametrize("resource", RESOURCES, ids=[r.name for r in RESOURCES])
+def test_every_endpoint_constant(resource: Any, api: ArcsecondAPI, arcsecond: Command) -> None:
+    constant = getattr(ArcsecondAPI, resource.endpoint_constant)
+    dataset = api.datasets.create(name="d")["uuid"] if resource.parent else None
+    with ArcsecondAPI(constant, dataset=dataset) as one:
+        if resource.name == "findingcharts":
+            assert one.list("M 31")[0]["target"] == "M 31"
+            assert one.read("M 31")[0]["target"] == "M 31"
+        elif resource.name == "me":
+            assert one.read()["username"]
+        else:
+            listed = one.list()
+            keys = {"objects": "name", "exoplanets": "name", "profiles": "username"}
+            for item in listed[:1]:
+                if "read" in resource.verbs and resource.key != "none":
+                    key = item[keys.get(resource.name, "uuid" if "uuid" in item else "pk")]
+                    assert one.read(key) is not None
+            assert isinstance(list(listed), list)
+
+
+def test_the_contracts_constants_are_all_there() -> None:
+    names = (
+        "ACTIVITIES CATALOGUES DATASETS EXOPLANETS FINDINGCHARTS FITSFILES INSTRUMENTS ME "
+        "NIGHTLOGS OBJECTS OBSERVINGRUNS OBSERVINGSITES PROFILES SATELLITES STANDARDSTARS "
+        "TELEGRAMS_ATEL TELESCOPES"
+    )
+    for name in names.split():
+        assert isinstance(getattr(ArcsecondAPI, f"ENDPOINT_{name}"), str)
+
+
+def test_lists_are_lazy(api: ArcsecondAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    from arcsecond.client import endpoint
+
+    monkeypatch.setattr(endpoint, "PAGE", 10)
+    fetched: list[str | None] = []
+    original = endpoint.Endpoint.fetch
+
+    def counted(self: Any, address: Any, params: Any) -> Any:
+        fetched.append(address)
+        return original(self, address, params)
+
+    monkeypatch.setattr(endpoint.Endpoint, "fetch", counted)
+    planets = api.exoplanets.list()
+    assert fetched == []
+    assert planets[3]["name"]
+    assert len(fetched) == 1
+    assert planets[12]["name"]
+    assert len(fetched) == 2
+    assert repr(planets).endswith("…]")
+    assert len(planets) == len({p["name"] for p in planets}) > 50
+    assert planets[-1] == planets[len(planets) - 1]
+    assert planets[1:3] == [planets[1], planets[2]]
+    assert bool(planets)
+    assert planets != [1]
+
+
+def test_errors_are_the_servers_own(api: ArcsecondAPI, frame: Path) -> None:
+    with pytest.raises(NotFoundError, match="HD 59801") as raised:
+        api.objects.read("HD 59801")
+    assert isinstance(raised.value, ArcsecondError)
+    assert (raised.value.status, raised.value.code) == (404, "not_found")
+    dataset = api.datasets.create(name="d")["uuid"]
+    files = api.datasets(dataset).fitsfiles
+    files.create(file=frame)
+    frame.write_bytes(fits_bytes(OBJECT="other"))
+    with pytest.raises(ConflictError):
+        files.create(file=frame)
+    with pytest.raises(ArcsecondInvalidEndpointError):
+        ArcsecondAPI("nonsense")
+    with pytest.raises(ArcsecondInvalidEndpointError):
+        api.datasets(dataset).nonsense  # noqa: B018
+    with pytest.raises(ArcsecondMissingArgumentError):
+        api.endpoint("fitsfiles").list()[0]
+    with pytest.raises(ArcsecondMissingArgumentError):
+        api.read("x")
+    with pytest.raises(ArcsecondError, match="empty name"):
+        api.objects.read(" ")
+
+
+def test_progress_is_told(arcsecond: Command, tmp_path: Path) -> None:
+    path = tmp_path / "big.fits"
+    path.write_bytes(fits_bytes((1000, 1000)))
+    told: list[tuple[int, int]] = []
+    with ArcsecondAPI(progress=lambda sent, size: told.append((sent, size))) as api:
+        dataset = api.datasets.create(name="d")["uuid"]
+        api.datasets(dataset).fitsfiles.create(file=path)
+    size = path.stat().st_size
+    assert told[-1] == (size, size)
+    assert len(told) > 10
+    assert told == sorted(told)
+
+
+def test_it_works_in_a_running_event_loop(arcsecond: Command) -> None:
+    async def notebook() -> str:
+        with ArcsecondAPI() as api:
+            return str(api.objects.read("HD 5980")["name"])
+
+    assert asyncio.run(notebook()) == "HD 5980"
+
+
+def test_a_remote_server_is_not_asked_before_login(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ARCSECOND_CONFIG", str(tmp_path / "none.ini"))
+    with (
+        ArcsecondAPI(server="http://127.0.0.1:9") as api,
+        pytest.raises(ArcsecondNotLoggedInError, match="not signed in"),
+    ):
+        api.objects.read("HD 5980")
+
+
+def test_no_server_and_a_slow_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import socket
+
+    monkeypatch.setenv("ARCSECOND_CONFIG", str(tmp_path / "none.ini"))
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with (
+            ArcsecondAPI(server=address, key="k", timeout=0.2) as api,
+            pytest.raises(ArcsecondRequestTimeoutError, match="did not answer"),
+        ):
+            api.objects.read("HD 5980")
+    with (
+        ArcsecondAPI(server=address, key="k") as api,
+        pytest.raises(ArcsecondConnectionError, match="cannot be reached"),
+    ):
+        api.objects.read("HD 5980")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (500, b"<html>", "ServerFaultError"),
+        (404, b'{"detail": "Not found."}', "NotFoundError"),
+        (400, b'{"name": ["Too long."]}', "InvalidInputError"),
+        (418, b'{"detail": "tea", "code": "unheard of"}', "InvalidInputError"),
+        (200, b"<html>", "ArcsecondConnectionError"),
+    ],
+)
+def test_answers_of_other_servers(
+    status: int, body: bytes, error: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ARCSECOND_CONFIG", str(tmp_path / "none.ini"))
+
+    def answer(_: Any) -> httpx2.Response:
+        return httpx2.Response(status, content=body)
+
+    with ArcsecondAPI(server="http://example.invalid", key="k") as api:
+        api.transport._client = httpx2.Client(
+            base_url="http://example.invalid", transport=httpx2.MockTransport(answer)
+        )
+        with pytest.raises(ArcsecondError) as raised:
+            api.objects.read("M 31")
+    assert type(raised.value).__name__ == error
+
+
+def test_importing_it_is_light() -> None:
+    heavy = "{'litestar', 'sqlalchemy', 'astropy', 'numpy', 'granian', 'alembic', 'jinja2'}"
+    for program, more in (
+        ("import arcsecond", "{'httpx2', 'click', 'msgspec'}"),
+        (
+            "from arcsecond import ArcsecondAPI; ArcsecondAPI(server='http://x.invalid')",
+            "{'click'}",
+        ),
+        (
+            "import sys; sys.argv = ['a', '--help']; from arcsecond.entry import main; main()",
+            "{'httpx2', 'msgspec', 'click', 'typing', 'dataclasses'}",
+        ),
+        ("from arcsecond.cli.main import run; run(['--help'])", "{'httpx2', 'msgspec'}"),
+        ("from arcsecond.cli.main import run; run(['objects', '--help'])", "{'httpx2', 'msgspec'}"),
+    ):
+        check = f"{program}; import sys; found = ({heavy} | {more}) & set(sys.modules); assert not found, found"
+        subprocess.run([sys.executable, "-c", check], check=True, capture_output=True)
+
+
+def test_what_is_exported() -> None:
+    for name in arcsecond.__all__:
+        assert getattr(arcsecond, name)
+    with pytest.raises(AttributeError):
+        arcsecond.nonsense  # noqa: B018
+    assert (Path(arcsecond.__file__).parent / "py.typed").exists()

@@ -1,0 +1,186 @@
+"""Pages: every one, what they show of hostile input, and the live one in a real browser."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+
+import pytest
+
+from tests.conftest import ASTROPY_FRAMES, Http, Server, fits_bytes
+
+HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+HOSTILE = "<script>alert(1)</script>\"'&"
+
+
+class Checker(HTMLParser):
+    """Checks that tags are closed and collects what a reader needs."""
+
+    VOID = frozenset({"meta", "link", "img", "input", "br", "path", "circle", "rect"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.headings: list[str] = []
+        self.links: list[str] = []
+        self.sources: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag not in self.VOID:
+            self.open.append(tag)
+        if tag == "a" and given.get("href"):
+            self.links.append(str(given["href"]))
+        if tag in ("img", "script", "link"):
+            self.sources.append(str(given.get("src") or given.get("href")))
+        if tag == "img":
+            assert "alt" in given
+        if tag == "h1":
+            self.headings.append(tag)
+        assert not any(name.startswith("on") or name == "style" for name in given)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def checked(text: str) -> Checker:
+    checker = Checker()
+    checker.feed(text)
+    assert checker.open == []
+    assert len(checker.headings) == 1
+    return checker
+
+
+@pytest.fixture
+def full(http: Http, user: Callable[[str], dict[str, str]]) -> tuple[dict[str, str], list[str]]:
+    """Things of every kind, some of them hostile; returns the headers and all addresses."""
+    headers = user("ann")
+    dataset = http.post(
+        "/datasets/", json={"name": HOSTILE, "description": HOSTILE}, headers=headers
+    ).json()
+    uuid = dataset["uuid"]
+    frame = (ASTROPY_FRAMES / "o4sp040b0_raw.fits").read_bytes()
+    for name, content in (("o4sp.fits", frame), ("cut.fits", fits_bytes(OBJECT=HOSTILE)[:3000])):
+        part = {"file": (name, content)}
+        http.post(f"/datasets/{uuid}/fitsfiles/", files=part, headers=headers)
+    run = http.post("/observingruns/", json={"name": HOSTILE}, headers=headers).json()["uuid"]
+    log = {"date": "2026-11-22", "observing_run": run, "journal": "one\ntwo"}
+    log_uuid = http.post("/nightlogs/", json=log, headers=headers).json()["uuid"]
+    activity = {"title": HOSTILE, "content": HOSTILE, "target": "HD 5980"}
+    pk = http.post("/activities/", json=activity, headers=headers).json()["pk"]
+    sites = http.get("/observingsites/").json()
+    telescopes = http.get("/telescopes/").json()
+    instruments = http.get("/instruments/").json()
+    return headers, [
+        "/", "/live", "/login", "/objects/", "/objects/HD%205980/", "/objects/M%2042/",
+        "/exoplanets/", "/exoplanets/51%20Peg%20b/", "/findingcharts/M%2031/", "/standardstars/",
+        "/catalogues/", "/catalogues/objects/", "/telegrams/ATel/", "/observingsites/",
+        f"/observingsites/{sites[0]['uuid']}/", "/telescopes/", "/instruments/", "/satellites/",
+        f"/telescopes/{telescopes[0]['uuid']}/", f"/instruments/{instruments[0]['uuid']}/",
+        "/profiles/", "/profiles/ann/", "/me/", "/observingruns/", f"/observingruns/{run}/",
+        "/nightlogs/", f"/nightlogs/{log_uuid}/", "/datasets/", f"/datasets/{uuid}/",
+        f"/datasets/{uuid}/fitsfiles/", f"/datasets/{uuid}/fitsfiles/1/",
+        f"/datasets/{uuid}/fitsfiles/2/", "/activities/", f"/activities/{pk}/",
+    ]  # fmt: skip
+
+
+def test_every_page(http: Http, full: tuple[dict[str, str], list[str]]) -> None:
+    headers, addresses = full
+    links: set[str] = set()
+    for address in addresses:
+        answer = http.get(address, headers=headers | HTML)
+        assert answer.status_code == 200, address
+        assert answer.headers["content-type"].startswith("text/html"), address
+        assert "Accept" in answer.headers["vary"]
+        assert len(answer.content) < 100_000
+        assert "<script>alert" not in answer.text, address
+        page = checked(answer.text)
+        links |= {link for link in page.links if link.startswith("/")}
+        links |= {source for source in page.sources if source.startswith("/")}
+    for link in sorted(links):
+        assert http.get(link, headers=headers | HTML).status_code == 200, link
+
+
+def test_the_readable_answer_of_every_page(
+    http: Http, full: tuple[dict[str, str], list[str]]
+) -> None:
+    headers, addresses = full
+    for address in addresses[3:]:
+        page = http.get(address, params={"format": "api"}, headers=headers)
+        checked(page.text)
+        assert "What the API answers" in page.text, address
+        assert "<script>alert" not in page.text
+        plain = http.get(address, params={"format": "json"}, headers=headers | HTML)
+        assert plain.headers["content-type"] == "application/json", address
+
+
+def test_errors_are_pages_too(http: Http) -> None:
+    for address, status in (("/nothing", 404), ("/objects/<b>/", 404), ("/me/", 401)):
+        answer = http.get(address, headers=HTML)
+        assert answer.status_code == status
+        assert "<b>" not in answer.text
+        checked(answer.text)
+
+
+def test_hostile_text_is_shown_as_text(http: Http, full: tuple[dict[str, str], list[str]]) -> None:
+    headers, addresses = full
+    for address in (addresses[-1], "/live", "/activities/"):
+        text = http.get(address, headers=headers | HTML).text
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+
+
+def test_every_answer_carries_a_strict_policy(http: Http) -> None:
+    for address in ("/", "/live", "/objects/M31/", "/static/arcsecond.css", "/nothing"):
+        policy = http.get(address, headers=HTML).headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+
+
+def test_looking_up_from_the_first_page(http: Http) -> None:
+    found = http.get("/objects/", params={"name": "HD 5980"}, headers=HTML, follow_redirects=False)
+    assert found.status_code == 303
+    assert found.headers["location"] == "/objects/HD%205980/"
+
+
+def browser() -> str | None:
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.mark.skipif(browser() is None, reason="there is no Chromium (Debian package chromium)")
+def test_the_live_page_shows_an_activity_without_a_reload(serve: Callable[..., Server]) -> None:
+    from playwright.sync_api import sync_playwright
+
+    server = serve()
+    command = [sys.executable, "-m", "arcsecond", "activities", "create", "--title"]
+    problems: list[str] = []
+    with sync_playwright() as playwright, contextlib.ExitStack() as stack:
+        chromium = playwright.chromium.launch(
+            executable_path=browser(),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        stack.callback(chromium.close)
+        page = chromium.new_page()
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on(
+            "console", lambda said: problems.append(said.text) if said.type == "error" else None
+        )
+        page.goto(f"{server.url}/live")
+        page.wait_for_selector("#state.on")
+        page.evaluate("window.notReloaded = true")
+        title = "Eclipse & <b>egress</b>"
+        subprocess.run([*command, title], env=server.environ, check=True, capture_output=True)
+        page.wait_for_selector(".activity.new h2 >> text=Eclipse & <b>egress</b>", timeout=20_000)
+        assert page.evaluate("window.notReloaded")
+        assert page.locator(".activity").count() == 1
+        # A server that restarts is found again, and nothing is shown twice or missed.
+        page.reload()
+        assert page.locator(".activity h2").inner_text() == title
+        assert re.search(
+            r"/activities/\d+/", page.locator(".activity h2 a").get_attribute("href") or ""
+        )
+    assert problems == []

@@ -1,0 +1,169 @@
+"""Commands typed in a real terminal: prompts, cards, questions, Ctrl-C."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+import pytest
+
+from arcsecond.server.settings import Settings
+from tests.conftest import PASSWORD, environment, fits_bytes
+
+ARCSECOND = [sys.executable, "-m", "arcsecond"]
+
+
+class Terminal:
+    """A command in a terminal of its own."""
+
+    def __init__(self, settings: Settings, *words: str, columns: int = 100, **more: str) -> None:
+        self.text = ""
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+        environ = environment(settings, **({"TERM": "xterm", "LC_ALL": "C.UTF-8"} | more))
+        environ.pop("COLUMNS", None)
+        self.process = subprocess.Popen(
+            [*ARCSECOND, *words], env=environ, stdin=slave, stdout=slave, stderr=slave,
+            start_new_session=True,
+        )  # fmt: skip
+        os.close(slave)
+        self._master = master
+
+    def expect(self, words: str) -> None:
+        """Read until some words were shown."""
+        until = time.monotonic() + 30
+        while words not in self.text:
+            assert time.monotonic() < until, self.text
+            if not self._read():
+                break
+        assert words in self.text, self.text
+
+    def type(self, words: str) -> None:
+        os.write(self._master, words.encode() + b"\n")
+
+    def end(self) -> int:
+        """Read the rest; returns the exit status."""
+        while self._read():
+            pass
+        os.close(self._master)
+        return self.process.wait(30)
+
+    def _read(self) -> bool:
+        ready, _, _ = select.select([self._master], [], [], 30)
+        try:
+            data = os.read(self._master, 65536) if ready else b""
+        except OSError:  # the other end was closed
+            return False
+        self.text += data.decode("utf-8", "replace")
+        return bool(data)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "home")
+
+
+def test_registering_and_signing_in_by_answering(home: Settings) -> None:
+    terminal = Terminal(home, "register")
+    terminal.expect("Username")
+    terminal.type("ann")
+    terminal.expect("E-mail")
+    terminal.type("ann@localhost")
+    terminal.expect("Password")
+    terminal.type(PASSWORD)
+    terminal.expect("once more")
+    terminal.type(PASSWORD)
+    terminal.expect("Signed in as ann")
+    assert terminal.end() == 0
+    assert PASSWORD not in terminal.text
+    terminal = Terminal(home, "login")
+    terminal.expect("Username")
+    terminal.type("ann")
+    terminal.expect("Password")
+    terminal.type("wrong-wrong")
+    terminal.expect("Unable to log in")
+    assert terminal.end() == 1
+
+
+def test_a_card_fits_the_terminal(home: Settings) -> None:
+    for columns in (80, 200):
+        terminal = Terminal(home, "objects", "HD 5980", columns=columns, NO_COLOR="1")
+        assert terminal.end() == 0
+        lines = terminal.text.replace("\r", "").split("\n")
+        assert lines[0].replace("\x1b[1m", "").replace("\x1b[0m", "") == "HD 5980"
+        assert max(map(len, lines)) <= columns
+
+
+def test_no_color_and_a_terminal_without_utf8(home: Settings) -> None:
+    plain = Terminal(home, "exoplanets", "51 Peg b", NO_COLOR="1")
+    assert plain.end() == 0
+    assert "\x1b[3" not in plain.text
+    old = Terminal(home, "objects", "HD 5980", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    assert old.end() == 0
+    assert "HD 5980" in old.text
+    assert "Traceback" not in old.text
+
+
+def test_deleting_asks_and_no_means_no(home: Settings) -> None:
+    made = subprocess.run(
+        [*ARCSECOND, "datasets", "create", "--name", "d", "--quiet"], env=environment(home),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    key = made.stdout.strip()
+    for answer, status in (("n", 130), ("y", 0)):
+        terminal = Terminal(home, "datasets", "delete", key)
+        terminal.expect("Delete datasets")
+        terminal.type(answer)
+        assert terminal.end() == status
+    terminal = Terminal(home, "datasets", key)
+    assert terminal.end() == 1
+    assert "not found" in terminal.text
+
+
+def test_an_upload_shows_its_progress(home: Settings, tmp_path: Path) -> None:
+    frame = tmp_path / "a.fits"
+    frame.write_bytes(fits_bytes((500, 500)))
+    made = subprocess.run(
+        [*ARCSECOND, "datasets", "create", "--name", "d", "--quiet"], env=environment(home),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    terminal = Terminal(home, "fitsfiles", made.stdout.strip(), "create", "--file", str(frame))
+    assert terminal.end() == 0
+    assert "100%" in terminal.text
+
+
+def test_ctrl_c_ends_with_130(home: Settings) -> None:
+    terminal = Terminal(home, "login")
+    terminal.expect("Username")
+    os.killpg(terminal.process.pid, signal.SIGINT)
+    assert terminal.end() == 130
+    assert "Traceback" not in terminal.text
+    assert not (home.home / "client.ini").exists()
+
+
+def test_a_closed_pipe_is_no_fault(home: Settings) -> None:
+    program = f"{sys.executable} -m arcsecond exoplanets --json | head -c 10"
+    done = subprocess.run(
+        ["sh", "-c", program], env=environment(home), capture_output=True, text=True
+    )
+    assert done.stderr == ""
+
+
+def test_a_full_disk_when_printing(home: Settings) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full")
+    with Path("/dev/full").open("w") as full:
+        command = [*ARCSECOND, "objects", "HD 5980"]
+        done = subprocess.run(command, env=environment(home), stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr
+    assert b"No space left" in done.stderr
