@@ -89,10 +89,27 @@ class Resource:
         return "ENDPOINT_" + (self.constant or self.name.upper())
 
     @property
+    def title(self) -> str:
+        """What a heading says: its name as words."""
+        return _TITLES.get(self.name, self.name.capitalize())
+
+    @property
     def path(self) -> str:
         """The path of its list, with ``{parent}`` where the parent's key goes."""
         return f"/{self.parent}/{{parent}}/{self.name}/" if self.parent else f"/{self.name}/"
 
+
+_TITLES = {
+    "me": "You",
+    "findingcharts": "Finding charts",
+    "standardstars": "Standard stars",
+    "telegrams/ATel": "Astronomer's Telegrams",
+    "observingsites": "Observing sites",
+    "profiles": "People",
+    "observingruns": "Observing runs",
+    "nightlogs": "Night logs",
+    "fitsfiles": "FITS files",
+}
 
 _NAME = Field("name", "Its name.")
 _SITE = Field("observing_site", "UUID of the observing site.", "uuid")

@@ -274,9 +274,9 @@ def label(name: str) -> str:
 
 def show(value: Any) -> str:
     """Return a value as a person reads it; "" for nothing."""
+    if value is None or value in ("", [], {}):
+        return ""
     match value:
-        case None | "" | [] | {}:
-            return ""
         case bool():
             return "yes" if value else "no"
         case str():

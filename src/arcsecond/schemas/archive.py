@@ -83,6 +83,15 @@ class FitsFile(msgspec.Struct, kw_only=True):
     name: str
     dataset: str
     profile: str
+    target: str | None = None
+    target_name: str | None = None
+    position: Position | None = None
+    start: datetime | None = None
+    exposure: float | None = None
+    filter: str | None = None
+    instrument: str | None = None
+    telescope: str | None = None
+    kind: str | None = None
     version: int
     size: int
     sha256: str
@@ -94,15 +103,6 @@ class FitsFile(msgspec.Struct, kw_only=True):
     tags: list[str]
     tag_array: list[str]
     is_fits: bool = True
-    target: str | None = None
-    target_name: str | None = None
-    position: Position | None = None
-    start: datetime | None = None
-    exposure: float | None = None
-    filter: str | None = None
-    instrument: str | None = None
-    telescope: str | None = None
-    kind: str | None = None
     hdus: list[Hdu]
     problems: list[str]
     file: str

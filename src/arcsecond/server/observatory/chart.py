@@ -15,6 +15,8 @@ from arcsecond.views import position
 FIELDS_ARCMIN = (20.0, 60.0, 180.0, 600.0)
 SIDE = 640
 MARGIN = 40
+LINE = 16
+"""Height of a line of text."""
 
 
 def field_for(table: Table, target: Row) -> float:
@@ -49,11 +51,15 @@ def draw(table: Table, target: Row) -> str:
     scale = (SIDE - 2 * MARGIN) / width
     middle = SIDE / 2
     marks: list[str] = []
+    labelled: list[tuple[float, float]] = []
     for _, row in table.around(target.ra_deg, target.dec_deg, width / 60 * math.sqrt(0.5)):
         place = project(row, target)
         if place and max(abs(place[0]), abs(place[1])) <= width / 2:
             x, y = middle - place[0] * scale, middle - place[1] * scale
-            marks.append(_mark(row, x, y, scale, is_target=row is target))
+            crowded = any(abs(x - u) < 120 and abs(y - v) < LINE for u, v in labelled)
+            if not crowded:
+                labelled.append((x, y))
+            marks.append(_mark(row, x, y, scale, labelled=not crowded and row is not target))
     top, bottom, left, right = MARGIN, SIDE - MARGIN, MARGIN, SIDE - MARGIN
     bar = width / 4
     title = f"{escape(target.name)} — {position(target.ra_deg, target.dec_deg)}"
@@ -65,24 +71,24 @@ def draw(table: Table, target: Row) -> str:
             f'<rect width="{SIDE}" height="{SIDE + 30}" fill="#fff"/>',
             f'<rect x="{left}" y="{top}" width="{right - left}" height="{bottom - top}" '
             'fill="none" stroke="#444"/>',
-            f'<text x="{left}" y="26" font-size="16" fill="#111">{title} (ICRS)</text>',
+            f'<text x="{left}" y="26" font-size="20" fill="#111">{title} (ICRS)</text>',
             *marks,
             _reticle(middle),
-            f'<text x="{middle}" y="{top + 16}" text-anchor="middle" font-size="14">N</text>',
-            f'<text x="{left + 8}" y="{middle + 5}" font-size="14">E</text>',
+            f'<text x="{middle}" y="{top + 16}" text-anchor="middle" font-size="18">N</text>',
+            f'<text x="{left + 8}" y="{middle + 5}" font-size="18">E</text>',
             f'<path d="M{right - 16 - bar * scale:.1f} {bottom - 14}h{bar * scale:.1f}" '
             'stroke="#111" stroke-width="2"/>',
-            f'<text x="{right - 16}" y="{bottom - 20}" text-anchor="end" font-size="13">'
+            f'<text x="{right - 16}" y="{bottom - 22}" text-anchor="end" font-size="16">'
             f"{bar:g}′</text>",
-            f'<text x="{left}" y="{SIDE + 4}" font-size="12" fill="#444">Field {width:g}′ × '
+            f'<text x="{left}" y="{SIDE + 12}" font-size="14" fill="#444">Field {width:g}′ × '
             f"{width:g}′, drawn from {escape(table.title)} {escape(table.version)}.</text>",
             "</svg>",
         ]
     )
 
 
-def _mark(row: Row, x: float, y: float, scale: float, *, is_target: bool) -> str:
-    label = "" if is_target else _label(row, x, y)
+def _mark(row: Row, x: float, y: float, scale: float, *, labelled: bool) -> str:
+    label = _label(row, x, y) if labelled else ""
     if row.size_arcmin and row.size_arcmin * scale > 8:
         radius = row.size_arcmin * scale / 2
         shape = (
@@ -98,7 +104,7 @@ def _mark(row: Row, x: float, y: float, scale: float, *, is_target: bool) -> str
 def _label(row: Row, x: float, y: float) -> str:
     anchor, shift = ("end", -8) if x > SIDE * 0.75 else ("start", 8)
     return (
-        f'<text x="{x + shift:.1f}" y="{y + 4:.1f}" font-size="11" fill="#333" '
+        f'<text x="{x + shift:.1f}" y="{y + 4:.1f}" font-size="14" fill="#333" '
         f'text-anchor="{anchor}">{escape(row.name)}</text>'
     )
 

@@ -106,7 +106,7 @@ def _list(request: AnyRequest, resource: Resource, content: Page[Any]) -> str:
     return _render(
         request,
         "list.html",
-        title=resource.summary.rstrip("."),
+        title=resource.title,
         resource=resource,
         table=views.table(resource.name, items),
         addresses=[address(resource.name, item) for item in items],
