@@ -143,6 +143,24 @@ def test_no_secret_is_stored(backend: Backend) -> None:
     assert backend.settings.secret_path.stat().st_mode & 0o777 == 0o600
 
 
+def test_what_is_over_is_forgotten(backend: Backend) -> None:
+    from datetime import timedelta
+
+    import sqlalchemy as sa
+
+    from arcsecond.server.db import now
+    from arcsecond.server.people.tables import keys
+
+    ann, _ = new_user(backend)
+    service.mint_once(backend, ann)
+    with backend.db.write() as connection:
+        old = sa.update(keys).where(keys.c.kind == "once")
+        connection.execute(old.values(expires_at=now() - timedelta(seconds=1)))
+    service.forget_expired(backend)
+    with backend.db.read() as connection:
+        assert set(connection.scalars(sa.select(keys.c.kind))) == {"access", "upload", "token"}
+
+
 def test_signing_in_and_out_on_the_page(http: Http) -> None:
     http.post("/auth/registration/", json=ANN)
     own = {"Origin": str(http.base_url), "Accept": "text/html"}

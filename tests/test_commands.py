@@ -5,6 +5,8 @@ from __future__ import annotations
 import configparser
 import os
 import stat
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 
@@ -74,6 +76,24 @@ class TestTheCommandItself:
     @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
     def test_completion(self, shell: str, command: Command) -> None:
         assert "_ARCSECOND_COMPLETE" in command("completion", shell).out
+
+    @pytest.mark.parametrize(
+        ("words", "completed"),
+        [("arcsecond obs", "observingsites"), ("arcsecond datasets cr", "create"),
+         ("arcsecond satellites imp", "import"), ("arcsecond fitsfiles --fi", "--file")],
+    )  # fmt: skip
+    def test_words_are_completed(self, words: str, completed: str) -> None:
+        asked = {"_ARCSECOND_COMPLETE": "bash_complete", "COMP_WORDS": words}
+        environ = {**os.environ, **asked, "COMP_CWORD": str(len(words.split()) - 1)}
+        command = [sys.executable, "-m", "arcsecond"]
+        done = subprocess.run(command, env=environ, capture_output=True, text=True)
+        assert completed in done.stdout
+
+    def test_alone_help_and_version_as_whole_processes(self) -> None:
+        command = [sys.executable, "-m", "arcsecond"]
+        for words, said in (([], "Usage"), (["--help"], "Usage"), (["--version"], __version__)):
+            done = subprocess.run([*command, *words], capture_output=True, text=True, check=True)
+            assert said in done.stdout
 
 
 class TestAccounts:

@@ -7,12 +7,14 @@ click would say, and ``make fix`` writes it again.
 
 from __future__ import annotations
 
+import os
 import sys
 
 
 def main() -> None:
     """Run the command and end the process with its status."""
-    match sys.argv[1:]:
+    completing = "_ARCSECOND_COMPLETE" in os.environ
+    match ["completion"] if completing else sys.argv[1:]:
         case [] | ["--help"] | ["-h"]:
             with open(__file__.removesuffix("entry.py") + "cli/help.txt", encoding="utf-8") as text:
                 sys.stdout.write(text.read())

@@ -129,8 +129,11 @@ def _fit(headings: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> l
     """Return column widths that fit the terminal; the widest give way, UUIDs last."""
     widths = [max(len(h), *(len(row[n]) for row in rows)) for n, h in enumerate(headings)]
     while sum(widths) + 2 * (len(widths) - 1) > room:
-        order = sorted(range(len(widths)), key=lambda n: (headings[n] == "UUID", -widths[n]))
-        widest = order[0]
+        # What names a row gives way last.
+        order = sorted(
+            range(len(widths)), key=lambda n: (n == 0 or headings[n] == "UUID", -widths[n])
+        )
+        widest = next((n for n in order if widths[n] > 8), order[0])
         if widths[widest] <= 8:
             break
         widths[widest] -= 1

@@ -35,6 +35,7 @@ from arcsecond.server.observatory.routes import routes as observatory
 from arcsecond.server.people.access import decide
 from arcsecond.server.people.routes import routes as people
 from arcsecond.server.people.secrets import read_secret
+from arcsecond.server.people.service import forget_expired
 from arcsecond.server.records.routes import routes as records
 from arcsecond.server.settings import Settings
 from arcsecond.server.storage.folder import FolderStore
@@ -56,8 +57,13 @@ SECURITY_HEADERS = {
 def open_backend(settings: Settings) -> Backend:
     """Open database, store and secret; bring the schema up to date."""
     db = Database(settings)
-    db.prepare()
-    return Backend(settings, db, FolderStore(settings.home), read_secret(settings.secret_path))
+    try:
+        db.prepare()
+        secret = read_secret(settings.secret_path)
+        return Backend(settings, db, FolderStore(settings.home), secret)
+    except BaseException:
+        db.close()
+        raise
 
 
 def create_app(settings: Settings, *, serving: bool = False) -> Application:
@@ -164,6 +170,7 @@ async def _sweep_now_and_then(backend: Backend) -> None:
         if not 0 <= age < SWEEP_EVERY_S:
             marker.touch()
             await to_its_end(asyncio.to_thread(sweep, backend))
+            await to_its_end(asyncio.to_thread(forget_expired, backend))
         else:
             await to_its_end(asyncio.to_thread(backend.store.sweep))
         await asyncio.sleep(SWEEP_EVERY_S)

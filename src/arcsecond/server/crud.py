@@ -302,6 +302,24 @@ def clean_tags(value: list[str] | str) -> list[str]:
     return list(dict.fromkeys(cleaned))
 
 
+def look_routes(
+    name: str,
+    lister: Callable[[Backend, Viewer], Listing[Any]],
+    reader: Callable[[Backend, Viewer, str], Any],
+) -> list[Any]:
+    """Make the routes of a resource that is only looked at."""
+
+    @get(f"/{name}/", opt={"resource": name, "verb": "list"})
+    async def list_(request: AnyRequest) -> Any:
+        return await listed(request, lister)
+
+    @get(f"/{name}/{{key:str}}/", opt={"resource": name, "verb": "read"})
+    async def read(request: AnyRequest, key: FromPath[str]) -> Any:
+        return await reading(request, reader, key)
+
+    return [list_, read]
+
+
 class Records(Protocol):
     """The five functions of a service whose things are made and kept by people."""
 

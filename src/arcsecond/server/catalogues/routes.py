@@ -10,10 +10,10 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from arcsecond.errors import InvalidInputError
-from arcsecond.schemas.catalogues import AstronomicalObject, Catalogue, Exoplanet
+from arcsecond.schemas.catalogues import AstronomicalObject, Exoplanet
 from arcsecond.server.catalogues import service
 from arcsecond.server.context import AnyRequest, reading, wanted
-from arcsecond.server.crud import listed
+from arcsecond.server.crud import listed, look_routes
 
 
 @get("/objects/", opt={"resource": "objects", "verb": "list"})
@@ -57,22 +57,11 @@ async def list_standard_stars(request: AnyRequest) -> Any:
     )
 
 
-@get("/catalogues/", opt={"resource": "catalogues", "verb": "list"})
-async def list_catalogues(request: AnyRequest) -> Any:
-    return await listed(request, service.list_catalogues)
-
-
-@get("/catalogues/{key:str}/", opt={"resource": "catalogues", "verb": "read"})
-async def read_catalogue(request: AnyRequest, key: FromPath[str]) -> Catalogue:
-    return await reading(request, service.read_catalogue, key)
-
-
 routes = [
     list_objects,
     read_object,
     list_exoplanets,
     read_exoplanet,
     list_standard_stars,
-    list_catalogues,
-    read_catalogue,
+    *look_routes("catalogues", service.list_catalogues, service.read_catalogue),
 ]

@@ -9,49 +9,12 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from arcsecond.errors import InvalidInputError
-from arcsecond.schemas.observatory import (
-    FindingChart,
-    Instrument,
-    ObservingSite,
-    Satellite,
-    SatelliteImport,
-    Telescope,
-)
+from arcsecond.schemas.observatory import FindingChart, SatelliteImport
 from arcsecond.server.context import AnyRequest, base_url, read_bytes, reading, writing
-from arcsecond.server.crud import listed
+from arcsecond.server.crud import listed, look_routes
 from arcsecond.server.observatory import service
 
 LARGEST_ELEMENT_FILE = 64 << 20
-
-
-@get("/observingsites/", opt={"resource": "observingsites", "verb": "list"})
-async def list_sites(request: AnyRequest) -> Any:
-    return await listed(request, service.list_sites)
-
-
-@get("/observingsites/{key:str}/", opt={"resource": "observingsites", "verb": "read"})
-async def read_site(request: AnyRequest, key: FromPath[str]) -> ObservingSite:
-    return await reading(request, service.read_site, key)
-
-
-@get("/telescopes/", opt={"resource": "telescopes", "verb": "list"})
-async def list_telescopes(request: AnyRequest) -> Any:
-    return await listed(request, service.list_telescopes)
-
-
-@get("/telescopes/{key:str}/", opt={"resource": "telescopes", "verb": "read"})
-async def read_telescope(request: AnyRequest, key: FromPath[str]) -> Telescope:
-    return await reading(request, service.read_telescope, key)
-
-
-@get("/instruments/", opt={"resource": "instruments", "verb": "list"})
-async def list_instruments(request: AnyRequest) -> Any:
-    return await listed(request, service.list_instruments)
-
-
-@get("/instruments/{key:str}/", opt={"resource": "instruments", "verb": "read"})
-async def read_instrument(request: AnyRequest, key: FromPath[str]) -> Instrument:
-    return await reading(request, service.read_instrument, key)
 
 
 @get("/findingcharts/{key:str}/", opt={"resource": "findingcharts", "verb": "read"})
@@ -73,16 +36,6 @@ async def draw_chart(request: AnyRequest, key: FromPath[str]) -> Response[str]:
     return Response(drawn, media_type="image/svg+xml")
 
 
-@get("/satellites/", opt={"resource": "satellites", "verb": "list"})
-async def list_satellites(request: AnyRequest) -> Any:
-    return await listed(request, service.list_satellites)
-
-
-@get("/satellites/{key:str}/", opt={"resource": "satellites", "verb": "read"})
-async def read_satellite(request: AnyRequest, key: FromPath[str]) -> Satellite:
-    return await reading(request, service.read_satellite, key)
-
-
 @post("/satellites/import/", status_code=200)
 async def import_satellites(request: AnyRequest) -> SatelliteImport:
     raw = await read_bytes(request, LARGEST_ELEMENT_FILE)
@@ -94,15 +47,11 @@ async def import_satellites(request: AnyRequest) -> SatelliteImport:
 
 
 routes = [
-    list_sites,
-    read_site,
-    list_telescopes,
-    read_telescope,
-    list_instruments,
-    read_instrument,
+    *look_routes("observingsites", service.list_sites, service.read_site),
+    *look_routes("telescopes", service.list_telescopes, service.read_telescope),
+    *look_routes("instruments", service.list_instruments, service.read_instrument),
+    *look_routes("satellites", service.list_satellites, service.read_satellite),
     read_charts,
     draw_chart,
-    list_satellites,
-    read_satellite,
     import_satellites,
 ]

@@ -161,6 +161,14 @@ def revoke(backend: Backend, viewer: Viewer, key: str) -> None:
         )
 
 
+def forget_expired(backend: Backend) -> None:
+    """Remove tokens and sessions that are over; keys stay, revoked or not."""
+    short = keys.c.kind.in_(tuple(LIFETIMES))
+    over = sa.or_(keys.c.expires_at <= now(), keys.c.revoked_at.is_not(None))
+    with backend.db.write() as connection:
+        connection.execute(sa.delete(keys).where(short, over))
+
+
 def owner(backend: Backend) -> Viewer:
     """Return the owner of the embedded server, made at the first request."""
     statement = sa.select(users.c.id, users.c.username).where(users.c.is_local_owner)

@@ -18,6 +18,7 @@ from arcsecond.server.context import (
     AnyRequest,
     Backend,
     Viewer,
+    backend_of,
     base_url,
     read_fields,
     reading,
@@ -81,7 +82,7 @@ async def login_page(request: AnyRequest) -> Any:
     next_path = local_path(request.query_params.get("next", "/"))
     token = request.query_params.get("token")
     if token:
-        return _signed_in(await writing(request, _spend, token), next_path)
+        return _signed_in(request, await writing(request, _spend, token), next_path)
     return _page(pages.login(request, next_path))
 
 
@@ -105,15 +106,17 @@ async def login(request: AnyRequest) -> Any:
     except ArcsecondError as problem:
         page = pages.login(request, next_path, problem.detail)
         return Response(page, status_code=problem.status, media_type="text/html")
-    return _signed_in(session, next_path)
+    return _signed_in(request, session, next_path)
 
 
-def _signed_in(session: str, next_path: str) -> Redirect:
+def _signed_in(request: AnyRequest, session: str, next_path: str) -> Redirect:
     answer = Redirect(next_path, status_code=303)
+    public_url = backend_of(request).settings.public_url
     answer.set_cookie(
         COOKIE,
         session,
         httponly=True,
+        secure=public_url.startswith("https:"),
         samesite="lax",
         max_age=int(people.LIFETIMES["session"].total_seconds()),
     )
