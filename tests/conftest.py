@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 import psycopg
 import pytest
+import sqlalchemy as sa
 from litestar.testing import TestClient
 
 from arcsecond.cli.main import run
@@ -35,6 +36,7 @@ from arcsecond.client.embedded import close_all
 from arcsecond.server.app import create_app, open_backend
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.people import service as people
+from arcsecond.server.people.tables import users
 from arcsecond.server.settings import Settings
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -146,6 +148,12 @@ class Http(TestClient[Any]):
         self.table = application.litestar.routes
         super().__init__(application)  # type: ignore[arg-type]
 
+    def viewer(self, name: str) -> Viewer:
+        """Return a user as the server sees them."""
+        with self.inside.db.read() as connection:
+            pk = connection.scalar(sa.select(users.c.id).where(users.c.folded == name))
+        return Viewer(pk, name, how="key")
+
 
 @pytest.fixture
 def http(settings: Settings) -> Iterator[Http]:
@@ -244,9 +252,9 @@ def start(settings: Settings, *options: str, **more: str) -> Server:
     until = time.monotonic() + 60
     while time.monotonic() < until and process.poll() is None:
         with contextlib.suppress(OSError, ValueError):
-            url = json.loads(settings.serving_path.read_bytes())["url"]
-            if _holds(url):
-                return Server(url, settings.home, process, environ)
+            said = json.loads(settings.serving_path.read_bytes())
+            if said["pid"] == process.pid and _holds(said["url"]):
+                return Server(said["url"], settings.home, process, environ)
         time.sleep(0.05)
     process.kill()
     raise RuntimeError("the server did not start")

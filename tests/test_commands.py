@@ -331,6 +331,46 @@ class TestDatasets:
         assert arcsecond("datasets", "delete", key).out == "{}\n"
         assert arcsecond("datasets", "read", key).status == 1
 
+    @pytest.mark.parametrize("key", ["..", ".", " .. ", ""])
+    def test_a_key_that_leads_elsewhere_touches_nothing(
+        self, key: str, arcsecond: Command, frame: Path
+    ) -> None:
+        dataset = arcsecond("datasets", "create", "--name", "kept").json["uuid"]
+        arcsecond("fitsfiles", dataset, "create", "--file", str(frame))
+        for words in (
+            ("fitsfiles", dataset, "delete", key, "--yes"),
+            ("fitsfiles", dataset, "update", key, "--name", "x"),
+            ("fitsfiles", dataset, "read", key),
+            ("fitsfiles", key),
+            ("datasets", "delete", key, "--yes"),
+            ("datasets", "read", key),
+        ):
+            assert arcsecond(*words).status == 2, words
+        assert arcsecond("datasets", dataset).json["name"] == "kept"
+        assert len(arcsecond("fitsfiles", dataset).json) == 1
+
+    def test_opening_does_not_go_with_writing(self, arcsecond: Command) -> None:
+        for words in (
+            ("activities", "create", "--title", "lost?", "--open"),
+            ("datasets", "delete", str(uuid.uuid4()), "--open"),
+        ):
+            done = arcsecond(*words)
+            assert done.status == 2
+            assert "--open" in done.err
+
+    def test_a_misspelt_verb_suggests_the_right_one(self, arcsecond: Command) -> None:
+        done = arcsecond("datasets", "crate", "--name", "x")
+        assert done.status == 2
+        assert "Did you mean `create`?" in done.err
+        assert arcsecond("objects", "read", "HD 5980").json["name"] == "HD 5980"
+
+    def test_the_server_may_be_named_before_the_command(
+        self, arcsecond: Command, world: str
+    ) -> None:
+        server = os.environ.get("ARCSECOND_SERVER", "embedded")
+        assert arcsecond("--server", server, "datasets").status == 0
+        assert arcsecond("--server", "http://127.0.0.1:9", "datasets").status == 4
+
     def test_misuse(self, arcsecond: Command) -> None:
         assert arcsecond("datasets", "create").status == 1
         for words in (
@@ -389,8 +429,26 @@ class TestFiles:
         assert arcsecond("fitsfiles", dataset, "read", pk).status == 1
         assert arcsecond("fitsfiles", dataset).json == []
 
+    def test_the_same_file_again_is_said(
+        self, arcsecond: Command, dataset: str, frame: Path
+    ) -> None:
+        first = arcsecond("fitsfiles", dataset, "create", "--file", str(frame))
+        assert first.err == ""
+        again = arcsecond("fitsfiles", dataset, "create", "--file", str(frame))
+        assert again.json == first.json
+        assert "was there already" in again.err
+
+    def test_a_name_that_is_no_text(self, arcsecond: Command, dataset: str, tmp_path: Path) -> None:
+        path = os.fsencode(tmp_path) + b"/caf\xe9.fits"
+        Path(os.fsdecode(path)).write_bytes(b"x")
+        done = arcsecond("fitsfiles", dataset, "create", "--file", os.fsdecode(path))
+        assert done.status == 2
+        assert "cannot be sent" in done.err
+
     def test_misuse(self, arcsecond: Command, dataset: str, tmp_path: Path) -> None:
         assert arcsecond("fitsfiles").status == 2
+        unknown = arcsecond("fitsfiles", str(uuid.uuid4()))
+        assert "Type `arcsecond datasets`" in unknown.err
         missing = arcsecond("fitsfiles", dataset, "create", "--file", str(tmp_path / "none.fits"))
         assert missing.status == 2
         assert "No such file" in missing.err
@@ -462,7 +520,7 @@ class TestForPeople:
     def test_cards_and_tables(self, arcsecond: Command, frame: Path) -> None:
         card = arcsecond("objects", "HD 5980").out
         assert card.startswith("HD 5980\n")
-        assert "00h59m26.6s -72°09′54″" in card
+        assert "00h59m26.59s -72°09′53.9″ ICRS" in card
         assert "Paranal Observatory" in arcsecond("observingsites").out
         dataset = arcsecond("datasets", "create", "--name", "d", "--quiet").out.strip()
         arcsecond("fitsfiles", dataset, "create", "--file", str(frame), "--quiet")

@@ -136,6 +136,26 @@ def test_many_writers_and_no_activity_is_missed(
     backend.db.close()
 
 
+def test_a_reader_who_was_long_away_gets_everything(
+    serve: Callable[..., Server], readers: Callable[..., Reader], settings: Settings
+) -> None:
+    import sqlalchemy as sa
+
+    from arcsecond.server.activities.tables import activities
+    from arcsecond.server.people.owned import new_row
+
+    server = serve()
+    backend = open_backend(settings)
+    ann, _ = new_user(backend)
+    row = new_row(ann, "activities:create", title="x")
+    row["date"] = row["created_at"]
+    with backend.db.write() as connection:
+        connection.execute(sa.insert(activities), [row] * 1201)
+    backend.db.close()
+    reader = readers(server.url, last=0)
+    assert len({reader.next()["pk"] for _ in range(1201)}) == 1201
+
+
 def test_what_is_private_or_deleted_is_not_in_the_feed(settings: Settings) -> None:
     import sqlalchemy as sa
 

@@ -258,6 +258,53 @@ def test_the_same_name_again(post: Post) -> None:
     assert elsewhere.json()["sha256"] == first.json()["sha256"]
 
 
+def test_the_words_old_uploaders_take_for_success_never_come(post: Post) -> None:
+    name = "x already exists in dataset.fits"
+    post(name, fits_bytes())
+    other = post(name, fits_bytes(OBJECT="other"))
+    assert other.status_code == 409
+    assert "already exists in dataset" not in other.text.lower()
+
+
+def test_files_are_found_by_number_and_by_name(post: Post, http: Http) -> None:
+    headers: dict[str, str] = post.headers  # type: ignore[attr-defined]
+    for name in ("12345", "cafe\u0301.fits"):
+        pk = post(name, fits_bytes(OBJECT=name[:3])).json()["pk"]
+        for key in (str(pk), name):
+            found = http.get(f"{post.address}{key}/", headers=headers)  # type: ignore[attr-defined]
+            assert found.json()["pk"] == pk
+        listed = http.get(post.address, params={"name": name}, headers=headers)  # type: ignore[attr-defined]
+        assert len(listed.json()) == 1
+
+
+def test_corrupt_lzma_inside_a_zip(post: Post, http: Http) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a.fits", fits_bytes((100, 100)))
+    broken = bytearray(buffer.getvalue())
+    broken[60:200] = bytes(140)
+    answer = post("a.zip", bytes(broken))
+    assert answer.status_code in (201, 400)
+
+
+@pytest.mark.parametrize("step", ["finish", "keep", "scratch"])
+def test_a_disk_that_fills_up_later(
+    step: str, post: Post, http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import errno
+
+    from arcsecond.server.storage.folder import FolderIncoming
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(FolderIncoming, step, full)
+    answer = post("a.fits.gz", gzip.compress(fits_bytes()))
+    assert (answer.status_code, answer.json()["code"]) == (507, "no_space")
+    monkeypatch.undo()
+    nothing_is_left(http)
+
+
 def test_renaming_onto_a_taken_name(post: Post, http: Http) -> None:
     post("a.fits", fits_bytes())
     pk = post("b.fits", fits_bytes(OBJECT="b")).json()["pk"]
@@ -339,6 +386,7 @@ def test_bodies_of_every_kind(post: Post, http: Http) -> None:
         ({"content": b"{"}, "detail"),
         ({"content": b'{"name": "\\ud800"}'}, "detail"),
         ({"content": b"\xff"}, "detail"),
+        ({"json": {"name": "x", "tags": ["a\0b"]}}, "tags"),
     ],
 )
 def test_bad_fields(body: Any, field: str, post: Post, http: Http) -> None:

@@ -123,7 +123,10 @@ def test_a_flipped_byte_in_a_header_never_fails(position: int, byte: int) -> Non
         ({b"NAXIS   =                    2": b"NAXIS   =                 9999"}, "NAXIS is 9999"),
         ({b"NAXIS1  =                    8": b"NAXIS1  =                   -8"}, "NAXIS1 is -8"),
         ({b"NAXIS2  =                    8": b"NAXIS2  =                'big'"}, "NAXIS2 is 'big'"),
-        ({b"NAXIS1  =                    8": b"NAXIS1  =    99999999999999999"}, "the file ends"),
+        (
+            {b"NAXIS1  =                    8": b"NAXIS1  =    99999999999999999"},
+            "the file ends",
+        ),
         ({b"NAXIS2  =": b"NOXIS2  ="}, "NAXIS2 is missing"),
         ({b"END     ": b"ENT     "}, "no END card"),
         ({b"EXTEND  ": b"EXT\xffND  "}, "no printable ASCII"),
@@ -137,6 +140,57 @@ def test_damage_is_named(changes: dict[bytes, bytes], problem: str, tmp_path: Pa
     frame = frame_of(content, tmp_path)
     assert problem in " ".join(frame.problems)
     assert frame.problems[0].startswith("HDU 0: ")
+
+
+@pytest.mark.parametrize(
+    "cards",
+    [
+        {"DATE__OBS": "9999-12-31T23:59:60"},
+        {"DATE__OBS": "2017-01-01T00:00:36.5", "TIMESYS": "TAI"},  # within a leap second
+        {"DATE__OBS": "0001-01-01T00:00:00", "TIMESYS": "TDB"},
+        {"RA": 10.0, "DEC": 10.0, "EQUINOX": 1850.3},
+        {"MJD__OBS": 99999.5, "EXPTIME": 1e300},
+        {"CTYPE1": "RA---XXX", "CTYPE2": "DEC--XXX", "CRVAL1": "text"},
+    ],
+)
+def test_odd_values_never_cost_a_frame(cards: dict[str, Any], tmp_path: Path) -> None:
+    assert frame_of(fits_bytes(OBJECT="kept", **cards), tmp_path).observation.target == "kept"
+
+
+def test_a_fault_in_understanding_is_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from arcsecond.server.archive import ingest
+
+    monkeypatch.setattr(ingest, "observe", lambda headers: 1 / 0)
+    frame = frame_of(fits_bytes(OBJECT="kept"), tmp_path)
+    assert frame.problems == ["What the headers mean could not be understood."]
+    assert frame.headers
+
+
+def test_endless_axes_and_endless_headers(tmp_path: Path) -> None:
+    axes = [f"NAXIS{n:<3}= {2**62:>20}" for n in range(1, 301)]
+    cards = [
+        "SIMPLE  =                    T",
+        "BITPIX  =                    8",
+        "NAXIS   =                  300",
+    ]
+    text = "".join(card.ljust(80) for card in [*cards, *axes, "END"])
+    content = text.ljust(-(-len(text) // 2880) * 2880).encode()
+    assert "larger than any file" in frame_of(content, tmp_path).problems[0]
+    comments = b"COMMENT x".ljust(80) * 60_000
+    long = fits_bytes()[:2880].replace(b"END".ljust(80), b"COMMENT".ljust(80)) + comments
+    assert "longer than" in frame_of(long, tmp_path).problems[0]
+    first = fits_bytes()[:2880].replace(
+        b"NAXIS   =                    2", b"NAXIS   =                    0"
+    )
+    head = b"XTENSION= 'IMAGE   '".ljust(80) + b"BITPIX  =                    8".ljust(80)
+    head += b"NAXIS   =                    0".ljust(80) + b"COMMENT x".ljust(80) * 51_000
+    extension = head + b"END".ljust(80)
+    extension += b" " * (-len(extension) % 2880)
+    many = frame_of(first + extension * 8, tmp_path)
+    assert "were not read" in many.problems[-1]
+    assert sum(map(len, many.headers)) < 25_000_000
 
 
 def test_what_follows_the_last_hdu_is_told(tmp_path: Path) -> None:
@@ -240,6 +294,7 @@ def test_kinds(words: str, kind: str | None) -> None:
 
 def test_days_are_not_seconds() -> None:
     assert observe([parsed("EXPOSURE=  2.0 / [d] time on source")]).exposure_s == 172_800.0
+    assert observe([parsed("EXPOSURE= 65.0 /Observation: Exposure Minutes")]).exposure_s == 3900.0
     assert observe([parsed("EXPTIME = -1.0")]).exposure_s is None
     assert observe([parsed("EXPTIME = '30'")]).exposure_s == 30.0
 
@@ -254,7 +309,7 @@ REAL = [
     ("imagers/M13_blue_0001.fits", None, None, "2013-05-05T04:09:39", 5.0, None, "science", 1),
     ("imagers/acp_aspen_wasp10b_cutout.fits", "wasp 10 b", 349.03, "2018-08-23T05:55:39", 90.0, "r", "science", 1),
     ("imagers/cfht_megaprime_cutout.fits", "SA 110", 280.84, "2005-07-31T09:55:10", 2.046, "g.MP9401", "science", 1),
-    ("imagers/M67_poss_dss.fits", "M67", 132.83, "1951-11-29T12:07:00", 50.0, None, None, 1),
+    ("imagers/M67_poss_dss.fits", "M67", 132.83, "1951-11-29T12:07:00", 3000.0, None, None, 1),
     ("imagers/eso_ntt_emmi_sep.fits", None, 5.65, "1992-10-26T15:04:07", 1200.0, None, None, 1),
     ("imagers/spitzer_irac_glimpse.fits", None, 275.84, None, 1.2, None, None, 1),
     ("imagers/vla_first_cutout.fits", "J105007+304037", 162.53, None, None, None, None, 1),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import uuid
 from typing import Any
 
 import msgspec
@@ -115,6 +118,11 @@ def test_every_error_has_a_code_of_its_own() -> None:
         assert str(cls()) == (cls.__doc__ or "").split("\n")[0]
 
 
+def cursor(content: Any) -> str:
+    text = content if isinstance(content, str) else json.dumps(content)
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
 def test_every_error_has_one_shape(http: Http) -> None:
     for method, path, status in (
         ("GET", "/nothing/", 404),
@@ -134,6 +142,9 @@ def test_every_error_has_one_shape(http: Http) -> None:
         ("GET", "/exoplanets/?cursor=nonsense", 400),
         ("GET", "/exoplanets/?cursor=e30", 400),
         ("GET", "/datasets/?limit=1&cursor=WzEsMl0", 400),
+        ("GET", "/datasets/?cursor=" + cursor(["2024-01-01T00:00:00", str(uuid.uuid4())]), 400),
+        ("GET", "/profiles/?cursor=" + cursor(["a\0b"]), 400),
+        ("GET", "/exoplanets/?cursor=" + cursor("[" * 5000), 400),
         ("GET", "/standardstars/?around=here", 400),
         ("GET", "/standardstars/?around=nan,0", 400),
         ("GET", "/standardstars/?count=-1", 400),

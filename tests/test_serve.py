@@ -141,6 +141,65 @@ def test_opening_starts_a_server_that_ends_by_itself(settings: Settings, tmp_pat
         time.sleep(0.05)
 
 
+def test_a_server_started_on_purpose_takes_over(
+    settings: Settings, serve: Callable[..., Server]
+) -> None:
+    resting = serve("--idle", "600")
+    chosen = serve()
+    assert resting.process.wait(20) == 0
+    assert serving_address(settings.serving_path) == chosen.url
+
+
+def test_a_proxy_of_the_environment_is_not_asked(
+    settings: Settings, serve: Callable[..., Server]
+) -> None:
+    proxy = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
+    server = serve(**proxy)
+    given = ["--username", "ann", "--email", "ann@localhost", "--password1", PASSWORD]
+    done = run(
+        settings, "register", "--server", server.url, *given, "--password2", PASSWORD, **proxy
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_embedded_server_ends_nobody_but_itself(settings: Settings) -> None:
+    program = (
+        "import time; from arcsecond import ArcsecondAPI; ArcsecondAPI().me.read(); time.sleep(4)"
+    )
+    shell = ["sh", "-c", f'{sys.executable} -c "{program}"; echo still here']
+    environ = environment(settings, ARCSECOND_IDLE_SECONDS="1")
+    done = subprocess.run(shell, env=environ, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "still here\n"
+
+
+def test_what_is_kept_is_nobody_elses_business(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "new")
+    assert run(settings, "me").returncode == 0
+    assert settings.home.stat().st_mode & 0o777 == 0o700
+    assert settings.sqlite_path.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_owner_can_be_made_an_administrator(settings: Settings) -> None:
+    owner = json.loads(run(settings, "me").stdout)["username"]
+    done = run(settings, "server", "admin", "add", owner, "--password-stdin", stdin=PASSWORD)
+    assert done.returncode == 0, done.stderr
+    refused = run(settings, "serve", "--host", "0.0.0.0", "--port", "0")
+    assert "arcsecond server admin" not in refused.stderr
+    assert "arcsecond server registration" in refused.stderr
+
+
+def test_a_password_is_not_asked_without_a_terminal(settings: Settings) -> None:
+    for words in (
+        ("server", "password"),
+        ("login", "--username", "ann"),
+        ("server", "admin", "add", "x"),
+    ):
+        done = run(settings, *words, stdin="secret-9-secret\n")
+        assert done.returncode == 2
+        assert "--password-stdin" in done.stderr
+        assert "Warning" not in done.stderr
+
+
 def test_a_server_at_rest_ends(settings: Settings, serve: Callable[..., Server]) -> None:
     server = serve("--idle", "1")
     assert server.process.wait(30) == 0

@@ -119,9 +119,9 @@ def test_deleting_asks_and_no_means_no(home: Settings) -> None:
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     key = made.stdout.strip()
-    for answer, status in (("n", 130), ("y", 0)):
+    for answer, status in (("n", 1), ("y", 0)):
         terminal = Terminal(home, "datasets", "delete", key)
-        terminal.expect("Delete datasets")
+        terminal.expect(f"Delete datasets {key}, 'd'?")
         terminal.type(answer)
         assert terminal.end() == status
     terminal = Terminal(home, "datasets", key)

@@ -101,6 +101,12 @@ def clean_server(address: str) -> str:
     return address.rstrip("/")
 
 
+def is_loopback(server: str) -> bool:
+    """Tell whether a server's address is on this machine; "" is the embedded one."""
+    host = urlsplit(server).hostname or "localhost"
+    return host == "localhost" or host == "::1" or host.startswith("127.")
+
+
 def load(
     server: str | None = None,
     key: str | None = None,

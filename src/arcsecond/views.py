@@ -59,7 +59,7 @@ def _get(*names: str) -> Cell:
 COLUMNS: dict[str, list[tuple[str, Cell]]] = {
     "objects": [
         ("Name", _get("name")),
-        ("Position (ICRS)", _get("coordinates")),
+        ("Position", _get("coordinates")),
         ("Type", lambda item: ", ".join(item["object_types"][:2])),
         ("Spectral type", _get("spectral_type")),
     ],
@@ -131,7 +131,7 @@ COLUMNS: dict[str, list[tuple[str, Cell]]] = {
         ("Name", _get("name")),
         ("pk", lambda f: str(f["pk"])),
         ("Target", _get("target")),
-        ("Position (ICRS)", _get("position")),
+        ("Position", _get("position")),
         ("Start", _get("start")),
         ("Exposure", lambda f: None if f["exposure"] is None else f"{f['exposure']:g} s"),
         ("Filter", _get("filter")),
@@ -149,7 +149,7 @@ COLUMNS: dict[str, list[tuple[str, Cell]]] = {
     ],
     "standardstars": [
         ("Name", _get("name")),
-        ("Position (ICRS)", _get("equatorial_coordinates")),
+        ("Position", _get("equatorial_coordinates")),
         ("Spectral type", _get("spectral_type")),
         ("Magnitudes", lambda s: ", ".join(f"{m['name']} {m['value']:g}" for m in s["magnitudes"])),
         ("Away (deg)", lambda s: None if s["separation"] is None else f"{s['separation']:.3f}"),
@@ -286,7 +286,7 @@ def show(value: Any) -> str:
         case [*items]:
             return ", ".join(show(item) for item in items)
         case {"right_ascension": ra, "declination": dec}:
-            return position(ra, dec)
+            return f"{position(ra, dec)}{' ICRS' if value.get('system') == 'ICRS' else ''}"
         case {"longitude": longitude, "latitude": latitude, "height": height}:
             east = "E" if longitude >= 0 else "W"
             north = "N" if latitude >= 0 else "S"
@@ -314,13 +314,13 @@ def _measure(measure: Json, value: Any) -> str:
 
 
 def position(ra_deg: float, dec_deg: float) -> str:
-    """Return a position in hours and degrees, to a tenth of a second of time."""
-    tenths = round(ra_deg / 15 * 36_000) % (24 * 36_000)
-    arcsec = round(abs(dec_deg) * 3_600)
+    """Return a position in hours and degrees, to a hundredth of a second of time."""
+    time = round(ra_deg / 15 * 360_000) % (24 * 360_000)
+    arc = round(abs(dec_deg) * 36_000)
     sign = "-" if dec_deg < 0 else "+"
     return (
-        f"{tenths // 36_000:02d}h{tenths // 600 % 60:02d}m{tenths % 600 / 10:04.1f}s "
-        f"{sign}{arcsec // 3_600:02d}°{arcsec // 60 % 60:02d}′{arcsec % 60:02d}″"
+        f"{time // 360_000:02d}h{time // 6_000 % 60:02d}m{time % 6_000 / 100:05.2f}s "
+        f"{sign}{arc // 36_000:02d}°{arc // 600 % 60:02d}′{arc % 600 / 10:04.1f}″"
     )
 
 

@@ -28,9 +28,9 @@ def register(
     username = _asked("Username", username)
     email = _asked("E-mail", email)
     if password1 is None:
-        password1 = click.prompt("Password", hide_input=True, err=True)
+        password1 = ask_password("Password (at least 8 characters)")
     if password2 is None:
-        password2 = click.prompt("Password once more", hide_input=True, err=True)
+        password2 = ask_password("Password once more")
     name = account.register(
         config, username, email, password1, password2, invitation=invitation, timeout=TIMEOUT_S
     )
@@ -58,7 +58,7 @@ def login(
             password = read_password()
         username = _asked("Username", username)
         if password is None:
-            password = click.prompt("Password", hide_input=True, err=True)
+            password = ask_password()
         name = account.login(config, username, password, timeout=TIMEOUT_S)
     _welcome(name, config)
 
@@ -73,7 +73,16 @@ def logout() -> None:
     elif after.key:
         click.echo("The stored key is gone; ARCSECOND_KEY still gives one.", err=True)
     else:
-        click.echo("Signed out; the embedded server is used, as its owner.", err=True)
+        used = after.server or "the embedded server, as its owner"
+        click.echo(f"Signed out; commands now ask {used}.", err=True)
+
+
+def ask_password(label: str = "Password", *, confirm: bool = False) -> str:
+    """Ask for a password on the terminal, without showing it."""
+    if not sys.stdin.isatty():
+        raise click.UsageError("There is no terminal to ask on; use --password-stdin.")
+    given: str = click.prompt(label, hide_input=True, confirmation_prompt=confirm, err=True)
+    return given
 
 
 def read_password() -> str:

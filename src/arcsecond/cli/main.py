@@ -129,10 +129,20 @@ class ResourceCommand(click.Command):
 def shared_options() -> list[click.Parameter]:
     """Return the options that every command takes."""
     return [
-        click.Option(["--server"], metavar="URL", help="Ask this server, not the stored one."),
+        server_option(),
         click.Option(["--json", "as_json"], is_flag=True, help="JSON, exactly as the API gave it."),
         click.Option(["-q", "--quiet"], is_flag=True, help="Identifiers only."),
     ]
+
+
+def server_option() -> click.Option:
+    """Return ``--server``, which may also stand before the command."""
+
+    def chosen(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+        return ctx.find_root().params.get("server") if value is None else value
+
+    told = "Ask this server, not the stored one."
+    return click.Option(["--server"], metavar="URL", help=told, callback=chosen)
 
 
 def resource_command(resource: Resource) -> click.Command:
@@ -151,12 +161,15 @@ def resource_command(resource: Resource) -> click.Command:
     def callback(**values: Any) -> Any:
         return lazy("resources", "run")(resource=resource, **values)
 
+    more = (
+        " `import FILE` reads two-line element sets (TLE)." if resource.name == "satellites" else ""
+    )
     aliases = f" Also: {', '.join(resource.aliases)}." if resource.aliases else ""
     return ResourceCommand(
         resource.name,
         params=params,
         callback=callback,
-        help=resource.summary + aliases,
+        help=resource.summary + aliases + more,
         short_help=resource.summary,
         epilog=f"Example: {resource.example}",
         context_settings=CONTEXT,
@@ -200,6 +213,8 @@ def _build() -> Commands:
         epilog='Example: arcsecond objects "HD 5980"',
         context_settings=CONTEXT,
         no_args_is_help=True,
+        params=[server_option()],
+        callback=lambda server: None,
     )
     click.version_option(__version__, message="%(version)s")(commands)
     for resource in RESOURCES:
@@ -216,7 +231,7 @@ def _build() -> Commands:
 def _account_commands() -> list[click.Command]:
     username = click.Option(["--username"], help="Username; asked when not given.")
     stdin = click.Option(["--password-stdin"], is_flag=True, help="Read the password from stdin.")
-    server = shared_options()[0]
+    server = server_option()
     register = click.Command(
         "register",
         params=[

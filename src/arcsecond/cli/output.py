@@ -17,6 +17,7 @@ from arcsecond import views
 from arcsecond.client.transport import Answer, Progress
 
 LABEL_WIDTH = 22
+_IDENTIFYING = ("UUID", "pk", "NORAD", "Problems")
 
 
 class Output:
@@ -47,6 +48,9 @@ class Output:
             _write_bytes(answer.text or "{}")
         elif items is None:
             self._card(views.card(resource, data))
+        elif resource == "findingcharts":  # one or two, and their addresses are long
+            for item in items:
+                self._card(views.card(resource, item))
         else:
             self._table(views.table(resource, items))
             if not items:
@@ -94,7 +98,10 @@ class Output:
             lines = [
                 line
                 for part in fact.text.split("\n")
-                for line in textwrap.wrap(part, width, break_on_hyphens=False) or [""]
+                for line in textwrap.wrap(
+                    part, width, break_on_hyphens=False, break_long_words=False
+                )
+                or [""]
             ]
             for n, line in enumerate(lines):
                 label = fact.label if n == 0 else ""
@@ -108,12 +115,15 @@ class Output:
             return
         rows = [[" ".join(cell.split()) for cell in row] for row in table.rows]
         used = [n for n, _ in enumerate(table.headings) if any(row[n] for row in rows)]
-        headings = [table.headings[n] for n in used]
-        rows = [[row[n] for n in used] for row in rows]
-        widths = _fit(headings, rows, _terminal_width())
+        full = {n: max(len(table.headings[n]), *(len(row[n]) for row in rows)) for n in used}
+        shown = _columns(table.headings, full, _terminal_width())
+        headings = [table.headings[n] for n in shown]
+        widths = _fit(headings, [full[n] for n in shown], _terminal_width())
         click.echo(self._styled(_line(headings, widths), dim=True))
         for row in rows:
-            click.echo(_line(row, widths))
+            click.echo(_line([row[n] for n in shown], widths))
+        if hidden := [table.headings[n] for n in used if n not in shown]:
+            self.say(f"Not shown on this width: {', '.join(hidden)}; --json has everything.")
 
 
 def _items(data: Any) -> list[Any] | None:
@@ -125,18 +135,26 @@ def _items(data: Any) -> list[Any] | None:
     return None
 
 
-def _fit(headings: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> list[int]:
-    """Return column widths that fit the terminal; the widest give way, UUIDs last."""
-    widths = [max(len(h), *(len(row[n]) for row in rows)) for n, h in enumerate(headings)]
-    while sum(widths) + 2 * (len(widths) - 1) > room:
-        # What names a row gives way last.
-        order = sorted(
-            range(len(widths)), key=lambda n: (n == 0 or headings[n] == "UUID", -widths[n])
-        )
-        widest = next((n for n in order if widths[n] > 8), order[0])
-        if widths[widest] <= 8:
+def _columns(headings: Sequence[str], full: dict[int, int], room: int) -> list[int]:
+    """Return the columns that fit; the last ones go first, never what identifies a row."""
+    shown = list(full)
+    kept = {n for n in shown if n == shown[0] or headings[n] in _IDENTIFYING}
+    while sum(full[n] for n in shown) + 2 * (len(shown) - 1) > room:
+        droppable = [n for n in shown if n not in kept]
+        if not droppable:
             break
-        widths[widest] -= 1
+        shown.remove(droppable[-1])
+    return shown
+
+
+def _fit(headings: Sequence[str], full: Sequence[int], room: int) -> list[int]:
+    """Return column widths that fit the terminal; identifiers are never cut."""
+    widths = list(full)
+    while sum(widths) + 2 * (len(widths) - 1) > room:
+        wide = [n for n in range(len(widths)) if headings[n] not in _IDENTIFYING and widths[n] > 8]
+        if not wide:
+            break
+        widths[max(wide, key=lambda n: widths[n])] -= 1
     return widths
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +11,16 @@ from typing import Any, cast
 
 import click
 
+from arcsecond import views
 from arcsecond.cli.browser import open_page
 from arcsecond.cli.output import Output
 from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.endpoint import Endpoint
 from arcsecond.errors import ArcsecondInputValueError, ArcsecondNotLoggedInError, NotFoundError
 from arcsecond.registry import CREATE, DELETE, KEEP, LIST, READ, UPDATE, Field, Resource, Verb
+
+ALREADY_THERE = 200
+"""Status of an upload of the same content under the same name; 201 is a new file's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,8 @@ def run(
     if fields and action.verb not in (CREATE, UPDATE):
         option = next(iter(fields))
         raise click.UsageError(f"--{option} goes with create and update.")
+    if opening is not None and action.verb not in (READ, LIST):
+        raise click.UsageError(f"--open shows what is there; it does not go with {action.verb}.")
     if action.verb == UPDATE and not fields:
         raise click.UsageError("update needs something to change; --help lists the options.")
     with ArcsecondAPI(server=server) as api:
@@ -63,7 +71,7 @@ def run(
                 if resource.name == "satellites" and action.key is None:
                     _say_how_to_import(endpoint, output)
         except NotFoundError as error:
-            error.hint = error.hint or _where_to_look(resource, action)
+            error.hint = error.hint or _where_to_look(resource, action, error.detail)
             raise
         except ArcsecondNotLoggedInError as error:
             error.hint = sign_in_hint(api, error.hint)
@@ -89,6 +97,8 @@ def understand(resource: Resource, words: tuple[str, ...]) -> Action:
     verb: Verb | None = None
     if rest and rest[0] in KEEP and rest[0] in resource.verbs:
         verb = cast(Verb, rest.pop(0))
+    elif rest and (near := difflib.get_close_matches(rest[0], resource.verbs, 1, 0.6)):
+        raise click.UsageError(f"There is no {rest[0]!r}. Did you mean `{near[0]}`?")
     if len(rest) > 1 or (rest and resource.key == "none"):
         raise click.UsageError(f"This is too much: {' '.join(rest[1:] or rest)!r}.")
     key = rest[0] if rest else None
@@ -102,6 +112,8 @@ def understand(resource: Resource, words: tuple[str, ...]) -> Action:
 
 
 def _named(resource: Resource, words: list[str]) -> Action:
+    if words[:1] == ["read"] and len(words) > 1:
+        words = words[1:]
     name = " ".join(words).strip()
     if not name and LIST not in resource.verbs:
         raise click.UsageError(f"Of which object? Like this: {resource.example}")
@@ -123,6 +135,8 @@ def _write(
         sending = Endpoint(endpoint.resource, api.transport, action.parent, progress)
         answer = sending.answer(method, action.key, values)
     output.answer(endpoint.resource.name, answer)
+    if action.verb == CREATE and answer.status == ALREADY_THERE:
+        output.say(f"This file was there already, as {answer.data['pk']}; nothing was added.")
 
 
 def _value(field: Field, text: Any) -> Any:
@@ -140,9 +154,12 @@ def _value(field: Field, text: Any) -> Any:
 
 
 def _delete(endpoint: Endpoint, action: Action, *, yes: bool, output: Output) -> None:
-    what = f"{endpoint.resource.name} {action.key}"
+    name = endpoint.resource.name
+    what = f"{name} {action.key}"
     if not yes and sys.stdin.isatty() and sys.stderr.isatty():
-        click.confirm(f"Delete {what}?", abort=True, err=True)
+        title = views.title_of(name, endpoint.answer("GET", action.key).data)
+        if not click.confirm(f"Delete {what}, {title!r}?", err=True):
+            raise click.ClickException("Nothing was deleted.")
     endpoint.answer("DELETE", action.key)
     output.done(f"Deleted {what}.")
 
@@ -173,7 +190,11 @@ def _say_how_to_import(endpoint: Endpoint, output: Output) -> None:
         output.say("No satellites yet. Import a TLE file: arcsecond satellites import FILE")
 
 
-def _where_to_look(resource: Resource, action: Action) -> str:
+def _where_to_look(resource: Resource, action: Action, detail: str) -> str:
+    if resource.name == "satellites":
+        return "Type `arcsecond satellites import FILE` to add some from a TLE file."
+    if resource.parent and detail.startswith("Dataset"):
+        return f"Type `arcsecond {resource.parent}` to see what there is."
     if LIST not in resource.verbs:
         return "Type `arcsecond objects` to see what there is."
     inside = f" {action.parent}" if action.parent else ""
@@ -182,6 +203,8 @@ def _where_to_look(resource: Resource, action: Action) -> str:
 
 def sign_in_hint(api: ArcsecondAPI, hint: str) -> str:
     """Return the command that mends a missing or a wrong key."""
+    if "ARCSECOND_KEY" in os.environ:
+        return "ARCSECOND_KEY holds a key that is not known here; unset it."
     if api.config.embedded and api.config.key:
         return (
             "The key at hand is not known here. Type `arcsecond logout` to be the owner again, "

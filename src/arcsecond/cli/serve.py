@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import ipaddress
 import os
 import socket
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import click
 
-from arcsecond.cli.account import read_password
-from arcsecond.errors import ArcsecondInputValueError, NotAllowedError, NotFoundError
+from arcsecond.cli.account import ask_password, read_password
+from arcsecond.errors import ArcsecondInputValueError, NotAllowedError
 from arcsecond.server.app import open_backend
 from arcsecond.server.context import Backend
 from arcsecond.server.people import options, service
-from arcsecond.server.serving import ServingLock, serving_lock
+from arcsecond.server.serving import ServingLock, end_idle_server, serving_lock
 from arcsecond.server.settings import Settings
 
 KILL_AFTER_S = 5
@@ -27,6 +29,8 @@ KILL_AFTER_S = 5
 def serve(*, host: str, port: int, workers: int, idle: int) -> None:
     """Serve until Ctrl-C."""
     settings = Settings.from_environment()
+    if not idle:
+        end_idle_server(settings.serving_path)
     with serving_lock(settings.serving_path) as lock:
         with _backend(settings) as backend:
             if not _is_loopback(host):
@@ -35,7 +39,7 @@ def serve(*, host: str, port: int, workers: int, idle: int) -> None:
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         if idle:
             os.environ["ARCSECOND_IDLE_SECONDS"] = str(idle)
-        threading.Thread(target=_announce, args=(lock, url, settings), daemon=True).start()
+        threading.Thread(target=_announce, args=(lock, url, settings, idle), daemon=True).start()
         _granian(host, port, workers, lock)
 
 
@@ -65,15 +69,21 @@ def _granian(host: str, port: int, workers: int, lock: ServingLock) -> None:
     ).serve()
 
 
-def _announce(lock: ServingLock, url: str, settings: Settings) -> None:
+def _announce(lock: ServingLock, url: str, settings: Settings, idle: int) -> None:
     """Say where the server is as soon as it answers."""
+    parts = urlsplit(url)
     while True:
-        try:
-            with urllib.request.urlopen(url + "/health", timeout=5):  # noqa: S310  # our own
+        # Not by urllib: it would ask a proxy of the environment.
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
+        with (
+            contextlib.closing(connection),
+            contextlib.suppress(OSError, http.client.HTTPException),
+        ):
+            connection.request("GET", "/health")
+            if connection.getresponse().status == 200:
                 break
-        except OSError:
-            time.sleep(0.05)
-    lock.announce(url)
+        time.sleep(0.05)
+    lock.announce(url, idle=idle)
     click.echo(f"Serving {settings.home} on {url} — Ctrl-C ends it.", err=True)
 
 
@@ -87,8 +97,8 @@ def _refuse_unprepared(backend: Backend, host: str) -> None:
     if missing:
         raise NotAllowedError(
             f"{host} can be reached by others, and this server still needs "
-            f"{' and '.join(missing)}.",
-            hint="Until then it serves on 127.0.0.1 only.",
+            f"{' and '.join(missing)}. Nothing was started.",
+            hint="Without --host it serves on 127.0.0.1, where only you reach it.",
         )
 
 
@@ -135,10 +145,9 @@ def password(*, username: str | None, password_stdin: bool) -> None:
 def admin_add(*, username: str, password_stdin: bool) -> None:
     """Make a user an administrator."""
     with _backend() as backend:
-        try:
-            service.add_admin(backend, username)
-        except NotFoundError:
-            service.add_admin(backend, username, _new_password(stdin=password_stdin))
+        needed = service.needs_password(backend, username)
+        password = _new_password(stdin=password_stdin) if needed else None
+        service.add_admin(backend, username, password)
     click.echo(f"{username} is an administrator.", err=True)
 
 
@@ -158,5 +167,4 @@ def invite(*, days: int) -> None:
 def _new_password(*, stdin: bool) -> str:
     if stdin:
         return read_password()
-    chosen: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
-    return chosen
+    return ask_password(confirm=True)

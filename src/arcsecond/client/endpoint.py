@@ -189,7 +189,7 @@ class Endpoint:
         """Fetch one page of the list."""
         if address is None:
             return self._transport.request("GET", self.path(None), params=params)
-        return self._transport.request("GET", _same_server(address))
+        return self._transport.request("GET", _same_server(address, self._transport.config.server))
 
     def path(self, key: Any) -> str:
         """Return the path of one, or of the list."""
@@ -200,13 +200,11 @@ class Endpoint:
                     f"{self.resource.name} live in a dataset: name it.",
                     hint=f"Write api.datasets('<uuid>').{self.resource.name}.",
                 )
-            base = base.replace("{parent}", quote(str(self._parent), safe=""))
+            base = base.replace("{parent}", _segment(str(self._parent)))
         if key is None or self.resource.key == "none":
             return base
         text = " ".join(map(str, key)) if isinstance(key, tuple | list) else str(key)
-        if not text.strip():
-            raise ArcsecondInputValueError("An empty name finds nothing.")
-        return f"{base}{quote(text, safe='')}/"
+        return f"{base}{_segment(text)}/"
 
     def _check(self) -> None:
         config = self._transport.config
@@ -253,7 +251,17 @@ def _merged(payload: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
     raise ArcsecondInputValueError("Give fields as a mapping, or the path of a file.")
 
 
-def _same_server(address: str) -> str:
+def _segment(text: str) -> str:
+    """Return a key as one segment of a path; "." and ".." would lead to another thing."""
+    if not text.strip():
+        raise ArcsecondInputValueError("An empty name finds nothing.")
+    if text.strip() in (".", ".."):
+        raise ArcsecondInputValueError(f"{text!r} is no name of anything.")
+    return quote(text, safe="")
+
+
+def _same_server(address: str, server: str) -> str:
     """Return path and query: the key goes to the server that is known, never elsewhere."""
     parts = urlsplit(address)
-    return f"{parts.path}?{parts.query}" if parts.query else parts.path
+    path = parts.path.removeprefix(urlsplit(server).path)
+    return f"{path}?{parts.query}" if parts.query else path

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import httpx2
 
-from arcsecond.config import Config
+from arcsecond.config import Config, is_loopback
 from arcsecond.errors import (
     ArcsecondConnectionError,
     ArcsecondInputValueError,
@@ -34,6 +34,8 @@ class Answer:
 
     Attributes
     ----------
+    status
+        Its HTTP status, 200 to 299.
     text
         Exactly what it sent.
     data
@@ -42,6 +44,7 @@ class Answer:
         Address of the next page of a list, None on the last.
     """
 
+    status: int
     text: str
     data: Any
     next: str | None = None
@@ -119,6 +122,10 @@ class Transport:
         fields: Mapping[str, Any],
         progress: Progress | None,
     ) -> Answer:
+        if not file.name.isprintable():
+            raise ArcsecondInputValueError(
+                f"The name {file.name!r} cannot be sent: it holds what is no text."
+            )
         try:
             with file.open("rb") as opened:
                 size = file.stat().st_size
@@ -171,6 +178,8 @@ class Transport:
                 timeout=self.timeout,
                 headers={"Accept": "application/json", "User-Agent": f"arcsecond/{__version__}"},
                 follow_redirects=False,
+                # A proxy of the environment is none for a server on this machine.
+                trust_env=not is_loopback(self.config.server),
             )
         return self._client
 
@@ -183,7 +192,7 @@ class Transport:
 
 def _answer(response: httpx2.Response) -> Answer:
     if not response.content:
-        return Answer("", {})
+        return Answer(response.status_code, "", {})
     try:
         data = response.json()
     except ValueError as error:
@@ -193,7 +202,7 @@ def _answer(response: httpx2.Response) -> Answer:
     link = response.links.get("next", {}).get("url")
     if isinstance(data, dict) and "results" in data:
         link = data.get("next")
-    return Answer(response.text, data, link)
+    return Answer(response.status_code, response.text, data, link)
 
 
 def _form_value(value: Any) -> str:

@@ -118,8 +118,8 @@ async def _living(app: Litestar) -> AsyncIterator[None]:
     background = [asyncio.create_task(_sweep_now_and_then(backend))]
     if app.state.serving:
         background.append(asyncio.create_task(_end_with_server(app, backend.settings)))
-    if backend.settings.idle_seconds:
-        background.append(asyncio.create_task(_end_when_idle(app, backend.settings.idle_seconds)))
+        if seconds := backend.settings.idle_seconds:
+            background.append(asyncio.create_task(_end_when_idle(app, seconds)))
     try:
         yield
     finally:

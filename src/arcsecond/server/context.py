@@ -206,7 +206,8 @@ async def read_fields(request: AnyRequest) -> dict[str, Any]:
 def to_struct(fields: Mapping[str, Any], shape: type[S]) -> S:
     """Convert the fields of a body; the first wrong one is named."""
     for name, value in fields.items():
-        if isinstance(value, str) and ("\0" in value or not _encodable(value)):
+        texts = value if isinstance(value, list) else [value]
+        if not all(is_text(text) for text in texts if isinstance(text, str)):
             raise InvalidInputError(fields={name: ["This text holds characters that are none."]})
     try:
         return msgspec.convert(fields, shape, strict=False)
@@ -216,7 +217,10 @@ def to_struct(fields: Mapping[str, Any], shape: type[S]) -> S:
         raise InvalidInputError(fields={field: [message + "."]}) from error
 
 
-def _encodable(text: str) -> bool:
+def is_text(text: str) -> bool:
+    """Tell whether every database can hold a text: no NUL, no half of a character."""
+    if "\0" in text:
+        return False
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -246,9 +250,9 @@ def _multipart(request: AnyRequest, raw: bytes) -> dict[str, Any]:
     }
     try:
         forms, _files = parse_form_data(environ, strict=True)
-    except MultipartError as error:
+        return _form(list(forms.iterallitems()))
+    except (MultipartError, UnicodeDecodeError) as error:
         raise InvalidInputError(f"The multipart body cannot be read: {error}.") from error
-    return _form(list(forms.iterallitems()))
 
 
 async def read_bytes(request: AnyRequest, limit: int) -> bytes:

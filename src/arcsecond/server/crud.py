@@ -29,6 +29,7 @@ from arcsecond.server.context import (
     Backend,
     Viewer,
     base_url,
+    is_text,
     read_body,
     reading,
     wanted,
@@ -231,7 +232,7 @@ def _decode(cursor: str | None) -> Cursor | None:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         decoded = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (binascii.Error, msgspec.DecodeError, UnicodeError, ValueError) as error:
+    except (binascii.Error, msgspec.DecodeError, RecursionError, ValueError) as error:
         raise _bad_cursor() from error
     if not isinstance(decoded, list):
         raise _bad_cursor()
@@ -257,10 +258,15 @@ def _plain(value: Any) -> Any:
 
 def _typed(column: sa.Column[Any], value: Any) -> Any:
     if isinstance(column.type, UtcDateTime):
-        return datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is None:
+            raise ValueError(value)
+        return moment
     if isinstance(column.type, sa.Uuid):
         return uuids.UUID(value)
     wanted_type = column.type.python_type
+    if isinstance(value, str) and not is_text(value):
+        raise ValueError(value)
     if not isinstance(value, wanted_type) or (isinstance(value, int) and abs(value) >= 1 << 63):
         raise TypeError(value)
     return value

@@ -91,7 +91,10 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.local = settings.local
-        settings.home.mkdir(parents=True, exist_ok=True)
+        # What is in it is nobody else's business: not for other users of the machine.
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.local and not settings.sqlite_path.exists():
+            os.close(os.open(settings.sqlite_path, os.O_CREAT | os.O_RDWR, 0o600))
         self.engine = _sqlite(settings.sqlite_path) if self.local else _postgres(settings)
 
     @contextlib.contextmanager

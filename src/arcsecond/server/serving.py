@@ -10,6 +10,8 @@ import contextlib
 import fcntl
 import json
 import os
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,15 +33,35 @@ def serving_address(path: Path) -> str | None:
     return None
 
 
+def end_idle_server(path: Path) -> None:
+    """End the server that ``--open`` started, for one that somebody starts on purpose."""
+    if serving_address(path) is None:
+        return
+    with contextlib.suppress(ValueError, KeyError, OSError):
+        said = json.loads(path.read_text(encoding="utf-8"))
+        if said["idle"]:
+            os.kill(said["pid"], signal.SIGTERM)
+            for _ in range(200):
+                if serving_address(path) is None:
+                    break
+                time.sleep(0.05)
+
+
 class ServingLock:
     """Held by the process that serves a directory."""
 
     def __init__(self, handle: int) -> None:
         self._handle = handle
 
-    def announce(self, url: str) -> None:
-        """Say where; called once the server answers."""
-        content = json.dumps({"url": url, "pid": os.getpid()}).encode()
+    def announce(self, url: str, *, idle: int = 0) -> None:
+        """Say where; called once the server answers.
+
+        Parameters
+        ----------
+        idle
+            Seconds of rest after which it ends by itself; 0 for never.
+        """
+        content = json.dumps({"url": url, "pid": os.getpid(), "idle": idle}).encode()
         os.ftruncate(self._handle, 0)
         os.pwrite(self._handle, content, 0)
 
@@ -57,20 +79,30 @@ def serving_lock(path: Path) -> Iterator[ServingLock]:
     UnavailableError
         Another process serves it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        if not _taken(handle):
             where = serving_address(path) or "an address it has not told yet"
             raise UnavailableError(
                 f"{path.parent} is being served already, at {where}.",
                 hint="Use that server, end it first, or set ARCSECOND_HOME to another folder.",
-            ) from error
+            )
         lock = ServingLock(handle)
         lock.withdraw()
         yield lock
         lock.withdraw()
     finally:
         os.close(handle)
+
+
+def _taken(handle: int) -> bool:
+    """Take the lock; somebody who just looks whether it is held has it for a moment only."""
+    for _ in range(20):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return True
+    return False

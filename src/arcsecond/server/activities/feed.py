@@ -60,10 +60,11 @@ class Feed:
             yield b"retry: 2000\n\n"
             while not self._closing:
                 turn = self._turn
-                for activity in await self._behind(turn, viewer, last):
+                found = await self._behind(turn, viewer, last)
+                for activity in found:
                     last = activity.pk
                     yield _event(activity)
-                if self._turn == turn and not await self._wait(turn):
+                if not found and self._turn == turn and not await self._wait(turn):
                     yield b": still here\n\n"
         finally:
             self.readers -= 1
@@ -89,7 +90,11 @@ class Feed:
             self._answers[question] = asyncio.create_task(
                 asyncio.to_thread(newer_than, self._backend, viewer, last)
             )
-        return await asyncio.shield(self._answers[question])
+        try:
+            return await asyncio.shield(self._answers[question])
+        except sa.exc.SQLAlchemyError:
+            self._answers.pop(question, None)
+            raise
 
     async def _wait(self, turn: int) -> bool:
         """Wait for a change; False when it is time for a heartbeat."""

@@ -21,7 +21,8 @@ class Values(dict[str, Value | list[str]]):
     Attributes
     ----------
     units
-        What stands in square brackets before a comment: the unit of the value.
+        What stands in square brackets before a comment: the unit of the value;
+        "minutes" where a comment says so, as those of old plates do.
     """
 
     def __init__(self) -> None:
@@ -32,7 +33,7 @@ class Values(dict[str, Value | list[str]]):
 _STRING = re.compile(r"'((?:[^']|'')*)'")
 _INTEGER = re.compile(r"[+-]?\d+")
 _REAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[EDed][+-]?\d+)?")
-_UNIT = re.compile(r"([A-Z0-9_-]{1,8}) *= [^'/]*/ *\[([^\]]+)\]")
+_UNIT = re.compile(r"([A-Z0-9_-]{1,8}) *= [^'/]*/ *(?:\[([^\]]+)\]|.*\b(minutes)\b)", re.IGNORECASE)
 _COMMENTARY = {"COMMENT", "HISTORY", ""}
 
 
@@ -51,9 +52,11 @@ def parse(text: str) -> Values:
                 lines.append(str(value).rstrip())
         else:
             values.setdefault(keyword, value)
-    if "[" in text:
+    if "[" in text or "inutes" in text:
         cards = (text[start : start + CARD] for start in range(0, len(text), CARD))
-        values.units.update((m[1], m[2]) for card in cards if (m := _UNIT.match(card)))
+        values.units.update(
+            (m[1], m[2] or m[3].lower()) for card in cards if (m := _UNIT.match(card))
+        )
     blanks = values.get("")
     if isinstance(blanks, list) and not any(blanks):
         del values[""]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 from uuid import UUID
@@ -17,12 +18,12 @@ from arcsecond.server.archive.service import DATASET, has_tag
 from arcsecond.server.archive.tables import LIVE, blobs, datasets, files, headers, versions
 from arcsecond.server.archive.transfers import clean_name
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import SqlListing, clean_tags, parse_integer, parse_uuid
+from arcsecond.server.crud import SqlListing, clean_tags, parse_uuid
 from arcsecond.server.db import insert_for, now
 from arcsecond.server.people.owned import change, find, find_own, new_row, trash
 from arcsecond.server.people.tables import users
 from arcsecond.server.people.visibility import signed_in, visible_to
-from arcsecond.server.storage import Incoming
+from arcsecond.server.storage import Incoming, told_when_full
 
 FILE = "File"
 
@@ -45,7 +46,8 @@ def list_files(
         find(connection, viewer, datasets, uuid, DATASET)
     statement = _select(viewer).where(files.c.dataset == uuid)
     if "name" in filters:
-        statement = statement.where(files.c.path == filters["name"])
+        name = unicodedata.normalize("NFC", filters["name"])
+        statement = statement.where(files.c.path == name)
     for tag in clean_tags(filters.get("tags", "")):
         statement = statement.where(has_tag(backend, files, tag))
     return SqlListing(backend.db, statement, (files.c.pk,), _shaped)
@@ -95,16 +97,17 @@ def add_file(
     ConflictError
         The name is taken by other content.
     """
-    frame = read_frame(incoming, backend.settings.max_unpacked_bytes)
-    incoming.finish()
-    with backend.db.write() as connection:
+    with told_when_full():
+        frame = read_frame(incoming, backend.settings.max_unpacked_bytes)
+        incoming.finish()
+    with told_when_full(), backend.db.write() as connection:
         uuid = _locked_dataset(connection, viewer, dataset)
         there = connection.execute(
             _select(viewer).where(files.c.dataset == uuid, files.c.path == name)
         ).one_or_none()
         if there is not None:
             if there.blob != incoming.sha256:
-                raise _taken(name, there.pk, dataset)
+                raise _taken(there.pk, dataset)
             pk = there.pk
         else:
             row = new_row(
@@ -139,9 +142,10 @@ def update_file(
         values["tags"] = clean_tags(body.tags)
     frame = None
     if incoming is not None:
-        frame = read_frame(incoming, backend.settings.max_unpacked_bytes)
-        incoming.finish()
-    with backend.db.write() as connection:
+        with told_when_full():
+            frame = read_frame(incoming, backend.settings.max_unpacked_bytes)
+            incoming.finish()
+    with told_when_full(), backend.db.write() as connection:
         uuid = _locked_dataset(connection, viewer, dataset, action="fitsfiles:update")
         row = _find(connection, viewer, dataset, key)
         if "path" in values:
@@ -149,7 +153,7 @@ def update_file(
                 files.c.dataset == uuid, files.c.path == values["path"], files.c.pk != row.pk
             )
             if there := connection.execute(other).one_or_none():
-                raise _taken(values["path"], there.pk, dataset)
+                raise _taken(there.pk, dataset)
         if incoming is not None and frame is not None and row.blob != incoming.sha256:
             values["current"] = row.current + 1
             _keep_version(connection, incoming, frame, row.pk, row.current + 1)
@@ -237,20 +241,20 @@ def _find(connection: sa.Connection, viewer: Viewer, dataset: str, key: str) -> 
     uuid = parse_uuid(dataset, DATASET)
     find(connection, viewer, datasets, uuid, DATASET)
     statement = _select(viewer).where(files.c.dataset == uuid)
-    by_pk = key.isascii() and key.isdigit()
-    if by_pk:
-        statement = statement.where(files.c.pk == parse_integer(key, FILE))
-    else:
-        statement = statement.where(files.c.path == key)
-    row = connection.execute(statement).one_or_none()
-    if row is None:
-        raise NotFoundError(f"{FILE} {key[:80]!r} not found.")
-    return row
+    named = files.c.path == unicodedata.normalize("NFC", key)
+    ways = [named]
+    if key.isascii() and key.isdigit() and len(key) < 19:
+        ways.insert(0, files.c.pk == int(key))  # a number is a pk first, then a name
+    for way in ways:
+        if row := connection.execute(statement.where(way)).one_or_none():
+            return row
+    raise NotFoundError(f"{FILE} {key[:80]!r} not found.")
 
 
-def _taken(name: str, pk: int, dataset: str) -> ConflictError:
+def _taken(pk: int, dataset: str) -> ConflictError:
     return ConflictError(
-        f"The name {name!r} is taken in this dataset by file {pk}, which has other content. "
+        # Without the name: it could hold the words that old uploaders take for success.
+        f"File {pk} of this dataset has that name and other content. "
         "Send yours under another name, replace that file, or delete it first.",
         hint=f"Type `arcsecond fitsfiles {dataset} update {pk} --file <path>` to replace it.",
     )

@@ -16,8 +16,14 @@ from arcsecond.server.archive.cards import CARD, Values, parse
 
 BLOCK = 2880
 SIGNATURE = b"SIMPLE  ="
-LONGEST_HEADER = 16 << 20
-"""Bytes; some two hundred thousand cards."""
+LONGEST_HEADER = 4 << 20
+"""Bytes; some fifty thousand cards."""
+
+ALL_HEADERS = 16 << 20
+"""Bytes of all headers of a file that are kept; the rest of its HDUs is not read."""
+
+LARGEST_DATA = 1 << 62
+"""Bytes; a header that announces more is damaged."""
 
 _CHUNK = 4 << 20
 _MOST_AXES = 999
@@ -67,8 +73,12 @@ def walk(file: BinaryIO, size: int) -> Walk:
     """
     found = Walk()
     offset = 0
-    while offset < size and len(found.hdus) < _MOST_HDUS:
+    kept = 0
+    while offset < size:
         index = len(found.hdus)
+        if index >= _MOST_HDUS or kept > ALL_HEADERS:
+            found.problems.append(f"The HDUs from {index} on were not read: there is too much.")
+            break
         file.seek(offset)
         first = file.read(BLOCK)
         expected = SIGNATURE if index == 0 else b"XTENSION"
@@ -79,6 +89,7 @@ def walk(file: BinaryIO, size: int) -> Walk:
             break
         try:
             offset = _read_hdu(file, size, offset, first, found)
+            kept += len(found.hdus[-1].cards)
         except _DamageError as damage:
             found.problems.append(f"HDU {index}: {damage}")
             break
@@ -97,7 +108,9 @@ def _read_hdu(file: BinaryIO, size: int, offset: int, first: bytes, found: Walk)
     if not clean:
         found.problems.append(f"HDU {index}: the header holds bytes that are no printable ASCII.")
     if not complete:
-        raise _DamageError("the header has no END card.")
+        longer = len(raw) >= LONGEST_HEADER
+        why = f"is longer than {LONGEST_HEADER} bytes" if longer else "has no END card"
+        raise _DamageError(f"the header {why}.")
     hdu.data_size = data_size(hdu.values)
     end = hdu.data_start + hdu.data_size
     if end > size:
@@ -147,7 +160,10 @@ def data_size(values: Values) -> int:
     groups = axes[0] == 0 and values.get("GROUPS") is True
     elements = math.prod(axes[1:] if groups else axes)
     parameters = _natural(values, "PCOUNT", 0)
-    return bits // 8 * _natural(values, "GCOUNT", 1) * (parameters + elements)
+    announced = bits // 8 * _natural(values, "GCOUNT", 1) * (parameters + elements)
+    if announced > LARGEST_DATA:
+        raise _DamageError("the data are said to be larger than any file.")
+    return announced
 
 
 def shape(values: Values) -> list[int]:

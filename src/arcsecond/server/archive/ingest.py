@@ -6,6 +6,7 @@ kept, and what is wrong with it is said in ``problems``.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from arcsecond.server.archive.cards import Values
 from arcsecond.server.archive.observation import Observation, observe, pointing
 from arcsecond.server.archive.packing import Content, detect, unpacked
 from arcsecond.server.storage import Incoming
+
+logger = logging.getLogger(__name__)
 
 _SKY = ("RA--", "DEC-", "GLON", "GLAT", "ELON", "ELAT")
 
@@ -65,12 +68,17 @@ def read_frame(incoming: Incoming, max_unpacked_bytes: int) -> Frame:
         content_size=content.size,
         content_sha256=content.sha256,
         packing=content.packing,
-        observation=observe([hdu.values for hdu in walked.hdus]),
         hdus=[describe(hdu) for hdu in walked.hdus],
         headers=[hdu.cards for hdu in walked.hdus],
         problems=problems + walked.problems,
     )
-    _locate(frame.observation, walked.hdus)
+    try:
+        observation = observe([hdu.values for hdu in walked.hdus])
+        _locate(observation, walked.hdus)
+        frame.observation = observation
+    except Exception:  # no header may cost a frame, however odd it is
+        logger.exception("a header could not be understood")
+        frame.problems.append("What the headers mean could not be understood.")
     return frame
 
 
@@ -89,8 +97,9 @@ def _content(incoming: Incoming, limit: int) -> Iterator[Content]:
 def _refusal(content: Content, start: bytes) -> str:
     if content.problem and not content.size:
         return f"This is no readable file: {content.problem}"
+    shown = start.decode("ascii", "backslashreplace").strip()
     inside = f" inside its {content.packing} packing" if content.packing else ""
-    return f"The file carries no FITS signature{inside}: it starts with {start[:9]!r}."
+    return f"The file carries no FITS signature{inside}: it starts with {shown!r}."
 
 
 def describe(hdu: fits.RawHdu) -> dict[str, Any]:

@@ -45,6 +45,7 @@ _KINDS = (
     ("standard", ("standard", "std")),
     ("science", ("light", "science", "object", "sci", "target", "ext")),
 )
+_SECONDS = {"d": 86_400, "day": 86_400, "days": 86_400, "min": 60, "minutes": 60}
 _EXTENSIONS_READ = 20
 
 T = TypeVar("T")
@@ -159,7 +160,10 @@ def _moment(text: str, values: Values) -> datetime | None:
     seconds = float(match[3] or 0)
     if hours > 23 or minutes > 59 or seconds >= 61:
         return None
-    return date + timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    try:
+        return date + timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    except OverflowError:  # the last second of the year 9999
+        return None
 
 
 def _clock(value: Value | list[str]) -> str:
@@ -228,11 +232,11 @@ def _kind(text: str | None) -> str | None:
 
 
 def _exposure(values: Values, keyword: str) -> float | None:
-    """Return seconds; Kepler and TESS tell days, in the unit before the comment."""
+    """Return seconds; Kepler and TESS tell days, plates minutes, in the comment."""
     number = _number(values.get(keyword))
     if number is None or number < 0:
         return None
-    return number * (86_400 if values.units.get(keyword) in ("d", "day", "days") else 1)
+    return number * _SECONDS.get(values.units.get(keyword, "s"), 1)
 
 
 def _number(value: Value | list[str]) -> float | None:

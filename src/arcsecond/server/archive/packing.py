@@ -10,6 +10,7 @@ import bz2
 import contextlib
 import gzip
 import hashlib
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -20,7 +21,16 @@ from arcsecond.errors import NotFitsError, TooLargeError
 
 _CHUNK = 1 << 20
 _MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\x1f\x9d": "compress", b"PK\x03\x04": "zip"}
-_DAMAGE = (EOFError, OSError, ValueError, zlib.error, zipfile.BadZipFile, RuntimeError, IndexError)
+_DAMAGE = (
+    EOFError,
+    IndexError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(slots=True)

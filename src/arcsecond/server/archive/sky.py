@@ -26,16 +26,26 @@ iers.conf.auto_max_age = None
 _lock = threading.Lock()  # wcslib and the warnings filter belong to the whole process
 
 
-def to_utc(moment: datetime, scale: str) -> datetime:
-    """Convert a naive time from a scale that astropy knows to UTC."""
-    converted: datetime = Time(moment, scale=scale).utc.to_datetime()
+def to_utc(moment: datetime, scale: str) -> datetime | None:
+    """Convert a naive time from a scale that astropy knows to UTC.
+
+    None within a leap second, which a datetime cannot hold.
+    """
+    with _lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            converted: datetime = Time(moment, scale=scale).utc.to_datetime()
+        except ValueError:
+            return None
     return converted.replace(tzinfo=UTC)
 
 
 def to_icrs(ra_deg: float, dec_deg: float, equinox: float) -> tuple[float, float]:
     """Convert a position of an equinox to ICRS: FK4 before 1984, FK5 since."""
-    frame = FK4(equinox=f"B{equinox}") if equinox < 1984 else FK5(equinox=f"J{equinox}")
-    icrs = SkyCoord(ra_deg, dec_deg, unit="deg", frame=frame).icrs
+    with _lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        frame = FK4(equinox=f"B{equinox}") if equinox < 1984 else FK5(equinox=f"J{equinox}")
+        icrs = SkyCoord(ra_deg, dec_deg, unit="deg", frame=frame).icrs
     return float(icrs.ra.deg), float(icrs.dec.deg)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import unicodedata
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -18,13 +17,12 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser, par
 from arcsecond.errors import (
     IncompleteUploadError,
     InvalidInputError,
-    NoSpaceError,
     TooLargeError,
 )
 from arcsecond.server.context import AnyRequest, Backend
-from arcsecond.server.storage import Incoming
+from arcsecond.server.storage import Incoming, told_when_full
 
-PIECE = 1 << 20
+PIECE = 1 << 18
 LONGEST_NAME = 255
 _LONGEST_FIELD = 64 << 10
 _BIDIRECTIONAL = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -133,7 +131,8 @@ class _Writer:
         if self.upload.incoming is not None:
             raise InvalidInputError(fields={"file": ["Send one file at a time."]})
         self.upload.name = clean_name(segment.filename)
-        self.upload.incoming = self.backend.store.receive()
+        with told_when_full():
+            self.upload.incoming = self.backend.store.receive()
         self.in_file = True
 
     async def _end(self) -> None:
@@ -157,13 +156,10 @@ class _Writer:
         if pending is None:
             return
         try:
-            await asyncio.shield(pending)
+            with told_when_full():
+                await asyncio.shield(pending)
         except asyncio.CancelledError:
             self._pending = pending
-            raise
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise NoSpaceError from error
             raise
 
     async def settle(self) -> None:

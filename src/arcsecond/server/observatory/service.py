@@ -145,6 +145,8 @@ def read_satellite(backend: Backend, viewer: Viewer, key: str) -> Satellite:
 def import_satellites(backend: Backend, viewer: Viewer, text: str) -> SatelliteImport:
     """Import element sets: all of a file or nothing; an older set never replaces a newer one."""
     administrator(viewer)
+    if text.lstrip()[:1] in ("[", "{", "<"):
+        raise InvalidInputError("This is JSON or XML; two-line element sets (TLE) are read.")
     newest: dict[int, tle.ElementSet] = {}
     for found in sorted(tle.parse(text), key=lambda elements: elements.epoch):
         newest[found.norad] = found

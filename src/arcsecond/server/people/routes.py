@@ -7,6 +7,7 @@ from typing import Any
 from litestar import delete, get, post
 from litestar.params import FromPath
 
+from arcsecond.errors import NotAllowedError
 from arcsecond.schemas.people import (
     ApiKey,
     Credentials,
@@ -18,9 +19,17 @@ from arcsecond.schemas.people import (
     SessionToken,
     UploadKey,
 )
-from arcsecond.server.context import AnyRequest, read_body, reading, writing
+from arcsecond.server.context import (
+    IN_PROCESS,
+    AnyRequest,
+    read_body,
+    reading,
+    viewer_of,
+    writing,
+)
 from arcsecond.server.crud import listed
 from arcsecond.server.people import service
+from arcsecond.server.people.visibility import signed_in
 
 
 @post("/auth/registration/", opt={"anonymous": True})
@@ -50,6 +59,9 @@ async def verify_key(request: AnyRequest) -> KeyOwner:
 
 @post("/auth/once/")
 async def once(request: AnyRequest) -> SessionToken:
+    signed_in(viewer_of(request))
+    if IN_PROCESS not in request.scope:  # or anybody could sign another browser in as themselves
+        raise NotAllowedError("Only the embedded server gives one-time tokens.")
     return SessionToken(token=await writing(request, service.mint_once))
 
 

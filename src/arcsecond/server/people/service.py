@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -66,7 +68,7 @@ def register(backend: Backend, viewer: Viewer, body: Registration) -> str:
     if problems:
         raise InvalidInputError(fields=problems)
     hashed = hash_password(body.password1)
-    with backend.db.write() as connection:
+    with _others_may_be_faster(), backend.db.write() as connection:
         if taken := _taken(connection, username, email):
             raise InvalidInputError(fields=taken)
         user = _insert_user(connection, username=username, email=email, password=hashed)
@@ -175,8 +177,13 @@ def owner(backend: Backend) -> Viewer:
     with backend.db.read() as connection:
         row = connection.execute(statement).one_or_none()
     if row is None:
-        with backend.db.write() as connection:
-            row = connection.execute(statement).one_or_none() or _make_owner(connection, backend)
+        try:
+            with backend.db.write() as connection:
+                known = connection.execute(statement).one_or_none()
+                row = known or _make_owner(connection, backend)
+        except sa.exc.IntegrityError:  # another process was faster
+            with backend.db.read() as connection:
+                row = connection.execute(statement).one()
     return Viewer(row.id, row.username, True, "owner")
 
 
@@ -241,32 +248,36 @@ def set_password(backend: Backend, username: str | None, password: str) -> str:
     return chosen
 
 
-def add_admin(backend: Backend, username: str, password: str | None = None) -> bool:
-    """Make a user an administrator, and the user too when a password is given.
+def needs_password(backend: Backend, username: str) -> bool:
+    """Tell whether nobody can sign in by a name: no such user, or one without a password."""
+    with backend.db.read() as connection:
+        row = connection.execute(sa.select(users).where(_named(username))).one_or_none()
+    return row is None or row.password is None
 
-    Returns
-    -------
-    bool
-        Whether the account is new.
+
+def add_admin(backend: Backend, username: str, password: str | None = None) -> None:
+    """Make a user an administrator, and the user too when there is none of that name.
+
+    Raises
+    ------
+    InvalidInputError
+        A password is needed and was not given, or is too weak.
     """
-    with backend.db.write() as connection:
-        found = connection.scalar(
-            sa.update(users).where(_named(username)).values(is_admin=True).returning(users.c.id)
-        )
-    if found is not None:
-        return False
-    if password is None:
-        raise NotFoundError(f"User {username!r} not found.")
-    name = clean_text("username", username, longest=150)
-    if not _USERNAME.fullmatch(name):
-        raise InvalidInputError(fields={"username": [_USERNAME_RULE]})
-    if problem := _weak(password, name):
+    if not needs_password(backend, username):
+        password = None
+    elif problem := _weak(password or "", username):
         raise InvalidInputError(fields={"password": [problem]})
-    hashed = hash_password(password)
+    hashed = None if password is None else {"password": hash_password(password)}
     with backend.db.write() as connection:
-        user = _insert_user(connection, username=name, password=hashed, is_admin=True)
-        _keep_derived_keys(connection, backend, user, generation=1)
-    return True
+        changed = connection.execute(
+            sa.update(users).where(_named(username)).values(is_admin=True, **(hashed or {}))
+        )
+        if not changed.rowcount:
+            name = clean_text("username", username, longest=150)
+            if not _USERNAME.fullmatch(name):
+                raise InvalidInputError(fields={"username": [_USERNAME_RULE]})
+            user = _insert_user(connection, username=name, is_admin=True, **(hashed or {}))
+            _keep_derived_keys(connection, backend, user, generation=1)
 
 
 def has_admin(backend: Backend) -> bool:
@@ -286,6 +297,16 @@ def invite(backend: Backend, days: int = 14) -> str:
             )
         )
     return code
+
+
+@contextlib.contextmanager
+def _others_may_be_faster() -> Iterator[None]:
+    """Say that a name is taken when somebody took it between the look and the write."""
+    try:
+        yield
+    except sa.exc.IntegrityError as error:
+        taken = {"username": ["A user with that username or e-mail address already exists."]}
+        raise InvalidInputError(fields=taken) from error
 
 
 _USERNAME_RULE = "Letters, digits and . + - _ only, at most 150, a letter or digit first."

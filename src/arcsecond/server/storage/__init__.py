@@ -6,8 +6,25 @@ streams. ``keep`` makes it durable under its digest, ``discard`` takes it back.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 from collections.abc import Iterator
 from typing import BinaryIO, Protocol
+
+from arcsecond.errors import NoSpaceError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextlib.contextmanager
+def told_when_full() -> Iterator[None]:
+    """Turn a full disk into the error that says so."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise NoSpaceError from error
+        raise
 
 
 class Incoming(Protocol):

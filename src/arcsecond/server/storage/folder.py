@@ -122,7 +122,7 @@ def _locked_file(folder: Path) -> tuple[int, Path]:
     """Make a temporary file and lock it before any sweeper can take it for a leftover."""
     while True:
         handle, name = tempfile.mkstemp(dir=folder, prefix="up-")
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(BlockingIOError, FileNotFoundError):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.path.samestat(os.fstat(handle), os.stat(name)):
                 return handle, Path(name)

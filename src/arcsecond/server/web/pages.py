@@ -18,7 +18,7 @@ from arcsecond.errors import ArcsecondError
 from arcsecond.registry import BY_NAME, RESOURCES, Resource
 from arcsecond.server.archive.files import list_files
 from arcsecond.server.catalogues.starter import table
-from arcsecond.server.context import AnyRequest, backend_of, viewer_of
+from arcsecond.server.context import AnyRequest, backend_of, base_url, viewer_of
 from arcsecond.server.crud import Page
 
 if TYPE_CHECKING:
@@ -86,7 +86,14 @@ def live(request: AnyRequest, activities: list[Any], last: int) -> str:
 
 def login(request: AnyRequest, next_path: str, problem: str = "") -> str:
     """Return the page to sign in on."""
-    return _render(request, "login.html", title="Sign in", next=next_path, problem=problem)
+    return _render(
+        request,
+        "login.html",
+        title="Sign in",
+        next=next_path,
+        problem=problem,
+        server=base_url(request),
+    )
 
 
 def address(resource: str, item: Mapping[str, Any]) -> str | None:
