@@ -263,6 +263,6 @@ def test_the_last_words_of_a_dead_server_are_not_believed(
     assert serving_address(settings.serving_path) == server.url
     server.kill()
     assert settings.serving_path.read_bytes()
-    assert serving_address(settings.serving_path) is None
+    wait_until(lambda: serving_address(settings.serving_path) is None)
     with contextlib.suppress(ProcessLookupError):
         server.stop()
