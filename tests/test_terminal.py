@@ -158,6 +158,15 @@ def test_a_closed_pipe_is_no_fault(home: Settings) -> None:
     assert done.stderr == ""
 
 
+def test_closed_streams_are_no_fault(home: Settings) -> None:
+    program = f"{sys.executable} -m arcsecond datasets delete x <&- 2>/dev/null; echo $?"
+    shown = subprocess.run(["sh", "-c", program], env=environment(home), capture_output=True)
+    assert shown.stdout == b"1\n"
+    program = f"{sys.executable} -m arcsecond objects 'HD 5980' <&- | head -c 9"
+    shown = subprocess.run(["sh", "-c", program], env=environment(home), capture_output=True)
+    assert shown.stdout == b'{"name":"'
+
+
 def test_a_full_disk_when_printing(home: Settings) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("there is no /dev/full")

@@ -7,6 +7,7 @@ import sys
 import click
 
 from arcsecond import config as configuration
+from arcsecond.cli.output import on_terminal
 from arcsecond.client import account
 from arcsecond.client.api import TIMEOUT_S
 
@@ -79,7 +80,7 @@ def logout() -> None:
 
 def ask_password(label: str = "Password", *, confirm: bool = False) -> str:
     """Ask for a password on the terminal, without showing it."""
-    if not sys.stdin.isatty():
+    if not on_terminal(sys.stdin):
         raise click.UsageError("There is no terminal to ask on; use --password-stdin.")
     given: str = click.prompt(label, hide_input=True, confirmation_prompt=confirm, err=True)
     return given

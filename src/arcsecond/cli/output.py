@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -18,6 +18,11 @@ from arcsecond.client.transport import Answer, Progress
 
 LABEL_WIDTH = 22
 _IDENTIFYING = ("UUID", "pk", "NORAD", "Problems")
+
+
+def on_terminal(stream: TextIO | None) -> bool:
+    """Tell whether somebody sits at the other end; a closed stream is None."""
+    return stream is not None and stream.isatty()
 
 
 class Output:
@@ -33,7 +38,7 @@ class Output:
 
     def __init__(self, *, as_json: bool = False, quiet: bool = False) -> None:
         self.quiet = quiet
-        watched = sys.stdout.isatty() or bool(os.environ.get("ARCSECOND_FORCE_TTY"))
+        watched = on_terminal(sys.stdout) or bool(os.environ.get("ARCSECOND_FORCE_TTY"))
         self.for_people = watched and not as_json and not quiet
         self._plain = "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
 
@@ -77,7 +82,7 @@ class Output:
     @contextmanager
     def progress(self, file: Path) -> Iterator[Progress | None]:
         """Show a bar on stderr while a file is sent, where somebody looks."""
-        if not sys.stderr.isatty() or self.quiet or not file.is_file():
+        if not on_terminal(sys.stderr) or self.quiet or not file.is_file():
             yield None
             return
         size = max(1, file.stat().st_size)

@@ -13,7 +13,7 @@ import click
 
 from arcsecond import views
 from arcsecond.cli.browser import open_page
-from arcsecond.cli.output import Output
+from arcsecond.cli.output import Output, on_terminal
 from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.endpoint import Endpoint
 from arcsecond.errors import ArcsecondInputValueError, ArcsecondNotLoggedInError, NotFoundError
@@ -156,7 +156,7 @@ def _value(field: Field, text: Any) -> Any:
 def _delete(endpoint: Endpoint, action: Action, *, yes: bool, output: Output) -> None:
     name = endpoint.resource.name
     what = f"{name} {action.key}"
-    if not yes and sys.stdin.isatty() and sys.stderr.isatty():
+    if not yes and on_terminal(sys.stdin) and on_terminal(sys.stderr):
         title = views.title_of(name, endpoint.answer("GET", action.key).data)
         if not click.confirm(f"Delete {what}, {title!r}?", err=True):
             raise click.ClickException("Nothing was deleted.")
