@@ -35,6 +35,7 @@ from arcsecond.cli.main import run
 from arcsecond.client.embedded import close_all
 from arcsecond.server.app import create_app, open_backend
 from arcsecond.server.context import Backend, Viewer
+from arcsecond.server.people import keys
 from arcsecond.server.people import service as people
 from arcsecond.server.people.tables import users
 from arcsecond.server.settings import Settings
@@ -169,7 +170,7 @@ def new_user(backend: Backend, name: str = "ann") -> tuple[Viewer, dict[str, str
         username=name, email=f"{name}@localhost", password1=PASSWORD, password2=PASSWORD
     )
     token = people.register(backend, Viewer(), body)
-    viewer = people.viewer_with_key(backend, token, kinds=("token",))
+    viewer = keys.viewer_with_key(backend, token, kinds=("token",))
     key = people.read_key(backend, viewer, name, "access")
     return viewer, {"X-Arcsecond-API-Authorization": f"Key {key}"}
 

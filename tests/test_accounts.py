@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from arcsecond.server.context import Backend
-from arcsecond.server.people import options, service
+from arcsecond.server.people import keys, options, service
 from tests.conftest import PASSWORD, Http, new_user
 
 ANN = {"username": "ann", "email": "ann@localhost", "password1": PASSWORD, "password2": PASSWORD}
@@ -149,16 +149,16 @@ def test_what_is_over_is_forgotten(backend: Backend) -> None:
     import sqlalchemy as sa
 
     from arcsecond.server.db import now
-    from arcsecond.server.people.tables import keys
+    from arcsecond.server.people.tables import keys as table
 
     ann, _ = new_user(backend)
-    service.mint_once(backend, ann)
+    keys.mint_once(backend, ann)
     with backend.db.write() as connection:
-        old = sa.update(keys).where(keys.c.kind == "once")
+        old = sa.update(table).where(table.c.kind == "once")
         connection.execute(old.values(expires_at=now() - timedelta(seconds=1)))
-    service.forget_expired(backend)
+    keys.forget_expired(backend)
     with backend.db.read() as connection:
-        assert set(connection.scalars(sa.select(keys.c.kind))) == {"access", "upload", "token"}
+        assert set(connection.scalars(sa.select(table.c.kind))) == {"access", "upload", "token"}
 
 
 def test_signing_in_and_out_on_the_page(http: Http) -> None:

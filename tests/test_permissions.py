@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from arcsecond.server.people import service
+from arcsecond.server.people import keys
 from tests.conftest import Http, fits_bytes
 
 Headers = dict[str, str]
@@ -258,7 +258,7 @@ def test_an_upload_key_uploads_and_no_more(http: Http, things: dict[str, Any]) -
 def test_a_page_of_another_site_changes_nothing(http: Http, things: dict[str, Any]) -> None:
     # From the network nobody gets one: it would sign another's browser in.
     assert http.post("/auth/once/", headers=things["ann"]).status_code == 403
-    token = service.mint_once(http.inside, http.viewer("ann"))
+    token = keys.mint_once(http.inside, http.viewer("ann"))
     signed = http.get("/login", params={"token": token, "next": "/me/"}, follow_redirects=False)
     assert signed.status_code == 303
     assert signed.headers["location"] == "/me/"

@@ -31,11 +31,12 @@ from arcsecond.server.archive.sweep import sweep
 from arcsecond.server.catalogues.routes import routes as catalogues
 from arcsecond.server.context import AnyRequest, Backend, to_its_end
 from arcsecond.server.db import Database
+from arcsecond.server.migrations import HEAD
 from arcsecond.server.observatory.routes import routes as observatory
 from arcsecond.server.people.access import decide
+from arcsecond.server.people.keys import forget_expired
 from arcsecond.server.people.routes import routes as people
 from arcsecond.server.people.secrets import read_secret
-from arcsecond.server.people.service import forget_expired
 from arcsecond.server.records.routes import routes as records
 from arcsecond.server.settings import Settings
 from arcsecond.server.storage.folder import FolderStore
@@ -55,10 +56,17 @@ SECURITY_HEADERS = {
 
 
 def open_backend(settings: Settings) -> Backend:
-    """Open database, store and secret; bring the schema up to date."""
+    """Open database, store and secret; bring the schema up to date.
+
+    Alembic is imported only when there is something to do.
+    """
     db = Database(settings)
     try:
-        db.prepare()
+        if db.revision() != HEAD:
+            from arcsecond.server.migrations.upgrade import upgrade
+
+            with db.exclusive():
+                upgrade(db)
         secret = read_secret(settings.secret_path)
         return Backend(settings, db, FolderStore(settings.home), secret)
     except BaseException:

@@ -112,19 +112,6 @@ class Database:
             with connection.begin():
                 yield connection
 
-    def prepare(self) -> None:
-        """Bring the schema up to date; refuse a database that is newer.
-
-        Alembic is imported only when there is something to do.
-        """
-        from arcsecond.server.migrations import HEAD
-
-        if self.revision() != HEAD:
-            from arcsecond.server.migrations.upgrade import upgrade
-
-            with self.exclusive():
-                upgrade(self)
-
     def revision(self) -> str | None:
         """Return the revision the database is at, None when it is empty."""
         with self.read() as connection:

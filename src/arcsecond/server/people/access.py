@@ -19,7 +19,8 @@ from arcsecond.server.context import (
     Viewer,
     backend_of,
 )
-from arcsecond.server.people.service import owner, viewer_with_key
+from arcsecond.server.people.keys import viewer_with_key
+from arcsecond.server.people.service import owner
 
 COOKIE = "arcsecond_session"
 _READING = {"GET", "HEAD", "OPTIONS"}

@@ -28,7 +28,7 @@ from arcsecond.server.context import (
     writing,
 )
 from arcsecond.server.crud import listed
-from arcsecond.server.people import service
+from arcsecond.server.people import keys, service
 from arcsecond.server.people.visibility import signed_in
 
 
@@ -62,13 +62,13 @@ async def once(request: AnyRequest) -> SessionToken:
     signed_in(viewer_of(request))
     if IN_PROCESS not in request.scope:  # or anybody could sign another browser in as themselves
         raise NotAllowedError("Only the embedded server gives one-time tokens.")
-    return SessionToken(token=await writing(request, service.mint_once))
+    return SessionToken(token=await writing(request, keys.mint_once))
 
 
 @delete("/auth/token/")
 async def revoke_token(request: AnyRequest) -> None:
     token = request.headers.get("authorization", "").partition(" ")[2].strip()
-    await writing(request, service.revoke, token)
+    await writing(request, keys.revoke, token)
 
 
 @get("/me/", opt={"resource": "me", "verb": "read"})

@@ -12,7 +12,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from arcsecond.errors import (
-    ArcsecondNotLoggedInError,
     CredentialsError,
     InvalidInputError,
     NotAllowedError,
@@ -23,6 +22,7 @@ from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import Listing, SqlListing, clean_text
 from arcsecond.server.db import now
 from arcsecond.server.people import options
+from arcsecond.server.people.keys import keep_derived_keys, new_key, viewer_with_key
 from arcsecond.server.people.secrets import (
     derived_key,
     digest,
@@ -31,13 +31,8 @@ from arcsecond.server.people.secrets import (
     verify_password,
 )
 from arcsecond.server.people.tables import invitations, keys, users
-from arcsecond.server.people.visibility import UPLOAD_SCOPES, signed_in
+from arcsecond.server.people.visibility import signed_in
 
-LIFETIMES = {
-    "token": timedelta(days=1),
-    "session": timedelta(days=30),
-    "once": timedelta(minutes=2),
-}
 _USERNAME = re.compile(r"\w[\w.+-]{0,149}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|[^@\s]+@localhost")
 _COMMON = {
@@ -74,8 +69,8 @@ def register(backend: Backend, viewer: Viewer, body: Registration) -> str:
         user = _insert_user(connection, username=username, email=email, password=hashed)
         if mode == "invitation":
             _use_invitation(connection, body.invitation, user)
-        _keep_derived_keys(connection, backend, user, generation=1)
-        return _new_key(connection, user, "token")
+        keep_derived_keys(connection, backend, user, generation=1)
+        return new_key(connection, user, "token")
 
 
 def login(backend: Backend, viewer: Viewer, body: Credentials, kind: str = "token") -> str:
@@ -96,7 +91,7 @@ def login(backend: Backend, viewer: Viewer, body: Credentials, kind: str = "toke
         message = "Unable to log in with provided credentials."
         raise CredentialsError(message, fields={"non_field_errors": [message]})
     with backend.db.write() as connection:
-        return _new_key(connection, row.id, kind)
+        return new_key(connection, row.id, kind)
 
 
 def verify_key(backend: Backend, viewer: Viewer, username: str, key: str) -> str:
@@ -107,68 +102,6 @@ def verify_key(backend: Backend, viewer: Viewer, username: str, key: str) -> str
     if row is None or row.id != owner.id:
         raise CredentialsError("This key is not one of this user's keys.")
     return owner.username
-
-
-def viewer_with_key(backend: Backend, key: str, *, kinds: tuple[str, ...]) -> Viewer:
-    """Return whom a key stands for.
-
-    Raises
-    ------
-    ArcsecondNotLoggedInError
-        The key is unknown, revoked or too old.
-    """
-    statement = (
-        sa.select(keys.c.id, keys.c.kind, keys.c.scopes, keys.c.expires_at, keys.c.last_used_at,
-                  users.c.id.label("user"), users.c.username, users.c.is_admin)
-        .join(users, users.c.id == keys.c.owner)
-        .where(keys.c.digest == digest(key), keys.c.kind.in_(kinds), keys.c.revoked_at.is_(None))
-    )  # fmt: skip
-    with backend.db.read() as connection:
-        row = connection.execute(statement).one_or_none()
-    if row is None or (row.expires_at is not None and row.expires_at <= now()):
-        raise ArcsecondNotLoggedInError("This key or token is not valid here, or no longer.")
-    how: Any = {"token": "token", "session": "session"}.get(row.kind, "key")
-    scopes = frozenset(row.scopes) if row.scopes is not None else None
-    return Viewer(row.user, row.username, row.is_admin, how, scopes)
-
-
-def spend_once(backend: Backend, token: str) -> str:
-    """Turn a one-time token into a session; it works a single time."""
-    with backend.db.write() as connection:
-        owner = connection.scalar(
-            sa.delete(keys)
-            .where(keys.c.digest == digest(token), keys.c.kind == "once")
-            .where(keys.c.expires_at > now())
-            .returning(keys.c.owner)
-        )
-        if owner is None:
-            raise ArcsecondNotLoggedInError("This address was used already, or is too old.")
-        return _new_key(connection, owner, "session")
-
-
-def mint_once(backend: Backend, viewer: Viewer) -> str:
-    """Return a token that signs one browser in, once, within two minutes."""
-    user = signed_in(viewer, "sessions:create")
-    with backend.db.write() as connection:
-        return _new_key(connection, user, "once")
-
-
-def revoke(backend: Backend, viewer: Viewer, key: str) -> None:
-    """End a session or a token."""
-    with backend.db.write() as connection:
-        connection.execute(
-            sa.update(keys)
-            .where(keys.c.digest == digest(key), keys.c.kind.in_(("session", "token")))
-            .values(revoked_at=now())
-        )
-
-
-def forget_expired(backend: Backend) -> None:
-    """Remove tokens and sessions that are over; keys stay, revoked or not."""
-    short = keys.c.kind.in_(tuple(LIFETIMES))
-    over = sa.or_(keys.c.expires_at <= now(), keys.c.revoked_at.is_not(None))
-    with backend.db.write() as connection:
-        connection.execute(sa.delete(keys).where(short, over))
 
 
 def owner(backend: Backend) -> Viewer:
@@ -277,7 +210,7 @@ def add_admin(backend: Backend, username: str, password: str | None = None) -> N
             if not _USERNAME.fullmatch(name):
                 raise InvalidInputError(fields={"username": [_USERNAME_RULE]})
             user = _insert_user(connection, username=name, is_admin=True, **(hashed or {}))
-            _keep_derived_keys(connection, backend, user, generation=1)
+            keep_derived_keys(connection, backend, user, generation=1)
 
 
 def has_admin(backend: Backend) -> bool:
@@ -387,36 +320,10 @@ def _make_owner(connection: sa.Connection, backend: Backend) -> Any:
     candidates = (f"{name}{suffix}" for suffix in ("", *range(2, 10_000)))
     username = next(c for c in candidates if c.casefold() not in taken)
     user = _insert_user(connection, username=username, is_admin=True, is_local_owner=True)
-    _keep_derived_keys(connection, backend, user, generation=1)
+    keep_derived_keys(connection, backend, user, generation=1)
     return connection.execute(
         sa.select(users.c.id, users.c.username).where(users.c.id == user)
     ).one()
-
-
-def _keep_derived_keys(
-    connection: sa.Connection, backend: Backend, user: int, *, generation: int
-) -> None:
-    for kind, scopes in (("access", None), ("upload", sorted(UPLOAD_SCOPES))):
-        key = derived_key(backend.secret, user, kind, generation)
-        connection.execute(
-            sa.insert(keys).values(
-                owner=user, kind=kind, digest=digest(key), scopes=scopes, created_at=now()
-            )
-        )
-
-
-def _new_key(connection: sa.Connection, user: int, kind: str) -> str:
-    key = random_key()
-    connection.execute(
-        sa.insert(keys).values(
-            owner=user,
-            kind=kind,
-            digest=digest(key),
-            created_at=now(),
-            expires_at=now() + LIFETIMES[kind],
-        )
-    )
-    return key
 
 
 def _use_invitation(connection: sa.Connection, code: str, user: int) -> None:

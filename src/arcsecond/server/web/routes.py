@@ -27,6 +27,7 @@ from arcsecond.server.context import (
     wanted,
     writing,
 )
+from arcsecond.server.people import keys
 from arcsecond.server.people import service as people
 from arcsecond.server.people.access import COOKIE, refuse_foreign_pages
 from arcsecond.server.web import pages
@@ -87,7 +88,7 @@ async def login_page(request: AnyRequest) -> Any:
 
 
 def _spend(backend: Backend, viewer: Viewer, token: str) -> str:
-    return people.spend_once(backend, token)
+    return keys.spend_once(backend, token)
 
 
 @post("/login", status_code=200)
@@ -96,7 +97,7 @@ async def login(request: AnyRequest) -> Any:
     fields = await read_fields(request)
     next_path = local_path(str(fields.get("next", "/")))
     if "out" in fields:
-        await writing(request, people.revoke, request.cookies.get(COOKIE, ""))
+        await writing(request, keys.revoke, request.cookies.get(COOKIE, ""))
         gone = Redirect("/", status_code=303)
         gone.delete_cookie(COOKIE)
         return gone
@@ -118,7 +119,7 @@ def _signed_in(request: AnyRequest, session: str, next_path: str) -> Redirect:
         httponly=True,
         secure=public_url.startswith("https:"),
         samesite="lax",
-        max_age=int(people.LIFETIMES["session"].total_seconds()),
+        max_age=int(keys.LIFETIMES["session"].total_seconds()),
     )
     return answer
 
