@@ -150,7 +150,7 @@ def test_damage_is_named(changes: dict[bytes, bytes], problem: str, tmp_path: Pa
         {"DATE__OBS": "0001-01-01T00:00:00", "TIMESYS": "TDB"},
         {"RA": 10.0, "DEC": 10.0, "EQUINOX": 1850.3},
         {"MJD__OBS": 99999.5, "EXPTIME": 1e300},
-        {"CTYPE1": "RA---XXX", "CTYPE2": "DEC--XXX", "CRVAL1": "text"},
+        {"CTYPE1": "RA---ZZZ", "CTYPE2": "DEC--ZZZ", "CRVAL1": "text"},
     ],
 )
 def test_odd_values_never_cost_a_frame(cards: dict[str, Any], tmp_path: Path) -> None:

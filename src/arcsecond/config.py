@@ -101,10 +101,16 @@ def clean_server(address: str) -> str:
     return address.rstrip("/")
 
 
-def is_loopback(server: str) -> bool:
-    """Tell whether a server's address is on this machine; "" is the embedded one."""
-    host = urlsplit(server).hostname or "localhost"
-    return host == "localhost" or host == "::1" or host.startswith("127.")
+def is_loopback(host: str) -> bool:
+    """Tell whether a host's name or address is this machine's own, reached by nobody else."""
+    import ipaddress
+
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def load(

@@ -67,9 +67,12 @@ def run(
             elif action.verb == DELETE:
                 _delete(endpoint, action, yes=yes, output=output)
             else:
-                output.answer(resource.name, endpoint.answer("GET", action.key))
-                if resource.name == "satellites" and action.key is None:
-                    _say_how_to_import(endpoint, output)
+                answer = endpoint.answer("GET", action.key)
+                output.answer(resource.name, answer)
+                if resource.name == "satellites" and not answer.data:
+                    output.say(
+                        "No satellites yet. Import a TLE file: arcsecond satellites import FILE"
+                    )
         except NotFoundError as error:
             error.hint = error.hint or _where_to_look(resource, action, error.detail)
             raise
@@ -183,11 +186,6 @@ def _import_satellites(words: tuple[str, ...], server: str | None, output: Outpu
         )
     else:
         output.raw(answer)
-
-
-def _say_how_to_import(endpoint: Endpoint, output: Output) -> None:
-    if not endpoint.answer("GET", None, params={"limit": 1}).data:
-        output.say("No satellites yet. Import a TLE file: arcsecond satellites import FILE")
 
 
 def _where_to_look(resource: Resource, action: Action, detail: str) -> str:

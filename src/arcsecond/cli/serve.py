@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import ipaddress
 import os
 import socket
 import threading
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 import click
 
 from arcsecond.cli.account import ask_password, read_password
+from arcsecond.config import is_loopback
 from arcsecond.errors import ArcsecondInputValueError, NotAllowedError
 from arcsecond.server.app import open_backend
 from arcsecond.server.context import Backend
@@ -33,7 +33,7 @@ def serve(*, host: str, port: int, workers: int, idle: int) -> None:
         end_idle_server(settings.serving_path)
     with serving_lock(settings.serving_path) as lock:
         with _backend(settings) as backend:
-            if not _is_loopback(host):
+            if not is_loopback(host):
                 _refuse_unprepared(backend, host)
         port = _free_port(host, port)
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -100,15 +100,6 @@ def _refuse_unprepared(backend: Backend, host: str) -> None:
             f"{' and '.join(missing)}. Nothing was started.",
             hint="Without --host it serves on 127.0.0.1, where only you reach it.",
         )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _free_port(host: str, port: int) -> int:

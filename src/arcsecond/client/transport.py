@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -179,7 +180,9 @@ class Transport:
                 headers={"Accept": "application/json", "User-Agent": f"arcsecond/{__version__}"},
                 follow_redirects=False,
                 # A proxy of the environment is none for a server on this machine.
-                trust_env=not is_loopback(self.config.server),
+                trust_env=not (
+                    self.config.embedded or is_loopback(urlsplit(self.config.server).hostname or "")
+                ),
             )
         return self._client
 

@@ -15,7 +15,7 @@ import msgspec
 
 from arcsecond import views
 from arcsecond.errors import ArcsecondError
-from arcsecond.registry import BY_NAME, RESOURCES, Resource
+from arcsecond.registry import BY_NAME, Resource
 from arcsecond.server.archive.files import list_files
 from arcsecond.server.catalogues.starter import table
 from arcsecond.server.context import AnyRequest, backend_of, base_url, viewer_of
@@ -179,7 +179,6 @@ def _local(url: str) -> str:
 
 
 def _render(request: AnyRequest, template: str, **values: Any) -> str:
-    query = {k: v for k, v in request.query_params.items() if k != "format"}
     return (
         _environment()
         .get_template(template)
@@ -187,8 +186,6 @@ def _render(request: AnyRequest, template: str, **values: Any) -> str:
             # Nobody decided who asks where no route was reached.
             viewer=request.scope.get("viewer"),
             path=request.scope["raw_path"].decode("ascii", "replace"),
-            query=query,
-            resources=[r for r in RESOURCES if r.command],
             **values,
         )
     )
