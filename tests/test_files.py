@@ -462,4 +462,4 @@ class TestSweeping:
         living.write(b" and coming")
         living.finish()
         living.keep()
-        assert backend.store.exists(living.sha256)
+        assert backend.store.size(living.sha256)

@@ -128,6 +128,14 @@ class ConflictError(ArcsecondError):
     status = 409
 
 
+class BytesLostError(ArcsecondError):
+    """The bytes of this file are missing on the server."""
+
+    code = "bytes_lost"
+    status = 410
+    default_hint = "Its operator may find them with `arcsecond server check`."
+
+
 class TooLargeError(ArcsecondError):
     """The request is larger than the server takes."""
 
@@ -190,6 +198,7 @@ _BY_STATUS: dict[int, type[ArcsecondError]] = {
     404: NotFoundError,
     405: MethodNotAllowedError,
     409: ConflictError,
+    410: BytesLostError,
     413: TooLargeError,
     503: UnavailableError,
     507: NoSpaceError,

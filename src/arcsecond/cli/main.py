@@ -331,6 +331,23 @@ def _server() -> click.Group:
             epilog="Example: arcsecond server invite --days 7",
         )
     )
+    group.add_command(
+        click.Command(
+            "check",
+            params=[
+                click.Option(["--quick"], is_flag=True, help="Compare sizes; read no bytes."),
+                click.Option(
+                    ["--repair"],
+                    is_flag=True,
+                    help="Mend what can be mended and put the rest into quarantine.",
+                ),
+                click.Option(["--json", "as_json"], is_flag=True, help="The report as JSON."),
+            ],
+            callback=lazy("check", "check_server"),
+            help="Check that everything recorded is there, and is what it was.",
+            epilog="Example: arcsecond server check --repair",
+        )
+    )
     admin = click.Group("admin", help="Administrators.")
     admin.add_command(
         click.Command(

@@ -10,12 +10,12 @@ from uuid import UUID
 import sqlalchemy as sa
 from msgspec import UNSET
 
-from arcsecond.errors import ConflictError, NotFoundError
+from arcsecond.errors import BytesLostError, ConflictError, NotFoundError
 from arcsecond.schemas.archive import FitsFile, FitsFileChange, Hdu, Position
 from arcsecond.server.archive.cards import parse
 from arcsecond.server.archive.ingest import Frame, read_frame
 from arcsecond.server.archive.service import DATASET, has_tag
-from arcsecond.server.archive.tables import LIVE, blobs, datasets, files, headers, versions
+from arcsecond.server.archive.tables import LIVE, LOST, blobs, datasets, files, headers, versions
 from arcsecond.server.archive.transfers import clean_name
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import SqlListing, clean_tags, parse_uuid
@@ -69,11 +69,20 @@ def read_file(backend: Backend, viewer: Viewer, dataset: str, key: str) -> FitsF
 def open_file(
     backend: Backend, viewer: Viewer, dataset: str, key: str
 ) -> tuple[FitsFile, BinaryIO]:
-    """Return a file and its bytes, open for reading."""
+    """Return a file and its bytes, open for reading.
+
+    Raises
+    ------
+    BytesLostError
+        The bytes are not there any more.
+    """
     with backend.db.read() as connection:
         row = _find(connection, viewer, dataset, key)
         file = _shaped(connection, [row])[0]
-    return file, backend.store.open(file.sha256)
+    try:
+        return file, backend.store.open(file.sha256)
+    except FileNotFoundError:
+        raise BytesLostError(_lost(file.name)) from None
 
 
 def add_file(
@@ -109,6 +118,7 @@ def add_file(
             if there.blob != incoming.sha256:
                 raise _taken(there.pk, dataset)
             pk = there.pk
+            _keep_bytes(connection, incoming)  # they may have been lost
         else:
             row = new_row(
                 viewer,
@@ -154,9 +164,12 @@ def update_file(
             )
             if there := connection.execute(other).one_or_none():
                 raise _taken(there.pk, dataset)
-        if incoming is not None and frame is not None and row.blob != incoming.sha256:
-            values["current"] = row.current + 1
-            _keep_version(connection, incoming, frame, row.pk, row.current + 1)
+        if incoming is not None and frame is not None:
+            if row.blob == incoming.sha256:
+                _keep_bytes(connection, incoming)  # they may have been lost
+            else:
+                values["current"] = row.current + 1
+                _keep_version(connection, incoming, frame, row.pk, row.current + 1)
         change(connection, files, row.pk, **values)
     return read_file(backend, viewer, dataset, str(row.pk))
 
@@ -174,35 +187,23 @@ def _locked_dataset(
 ) -> UUID:
     """Find a dataset of the viewer's own and keep others from writing into it meanwhile."""
     uuid = parse_uuid(dataset, DATASET)
-    find_own(connection, viewer, datasets, uuid, DATASET, action)
+    # The lock first: somebody may be deleting the dataset this very moment.
     connection.execute(sa.select(datasets.c.uuid).where(datasets.c.uuid == uuid).with_for_update())
+    find_own(connection, viewer, datasets, uuid, DATASET, action)
     return uuid
 
 
 def _keep_version(
     connection: sa.Connection, incoming: Incoming, frame: Frame, pk: int, n: int
 ) -> None:
-    """Make the bytes durable, then record them in the same transaction.
-
-    The row of the blob is written, and so locked, before its bytes get their
-    name: a sweeper that is about to unlink the same content waits, or is waited
-    for.
-    """
-    values = {"sha256": incoming.sha256, "size": incoming.size, "created_at": now()}
-    connection.execute(
-        insert_for(connection)(blobs)
-        .values(values)
-        .on_conflict_do_update(
-            index_elements=[blobs.c.sha256], set_={"state": LIVE, "dying_since": None}
-        )
-    )
-    incoming.keep()
+    """Make the bytes durable, then record them in the same transaction."""
+    _keep_bytes(connection, incoming)
     told = frame.observation
     connection.execute(
         sa.insert(versions).values(
             file=pk,
             n=n,
-            blob=values["sha256"],
+            blob=incoming.sha256,
             created_at=now(),
             packing=frame.packing,
             content_size=frame.content_size if frame.content_sha256 else None,
@@ -226,10 +227,30 @@ def _keep_version(
         connection.execute(sa.insert(headers), rows)
 
 
+def _keep_bytes(connection: sa.Connection, incoming: Incoming) -> None:
+    """Give bytes their name, and a row.
+
+    The row is written, and so locked, before the bytes get their name: a sweeper
+    that is about to unlink the same content waits, or is waited for.
+    """
+    values = {"sha256": incoming.sha256, "size": incoming.size, "created_at": now()}
+    alive = {"size": incoming.size, "state": LIVE, "dying_since": None}
+    connection.execute(
+        insert_for(connection)(blobs)
+        .values(values)
+        .on_conflict_do_update(index_elements=[blobs.c.sha256], set_=alive)
+    )
+    incoming.keep()
+
+
+def _lost(name: str) -> str:
+    return f"The bytes of {name} are missing on the server; send the same file again."
+
+
 def _select(viewer: Viewer) -> sa.Select[Any]:
     described = [c for c in versions.c if c.name not in ("file", "n", "created_at")]
     return (
-        sa.select(files, *described, blobs.c.size, users.c.username.label("profile"))
+        sa.select(files, *described, blobs.c.size, blobs.c.state, users.c.username.label("profile"))
         .join(versions, sa.and_(versions.c.file == files.c.pk, versions.c.n == files.c.current))
         .join(blobs, blobs.c.sha256 == versions.c.blob)
         .join(users, users.c.id == files.c.owner)
@@ -297,7 +318,7 @@ def _file(row: sa.Row[Any]) -> FitsFile:
         telescope=row.telescope,
         kind=row.kind,
         hdus=[_hdu(hdu) for hdu in row.hdus],
-        problems=row.problems,
+        problems=[_lost(row.path), *row.problems] if row.state == LOST else row.problems,
         file=address,
         download_url=address,
     )

@@ -17,7 +17,7 @@ from arcsecond.server.archive import fits
 from arcsecond.server.archive.cards import Values
 from arcsecond.server.archive.observation import Observation, observe, pointing
 from arcsecond.server.archive.packing import Content, detect, unpacked
-from arcsecond.server.storage import Incoming
+from arcsecond.server.storage import Readable
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Frame:
     problems: list[str] = field(default_factory=list)
 
 
-def read_frame(incoming: Incoming, max_unpacked_bytes: int) -> Frame:
+def read_frame(incoming: Readable, max_unpacked_bytes: int) -> Frame:
     """Read a frame from bytes that have arrived.
 
     Raises
@@ -83,7 +83,7 @@ def read_frame(incoming: Incoming, max_unpacked_bytes: int) -> Frame:
 
 
 @contextmanager
-def _content(incoming: Incoming, limit: int) -> Iterator[Content]:
+def _content(incoming: Readable, limit: int) -> Iterator[Content]:
     with incoming.open() as file:
         packing = detect(file.read(4))
         file.seek(0)

@@ -75,7 +75,10 @@ def _unreferenced() -> sa.ColumnElement[bool]:
 
 
 def _mark(backend: Backend) -> int:
+    """Mark what nobody refers to, and unmark what was taken up again meanwhile."""
     with backend.db.write() as connection:
+        revived = sa.update(blobs).where(blobs.c.state == DYING, ~_unreferenced())
+        connection.execute(revived.values(state=LIVE, dying_since=None))
         marking = sa.update(blobs).where(blobs.c.state == LIVE, _unreferenced())
         return connection.execute(marking.values(state=DYING, dying_since=now())).rowcount
 
@@ -88,8 +91,9 @@ def _adopt(backend: Backend) -> int:
     for sha256 in set(backend.store.digests()) - known:
         with contextlib.suppress(sa.exc.IntegrityError), backend.db.write() as connection:
             where = sa.select(blobs.c.sha256).where(blobs.c.sha256 == sha256)
-            if connection.scalar(where) is None and backend.store.exists(sha256):
-                row = {"sha256": sha256, "size": 0, "state": DYING}
+            size = backend.store.size(sha256)
+            if connection.scalar(where) is None and size is not None:
+                row = {"sha256": sha256, "size": size, "state": DYING}
                 connection.execute(
                     sa.insert(blobs).values(**row, dying_since=now(), created_at=now())
                 )

@@ -14,6 +14,8 @@ from arcsecond.server.people.tables import ownership, stamps
 
 LIVE = "live"
 DYING = "dying"
+LOST = "lost"
+"""State of a blob: used; used by nobody; used, but its bytes were found missing or damaged."""
 
 datasets = sa.Table(
     "datasets",

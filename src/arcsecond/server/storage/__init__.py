@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from arcsecond.errors import NoSpaceError
@@ -27,18 +28,51 @@ def told_when_full() -> Iterator[None]:
         raise
 
 
-class Incoming(Protocol):
-    """Bytes on their way in."""
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A blob of a store, to be read as it was when it arrived."""
+
+    store: Store
+    sha256: str
 
     @property
     def size(self) -> int:
-        """How many bytes have been written."""
+        """How many bytes it has."""
+        return self.store.size(self.sha256) or 0
+
+    def open(self) -> BinaryIO:
+        """Open it for reading."""
+        return self.store.open(self.sha256)
+
+    def scratch(self) -> BinaryIO:
+        """Open a nameless file for reading and writing, gone when it is closed."""
+        return self.store.scratch()
+
+
+class Readable(Protocol):
+    """Bytes that a frame can be read from: on their way in, or kept."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are."""
         ...
 
     @property
     def sha256(self) -> str:
-        """Digest of what has been written, in hexadecimal."""
+        """Their digest, in hexadecimal."""
         ...
+
+    def open(self) -> BinaryIO:
+        """Open them for reading."""
+        ...
+
+    def scratch(self) -> BinaryIO:
+        """Open a nameless file for reading and writing, gone when it is closed."""
+        ...
+
+
+class Incoming(Readable, Protocol):
+    """Bytes on their way in."""
 
     def write(self, data: bytes) -> None:
         """Append bytes."""
@@ -46,14 +80,6 @@ class Incoming(Protocol):
 
     def finish(self) -> None:
         """Flush everything to the disk; nothing can be written any more."""
-        ...
-
-    def open(self) -> BinaryIO:
-        """Open what has been written, for reading."""
-        ...
-
-    def scratch(self) -> BinaryIO:
-        """Open a nameless file for reading and writing, gone when it is closed."""
         ...
 
     def keep(self) -> None:
@@ -72,12 +98,16 @@ class Store(Protocol):
         """Begin to take bytes in."""
         ...
 
+    def scratch(self) -> BinaryIO:
+        """Open a nameless file for reading and writing, gone when it is closed."""
+        ...
+
     def open(self, sha256: str) -> BinaryIO:
         """Open a blob for reading; FileNotFoundError when there is none."""
         ...
 
-    def exists(self, sha256: str) -> bool:
-        """Tell whether a blob is there."""
+    def size(self, sha256: str) -> int | None:
+        """Return how many bytes a blob has; None when there is none."""
         ...
 
     def delete(self, sha256: str) -> None:
@@ -86,6 +116,14 @@ class Store(Protocol):
 
     def digests(self) -> Iterator[str]:
         """Go through the digests of all blobs."""
+        ...
+
+    def set_aside(self, sha256: str) -> str:
+        """Put a copy of a blob into quarantine, durably; return where it is."""
+        ...
+
+    def recover(self, sha256: str) -> bool:
+        """Put a blob back from wherever its bytes lie unharmed; tell whether it was found."""
         ...
 
     def sweep(self) -> int:

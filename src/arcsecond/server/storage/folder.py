@@ -2,7 +2,8 @@
 
 An upload holds a lock on its temporary file for as long as it lives. What lies
 in ``incoming/`` without a lock belongs to a process that died, whichever it
-was, and can be swept at any time.
+was, and can be swept at any time. What ``server check --repair`` found damaged lies in
+``quarantine/``, and stays there.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,8 +50,8 @@ class FolderIncoming:
         return self.path.open("rb")
 
     def scratch(self) -> BinaryIO:
-        """Open a nameless file beside it: gone with the process, however that ends."""
-        return cast(BinaryIO, tempfile.TemporaryFile(dir=self.path.parent))
+        """Open a nameless file beside it."""
+        return self._store.scratch()
 
     def keep(self) -> None:
         """Rename to the digest and flush the folders, so that the name lasts too."""
@@ -75,6 +77,7 @@ class FolderStore:
     def __init__(self, home: Path) -> None:
         self.blobs = home / "blobs"
         self.incoming = home / "incoming"
+        self.quarantine = home / "quarantine"
         for folder in (self.blobs, self.incoming):
             folder.mkdir(parents=True, exist_ok=True)
 
@@ -82,13 +85,20 @@ class FolderStore:
         """Begin to take bytes in."""
         return FolderIncoming(self)
 
+    def scratch(self) -> BinaryIO:
+        """Open a nameless file: gone with the process, however that ends."""
+        return cast(BinaryIO, tempfile.TemporaryFile(dir=self.incoming))
+
     def open(self, sha256: str) -> BinaryIO:
         """Open a blob for reading."""
         return self.path(sha256).open("rb")
 
-    def exists(self, sha256: str) -> bool:
-        """Tell whether a blob is there."""
-        return self.path(sha256).exists()
+    def size(self, sha256: str) -> int | None:
+        """Return how many bytes a blob has; None when there is none."""
+        try:
+            return self.path(sha256).stat().st_size
+        except FileNotFoundError:
+            return None
 
     def delete(self, sha256: str) -> None:
         """Remove a blob."""
@@ -97,7 +107,34 @@ class FolderStore:
     def digests(self) -> Iterator[str]:
         """Go through the digests of all blobs."""
         for path in self.blobs.glob("??/??/*"):
-            yield path.name
+            if path == self.path(path.name) and len(path.name) == 64:
+                yield path.name
+
+    def set_aside(self, sha256: str) -> str:
+        """Put a copy of a blob into quarantine, durably; return where it is."""
+        self.quarantine.mkdir(mode=0o700, exist_ok=True)
+        kept = self.quarantine / sha256
+        number = 1
+        while kept.exists():
+            number += 1
+            kept = self.quarantine / f"{sha256}.{number}"
+        _copy(self.path(sha256), kept)
+        _flush_folder(self.quarantine)
+        return str(kept)
+
+    def recover(self, sha256: str) -> bool:
+        """Put a blob back from quarantine, or from another place among the blobs."""
+        target = self.path(sha256)
+        elsewhere = [*self.quarantine.glob(f"{sha256}*"), *self.blobs.rglob(f"{sha256}*")]
+        for found in elsewhere:
+            if found != target and found.is_file() and _digest(found) == sha256:
+                changed = _make_folders(target.parent, self.blobs)
+                target.unlink(missing_ok=True)
+                _copy(found, target)
+                for folder in (target.parent, *changed):
+                    _flush_folder(folder)
+                return True
+        return False
 
     def sweep(self) -> int:
         """Remove what uploads of dead processes left."""
@@ -127,6 +164,21 @@ def _locked_file(folder: Path) -> tuple[int, Path]:
             if os.path.samestat(os.fstat(handle), os.stat(name)):
                 return handle, Path(name)
         os.close(handle)  # swept in between: once more
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Give a file a second name, or copy it where the file system cannot."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+        with target.open("rb") as copied:
+            os.fsync(copied.fileno())
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _make_folders(folder: Path, top: Path) -> list[Path]:

@@ -1,0 +1,137 @@
+"""Bytes: every blob that a version needs is there, with the right size and digest."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import sqlalchemy as sa
+
+from arcsecond.server.archive.tables import LIVE, LOST, blobs, files, versions
+from arcsecond.server.check.report import Progress, Report
+from arcsecond.server.context import Backend
+
+BATCH = 500
+PIECE = 1 << 20
+MISSING = "its bytes are missing"
+DAMAGED = "its bytes are damaged: they have another digest than when they came"
+
+
+def check_content(
+    backend: Backend, report: Report, *, quick: bool, repair: bool, progress: Progress
+) -> None:
+    """Check every blob, then what is there beside them."""
+    checking = _Content(backend, report, quick=quick, repair=repair, progress=progress)
+    after = ""
+    while rows := checking.some(after):
+        for row in rows:
+            checking.one(row)
+        after = rows[-1].sha256
+    checking.unrecorded()
+
+
+class _Content:
+    """One check of the bytes."""
+
+    def __init__(
+        self, backend: Backend, report: Report, *, quick: bool, repair: bool, progress: Progress
+    ) -> None:
+        self.backend = backend
+        self.store = backend.store
+        self.report = report
+        self.quick = quick
+        self.repair = repair
+        self.progress = progress
+        with backend.db.read() as connection:
+            self.total = int(connection.scalar(sa.select(sa.func.sum(blobs.c.size))) or 0)
+
+    def some(self, after: str) -> list[sa.Row[Any]]:
+        """Return the next rows of blobs."""
+        statement = sa.select(blobs).where(blobs.c.sha256 > after)
+        with self.backend.db.read() as connection:
+            return list(connection.execute(statement.order_by(blobs.c.sha256).limit(BATCH)).all())
+
+    def one(self, row: sa.Row[Any]) -> None:
+        """Check one blob; nobody misses the bytes of one that nothing refers to."""
+        self.report.blobs += 1
+        used = self._used(row.sha256)
+        if not used:
+            return
+        where, size = ", ".join(used), self.store.size(row.sha256)
+        problem = self._problem(row, size)
+        if row.state == LOST:
+            self._lost(row, where, problem)
+        elif problem in (MISSING, DAMAGED):
+            mended = self._replaced(row.sha256) if self.repair else ""
+            self.report.found(where, problem, mended)
+        elif problem:
+            if self.repair:
+                self._record(row.sha256, LIVE, size)
+            self.report.found(where, problem, "size corrected" if self.repair else "")
+
+    def _problem(self, row: sa.Row[Any], size: int | None) -> str:
+        if size is None:
+            return MISSING
+        if self.quick and row.state != LOST:
+            return DAMAGED if size != row.size else ""
+        digest = hashlib.sha256()
+        with self.store.open(row.sha256) as file:
+            while piece := file.read(PIECE):
+                digest.update(piece)
+                self.report.bytes_read += len(piece)
+                self.progress(self.report.bytes_read, self.total)
+        if digest.hexdigest() != row.sha256:
+            return DAMAGED
+        return "" if size == row.size else f"its size is recorded as {row.size}, and is {size}"
+
+    def _lost(self, row: sa.Row[Any], where: str, problem: str) -> None:
+        """Look for bytes that were missed before."""
+        back = problem not in (MISSING, DAMAGED)
+        if self.repair and (back or self.store.recover(row.sha256)):
+            self._record(row.sha256, LIVE, self.store.size(row.sha256))
+            self.report.found(where, "its bytes were lost", "found again")
+        elif back:
+            self.report.found(where, "its bytes were lost, and are there again")
+        else:
+            self.report.notes.append(f"{where}: lost; sending the same file again brings it back.")
+
+    def _replaced(self, sha256: str) -> str:
+        """Put whole bytes where damaged or missing ones are, or mark them as lost."""
+        kept = ""
+        if self.store.size(sha256) is not None:
+            kept = f"damaged bytes moved to {self.store.set_aside(sha256)}; "
+            self._record(sha256, LOST)
+            self.store.delete(sha256)
+        if self.store.recover(sha256):
+            self._record(sha256, LIVE, self.store.size(sha256))
+            return f"{kept}whole ones put back"
+        self._record(sha256, LOST)
+        return f"{kept}marked as lost: sending the same file again brings it back"
+
+    def _record(self, sha256: str, state: str, size: int | None = None) -> None:
+        values: dict[str, Any] = {"state": state, "dying_since": None}
+        if size is not None:
+            values["size"] = size
+        with self.backend.db.write() as connection:
+            connection.execute(sa.update(blobs).where(blobs.c.sha256 == sha256).values(values))
+
+    def _used(self, sha256: str) -> list[str]:
+        """Return what the files are called that need a blob."""
+        statement = (
+            sa.select(files.c.pk, files.c.path, versions.c.n, files.c.current)
+            .join(versions, versions.c.file == files.c.pk)
+            .where(versions.c.blob == sha256)
+            .order_by(files.c.pk)
+        )
+        with self.backend.db.read() as connection:
+            rows = connection.execute(statement).all()
+        old = {row.pk: "" if row.n == row.current else f", version {row.n}" for row in rows}
+        return [f"file {row.pk} ({row.path}){old[row.pk]}" for row in rows]
+
+    def unrecorded(self) -> None:
+        """Count bytes without a row: uploads whose process died; the sweeper takes them."""
+        with self.backend.db.read() as connection:
+            known = set(connection.scalars(sa.select(blobs.c.sha256)))
+        if waiting := len(set(self.store.digests()) - known):
+            blob = "blob" if waiting == 1 else "blobs"
+            self.report.notes.append(f"{waiting} {blob} without a row: the sweeper takes them.")
