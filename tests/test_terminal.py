@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import pty
 import select
-import signal
 import struct
 import subprocess
 import sys
@@ -33,7 +33,7 @@ class Terminal:
         environ.pop("COLUMNS", None)
         self.process = subprocess.Popen(
             [*ARCSECOND, *words], env=environ, stdin=slave, stdout=slave, stderr=slave,
-            start_new_session=True,
+            start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )  # fmt: skip
         os.close(slave)
         self._master = master
@@ -56,6 +56,15 @@ class Terminal:
             pass
         os.close(self._master)
         return self.process.wait(30)
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C as somebody does who wants it to end; returns the exit status."""
+        for _ in range(20):
+            os.write(self._master, b"\x03")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(0.5)
+                break
+        return self.end()
 
     def _read(self) -> bool:
         ready, _, _ = select.select([self._master], [], [], 30)
@@ -144,8 +153,7 @@ def test_an_upload_shows_its_progress(home: Settings, tmp_path: Path) -> None:
 def test_ctrl_c_ends_with_130(home: Settings) -> None:
     terminal = Terminal(home, "login")
     terminal.expect("Username")
-    os.killpg(terminal.process.pid, signal.SIGINT)
-    assert terminal.end() == 130
+    assert terminal.interrupt() == 130
     assert "Traceback" not in terminal.text
     assert not (home.home / "client.ini").exists()
 

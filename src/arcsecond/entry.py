@@ -23,6 +23,9 @@ def main() -> None:
 
             print(__version__)
         case _:
-            from arcsecond.cli.main import main as run_command
+            try:
+                from arcsecond.cli.main import main as run_command
 
-            run_command()
+                run_command()
+            except KeyboardInterrupt:  # before anything began, or after all was done
+                os._exit(130)
