@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -89,12 +89,14 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_template(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    url = _new_database(postgres, "template_of_tests", "template1")
+    url = new_database(postgres, "template1", name="template_of_tests")
     open_backend(Settings(tmp_path_factory.mktemp("template"), url)).db.close()
     return "template_of_tests"
 
 
-def _new_database(base: str, name: str, template: str) -> str:
+def new_database(base: str, template: str, *, name: str = "") -> str:
+    """Copy a database; returns the address of the copy."""
+    name = name or f"t{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(base, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     return base.replace("/postgres?", f"/{name}?", 1)
@@ -124,8 +126,7 @@ def prepared(request: pytest.FixtureRequest, database: str, home: Path) -> Setti
         shutil.copy(template, home / "arcsecond.sqlite")
         return Settings(home=home)
     template = request.getfixturevalue("postgres_template")
-    name = f"t{os.getpid()}_{next(_numbers)}"
-    return Settings(home, _new_database(request.getfixturevalue("postgres"), name, template))
+    return Settings(home, new_database(request.getfixturevalue("postgres"), template))
 
 
 @pytest.fixture
@@ -245,11 +246,27 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
     return kept | more
 
 
-def start(settings: Settings, *options: str, **more: str) -> Server:
-    """Start a server on a free port and wait until it answers."""
+def start(
+    settings: Settings,
+    *options: str,
+    module: str = "arcsecond serve",
+    wrapper: Sequence[str] = (),
+    **more: str,
+) -> Server:
+    """Start a server on a free port and wait until it answers.
+
+    Parameters
+    ----------
+    module
+        What Python runs.
+    wrapper
+        A command that starts it in other surroundings.
+    more
+        Further environment.
+    """
     environ = environment(settings, **more)
-    command = [sys.executable, "-m", "arcsecond", "serve", "--port", "0", *options]
-    process = subprocess.Popen(command, env=environ, start_new_session=True)
+    words = [*wrapper, sys.executable, "-m", *module.split(), "--port", "0", *options]
+    process = subprocess.Popen(words, env=environ, start_new_session=True)
     until = time.monotonic() + 60
     while time.monotonic() < until and process.poll() is None:
         with contextlib.suppress(OSError, ValueError):
@@ -257,7 +274,9 @@ def start(settings: Settings, *options: str, **more: str) -> Server:
             if said["pid"] == process.pid and _holds(said["url"]):
                 return Server(said["url"], settings.home, process, environ)
         time.sleep(0.05)
-    process.kill()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(20)
     raise RuntimeError("the server did not start")
 
 

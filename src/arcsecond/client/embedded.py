@@ -92,13 +92,7 @@ class EmbeddedTransport(httpx2.BaseTransport):
         from arcsecond.server.app import create_app
         from arcsecond.server.settings import Settings
 
-        try:
-            return create_app(replace(Settings.from_environment(), home=self.home))
-        except OSError as error:
-            raise ServerFaultError(
-                f"The data directory {self.home} cannot be used: {error.strerror}.",
-                hint="Set ARCSECOND_HOME to a folder you may write to.",
-            ) from error
+        return create_app(replace(Settings.from_environment(), home=self.home))
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Answer a request."""

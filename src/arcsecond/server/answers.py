@@ -7,6 +7,7 @@ browser gets the page that shows it; ``?format=api`` is the JSON, readable.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import uuid
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from arcsecond.errors import (
     MethodNotAllowedError,
     NotFoundError,
     ServerFaultError,
+    UnavailableError,
     for_status,
 )
 from arcsecond.server.context import AnyRequest, wanted
@@ -30,6 +32,11 @@ from arcsecond.server.crud import Page
 from arcsecond.server.web import pages
 
 logger = logging.getLogger(__name__)
+
+_SYSTEM_FAILS = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOMEM}
+)
+"""No file descriptors, a read-only disk, a broken one: nothing that the program can mend."""
 
 
 class Answer(Response[Any]):
@@ -94,6 +101,16 @@ def error_answer(request: AnyRequest, error: Exception) -> Response[Any]:
     )
 
 
+def _unexpected(what: str, error: Exception) -> ArcsecondError:
+    """Log what nobody foresaw, with its traceback; what the system refuses, without."""
+    if isinstance(error, OSError) and error.errno in _SYSTEM_FAILS:
+        logger.warning("%s failed: %s", what, error)
+        return UnavailableError(f"The server's system refuses to do this: {error.strerror}.")
+    reference = uuid.uuid4().hex[:12]
+    logger.error("%s failed, %s", what, reference, exc_info=error)
+    return ServerFaultError(f"The server failed; its log tells why under {reference}.")
+
+
 def _ours(request: AnyRequest, error: Exception) -> tuple[ArcsecondError, dict[str, str]]:
     headers = {"Vary": "Accept"}
     path = request.scope["path"]
@@ -109,9 +126,7 @@ def _ours(request: AnyRequest, error: Exception) -> tuple[ArcsecondError, dict[s
             case status:
                 found = for_status(status)(str(error.detail))
     else:
-        reference = uuid.uuid4().hex[:12]
-        logger.error("%s %s failed, %s", request.method, path, reference, exc_info=error)
-        found = ServerFaultError(f"The server failed; its log tells why under {reference}.")
+        found = _unexpected(f"{request.method} {path}", error)
     if isinstance(found, ArcsecondNotLoggedInError):
         headers["WWW-Authenticate"] = 'Token realm="arcsecond"'
     return found, headers

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import time
@@ -22,7 +23,7 @@ from litestar.enums import ScopeType
 from litestar.static_files import create_static_files_router
 from litestar.types import Receive, Scope, Send
 
-from arcsecond.errors import NotFoundError
+from arcsecond.errors import ArcsecondError, NotFoundError
 from arcsecond.server.activities.feed import Feed
 from arcsecond.server.activities.routes import routes as activities
 from arcsecond.server.answers import Answer, error_answer
@@ -30,7 +31,7 @@ from arcsecond.server.archive.routes import routes as archive
 from arcsecond.server.archive.sweep import sweep
 from arcsecond.server.catalogues.routes import routes as catalogues
 from arcsecond.server.context import AnyRequest, Backend, to_its_end
-from arcsecond.server.db import Database
+from arcsecond.server.db import Database, usable
 from arcsecond.server.migrations import HEAD
 from arcsecond.server.observatory.routes import routes as observatory
 from arcsecond.server.people.access import decide
@@ -41,6 +42,8 @@ from arcsecond.server.records.routes import routes as records
 from arcsecond.server.settings import Settings
 from arcsecond.server.storage.folder import FolderStore
 from arcsecond.server.web.routes import routes as web
+
+logger = logging.getLogger(__name__)
 
 SLASH = "\ue000"
 """Stands for a slash inside a segment of a path; no name holds this character."""
@@ -65,10 +68,11 @@ def open_backend(settings: Settings) -> Backend:
         if db.revision() != HEAD:
             from arcsecond.server.migrations.upgrade import upgrade
 
-            with db.exclusive():
+            with usable(settings.home), db.exclusive():
                 upgrade(db)
-        secret = read_secret(settings.secret_path)
-        return Backend(settings, db, FolderStore(settings.home), secret)
+        with usable(settings.home):
+            secret = read_secret(settings.secret_path)
+            return Backend(settings, db, FolderStore(settings.home), secret)
     except BaseException:
         db.close()
         raise
@@ -172,16 +176,23 @@ async def _end_when_idle(app: Litestar, seconds: int) -> None:
 
 async def _sweep_now_and_then(backend: Backend) -> None:
     """Sweep leftovers at once, everything when nobody did so for some hours."""
-    marker = backend.settings.home / "swept"
     while True:
-        age = time.time() - (marker.stat().st_mtime if marker.exists() else 0)
-        if not 0 <= age < SWEEP_EVERY_S:
-            marker.touch()
-            await to_its_end(asyncio.to_thread(sweep, backend))
-            await to_its_end(asyncio.to_thread(forget_expired, backend))
-        else:
-            await to_its_end(asyncio.to_thread(backend.store.sweep))
+        try:
+            await _sweep(backend)
+        except (OSError, ArcsecondError) as error:  # a full or read-only disk: next time, then
+            logger.warning("could not sweep: %s", error)
         await asyncio.sleep(SWEEP_EVERY_S)
+
+
+async def _sweep(backend: Backend) -> None:
+    marker = backend.settings.home / "swept"
+    age = time.time() - (marker.stat().st_mtime if marker.exists() else 0)
+    if 0 <= age < SWEEP_EVERY_S:
+        await to_its_end(asyncio.to_thread(backend.store.sweep))
+        return
+    marker.touch()
+    await to_its_end(asyncio.to_thread(sweep, backend))
+    await to_its_end(asyncio.to_thread(forget_expired, backend))
 
 
 class Application:

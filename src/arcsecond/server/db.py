@@ -8,6 +8,7 @@ so that two processes queue instead of failing half-way.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
@@ -91,22 +92,26 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.local = settings.local
-        # What is in it is nobody else's business: not for other users of the machine.
-        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self.local and not settings.sqlite_path.exists():
-            os.close(os.open(settings.sqlite_path, os.O_CREAT | os.O_RDWR, 0o600))
+        with usable(settings.home):
+            # What is in it is nobody else's business: not for other users of the machine.
+            settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self.local and not os.access(settings.home, os.W_OK):
+                raise OSError(errno.EROFS, "it cannot be written to")
+            if self.local and not settings.sqlite_path.exists():
+                os.close(os.open(settings.sqlite_path, os.O_CREAT | os.O_RDWR, 0o600))
         self.engine = _sqlite(settings.sqlite_path) if self.local else _postgres(settings)
+        self._place = f"database {settings.sqlite_path}" if self.local else "database"
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a connection for reading."""
-        with _translated(), self.engine.connect() as connection:
+        with self._translated(), self.engine.connect() as connection:
             yield connection
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
         """Open a transaction: all of it happens, or nothing."""
-        with _translated(), self.engine.connect() as connection:
+        with self._translated(), self.engine.connect() as connection:
             if self.local:
                 connection = connection.execution_options(immediate=True)
             with connection.begin():
@@ -135,6 +140,27 @@ class Database:
         """Close all connections."""
         self.engine.dispose()
 
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn what an operator can mend into a sentence; leave our own faults alone."""
+        try:
+            yield
+        except sa.exc.OperationalError as error:
+            reason = str(error.orig).strip().splitlines()[0]
+            raise UnavailableError(f"The {self._place} cannot be used: {reason}.") from error
+
+
+@contextlib.contextmanager
+def usable(home: Path) -> Iterator[None]:
+    """Say so when a data directory cannot be used."""
+    try:
+        yield
+    except OSError as error:
+        raise UnavailableError(
+            f"The data directory {home} cannot be used: {error.strerror}.",
+            hint="Set ARCSECOND_HOME to a folder you may write to, with room on its disk.",
+        ) from error
+
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
@@ -145,17 +171,6 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    """Turn what an operator can mend into a sentence; leave our own faults alone."""
-    try:
-        yield
-    except sa.exc.OperationalError as error:
-        raise UnavailableError(
-            f"The database cannot be used: {str(error.orig).strip().splitlines()[0]}."
-        ) from error
 
 
 def _sqlite(path: Path) -> Engine:

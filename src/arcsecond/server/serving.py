@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from arcsecond.errors import UnavailableError
+from arcsecond.server.db import usable
 
 
 def serving_address(path: Path) -> str | None:
@@ -79,8 +80,9 @@ def serving_lock(path: Path) -> Iterator[ServingLock]:
     UnavailableError
         Another process serves it.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    with usable(path.parent):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         if not _taken(handle):
             where = serving_address(path) or "an address it has not told yet"

@@ -13,6 +13,7 @@ from alembic.config import Config as AlembicConfig
 from arcsecond.errors import UnavailableError
 from arcsecond.server.db import Database, now
 from arcsecond.server.migrations import HEAD, REVISIONS
+from arcsecond.server.storage.folder import flush_folder
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,10 @@ def configuration() -> AlembicConfig:
 
 def _copy(path: Path, revision: str) -> None:
     kept = path.with_name(f"{path.stem}-{revision}-{now():%Y%m%dT%H%M%S}.sqlite")
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(kept)) as target:
+    unfinished = kept.with_suffix(".part")
+    unfinished.unlink(missing_ok=True)
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(unfinished)) as target:
         source.backup(target)
+    unfinished.rename(kept)
+    flush_folder(kept.parent)
     logger.info("kept a copy of the database as %s", kept)

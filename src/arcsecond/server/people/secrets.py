@@ -17,6 +17,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from arcsecond.server.storage.folder import flush_folder
+
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
@@ -33,6 +35,7 @@ def read_secret(path: Path) -> bytes:
         with contextlib.suppress(FileExistsError):
             os.link(temporary, path)
         os.unlink(temporary)
+        flush_folder(path.parent)
     return path.read_bytes().strip()
 
 

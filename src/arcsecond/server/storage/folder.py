@@ -60,7 +60,7 @@ class FolderIncoming:
             changed = _make_folders(target.parent, self._store.blobs)
             os.replace(self.path, target)
             for folder in (target.parent, *changed):
-                _flush_folder(folder)
+                flush_folder(folder)
         self.discard()
 
     def discard(self) -> None:
@@ -79,7 +79,9 @@ class FolderStore:
         self.incoming = home / "incoming"
         self.quarantine = home / "quarantine"
         for folder in (self.blobs, self.incoming):
-            folder.mkdir(parents=True, exist_ok=True)
+            if not folder.exists():
+                folder.mkdir(parents=True, exist_ok=True)
+                flush_folder(home)
 
     def receive(self) -> FolderIncoming:
         """Begin to take bytes in."""
@@ -119,7 +121,7 @@ class FolderStore:
             number += 1
             kept = self.quarantine / f"{sha256}.{number}"
         _copy(self.path(sha256), kept)
-        _flush_folder(self.quarantine)
+        flush_folder(self.quarantine)
         return str(kept)
 
     def recover(self, sha256: str) -> bool:
@@ -132,7 +134,7 @@ class FolderStore:
                 target.unlink(missing_ok=True)
                 _copy(found, target)
                 for folder in (target.parent, *changed):
-                    _flush_folder(folder)
+                    flush_folder(folder)
                 return True
         return False
 
@@ -190,7 +192,8 @@ def _make_folders(folder: Path, top: Path) -> list[Path]:
     return changed
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
+    """Make the names in a folder last, too."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,0 +1,125 @@
+"""An account with a file that was acknowledged, and what must hold after every fault."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from arcsecond.schemas.archive import DatasetChange
+from arcsecond.server.app import open_backend
+from arcsecond.server.archive import files
+from arcsecond.server.archive.service import Datasets
+from arcsecond.server.archive.sweep import sweep
+from arcsecond.server.check import check
+from arcsecond.server.context import Viewer
+from arcsecond.server.settings import Settings
+from tests.conftest import Server, fits_bytes, new_database, new_user
+
+KEPT = fits_bytes(OBJECT="kept")
+NEW = fits_bytes(OBJECT="new")
+
+
+@dataclass
+class Account:
+    """A user, a dataset of theirs, and what was acknowledged in it."""
+
+    settings: Settings
+    viewer: Viewer
+    header: dict[str, str]
+    dataset: str
+    pk: int
+    content: dict[str, bytes]
+
+    @property
+    def key(self) -> str:
+        return self.header["X-Arcsecond-API-Authorization"].removeprefix("Key ")
+
+    @property
+    def path(self) -> str:
+        return f"/datasets/{self.dataset}/fitsfiles/"
+
+    def upload(self, url: str, name: str, content: bytes) -> httpx2.Response:
+        """Upload over HTTP; what is acknowledged has to be there from then on."""
+        part = {"file": (name, content)}
+        answer = httpx2.post(url + self.path, files=part, headers=self.header, timeout=60)
+        if answer.is_success:
+            self.content[name] = content
+        return answer
+
+    def is_whole(self, *, maybe: dict[str, bytes] | None = None) -> None:
+        """Check the data directory, and that what was acknowledged is there.
+
+        Parameters
+        ----------
+        maybe
+            What was sent and never acknowledged: it may be there, but then whole.
+        """
+        backend = open_backend(self.settings)
+        try:
+            report = check(backend)
+            assert report.findings == []
+            there = {}
+            for row in files.list_files(backend, self.viewer, self.dataset, {}).rows(None, 1000):
+                file, content = files.open_file(backend, self.viewer, self.dataset, str(row[1].pk))
+                with content:
+                    there[file.name] = content.read()
+            for name, content in (maybe or {}).items():
+                if there.get(name) == content:
+                    self.content[name] = content
+            assert there == self.content
+            sweep(backend)
+            assert not list((self.settings.home / "incoming").iterdir())
+            assert check(backend).findings == []
+        finally:
+            backend.db.close()
+
+
+@pytest.fixture
+def empty(request: pytest.FixtureRequest, database: str, tmp_path: Path) -> Settings:
+    """A data directory that is not there yet, and a database with nothing in it."""
+    if database == "sqlite":
+        return Settings(home=tmp_path / "new")
+    postgres = request.getfixturevalue("postgres")
+    return Settings(tmp_path / "new", new_database(postgres, "template1"))
+
+
+@pytest.fixture
+def account(settings: Settings) -> Account:
+    """A user with one file that was acknowledged."""
+    backend = open_backend(settings)
+    viewer, header = new_user(backend)
+    dataset = Datasets().create(backend, viewer, DatasetChange(name="d")).uuid
+    incoming = backend.store.receive()
+    incoming.write(KEPT)
+    file, _ = files.add_file(backend, viewer, dataset, "kept.fits", incoming)
+    incoming.discard()
+    backend.db.close()
+    return Account(settings, viewer, header, dataset, file.pk, {"kept.fits": KEPT})
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait for something that happens soon."""
+    until = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def gone(server: Server) -> None:
+    """Wait until a server is dead."""
+    server.process.wait(30)
+    with contextlib.suppress(ProcessLookupError):
+        server.stop()
+
+
+def large_frame(path: Path, size: int) -> Path:
+    """Write a frame whose data fill a size."""
+    rows = max(1, size // 2 // 1000)
+    path.write_bytes(fits_bytes((rows, 1000), OBJECT="large"))
+    return path

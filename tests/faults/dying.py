@@ -1,0 +1,73 @@
+"""A server that dies at a chosen point, all its processes at once, as after ``kill -9``.
+
+``python -m tests.faults.dying`` is ``arcsecond serve``; ``DIE_AT`` names the point.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any, NoReturn
+
+from arcsecond.server import app
+from arcsecond.server.archive import files, service
+from arcsecond.server.storage import folder
+from arcsecond.server.storage.folder import FolderIncoming, FolderStore
+from tests.faults.workers import serve_with
+
+UPLOAD = {
+    "streaming": (FolderIncoming, "write", "after"),
+    "before the flush": (FolderIncoming, "finish", "before"),
+    "after the flush": (FolderIncoming, "finish", "after"),
+    "before the rename": (FolderIncoming, "keep", "before"),
+    "after the rename": (folder, "flush_folder", "before"),
+    "before the row": (FolderIncoming, "keep", "after"),
+    "after the row": (files, "_keep_version", "after"),
+    "after the commit": (files, "read_file", "before"),
+}
+DELETE = {
+    "before the commit": (files, "trash", "after"),
+    "after the commit": (files, "delete_file", "after"),
+}
+DELETE_DATASET = {
+    "between dataset and files": (service, "trash", "after"),
+    "after the commit": (service.Datasets, "delete", "after"),
+}
+SWEEP = {"after the bytes, before the row": (FolderStore, "delete", "after")}
+POINTS = {
+    "upload": UPLOAD,
+    "replace": UPLOAD,
+    "delete": DELETE,
+    "delete dataset": DELETE_DATASET,
+    "sweep": SWEEP,
+}
+
+
+def die(*_: Any, **__: Any) -> NoReturn:
+    """Kill the server and its workers; nothing of theirs runs any more."""
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+    raise AssertionError("still alive")
+
+
+def arm(action: str, point: str) -> None:
+    """Let this process die at a point."""
+    place, name, when = POINTS[action][point]
+    function = getattr(place, name)
+
+    def dying(*args: Any, **kwargs: Any) -> NoReturn:
+        if when == "after":
+            function(*args, **kwargs)
+        die()
+
+    setattr(place, name, dying)
+
+
+def serving() -> app.Application:
+    """Make the application of a worker that will die."""
+    action, _, point = os.environ["DIE_AT"].partition(": ")
+    arm(action, point)
+    return app.serving()
+
+
+if __name__ == "__main__":
+    serve_with("tests.faults.dying:serving")
