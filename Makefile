@@ -6,7 +6,7 @@ PORT ?= 8000
 # Tests write and flush a lot: in memory where there is such a folder.
 TEMPROOT := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 
-.PHONY: demo test test-faults fix serve bench check clean
+.PHONY: demo test test-faults test-clients fix serve bench check clean
 
 demo: $(VENV)/ready  ## The main job with real frames, on 127.0.0.1:8000; ONCE=1 ends by itself.
 	@$(BIN)/python demo/demo.py --port $(PORT) $(if $(ONCE),--once)
@@ -19,6 +19,9 @@ test: $(VENV)/dev check  ## All checks and tests, on SQLite and on PostgreSQL.
 
 test-faults: $(VENV)/dev  ## Kill it, cut it, fill its disk: nothing that was acknowledged is lost.
 	PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/python -m pytest tests/faults $(ARGS)
+
+test-clients: $(VENV)/ready  ## Older clients, as they were released, against this server.
+	$(BIN)/python tests/clients/run.py $(ARGS)
 
 check: $(VENV)/dev  ## Style, types and the order of imports.
 	$(BIN)/ruff format --check .
@@ -35,10 +38,10 @@ serve: $(VENV)/ready  ## Serve your own data directory.
 	$(BIN)/arcsecond serve --port $(PORT)
 
 bench: $(VENV)/ready  ## Speed, each figure beside its baseline.
-	$(BIN)/python bench/bench.py $(ARGS)
+	$(BIN)/python -m bench.bench $(ARGS)
 
 clean:  ## Remove what was built.
-	rm -rf $(VENV) .demo .bench
+	rm -rf $(VENV) .demo .bench .clients
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed.")'

@@ -51,9 +51,16 @@ def test_what_others_wrote_stays(env: dict[str, str]) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_an_older_clients_file_is_understood(env: dict[str, str]) -> None:
-    Path(env["ARCSECOND_CONFIG"]).write_text("[main]\nusername = ann\napi_key = abc\n")
-    assert (load(environ=env).username, load(environ=env).key) == ("ann", "abc")
+def test_an_older_clients_key_is_sent_to_nobody(env: dict[str, str]) -> None:
+    """It belongs to a server that the file does not name; signing in keeps the rest."""
+    path = Path(env["ARCSECOND_CONFIG"])
+    path.write_text("[main]\nusername = ann\napi_key = abc\nscience = member\n")
+    for server in (None, "https://elsewhere.example"):
+        config = load(server, environ=env)
+        assert (config.username, config.key) == ("", "")
+    store_login(load(environ=env), "bob", "k")
+    assert (load(environ=env).username, load(environ=env).key) == ("bob", "k")
+    assert "science = member" in path.read_text()
 
 
 def test_a_link_stays_a_link(env: dict[str, str], tmp_path: Path) -> None:

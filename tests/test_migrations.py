@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import sqlite3
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -13,12 +16,18 @@ from alembic.script import ScriptDirectory
 
 from arcsecond.errors import UnavailableError
 from arcsecond.server.app import open_backend
+from arcsecond.server.archive.tables import datasets
+from arcsecond.server.check import check
 from arcsecond.server.context import Backend
 from arcsecond.server.db import Database, on_network_file_system
 from arcsecond.server.migrations import HEAD, REVISIONS
-from arcsecond.server.migrations.upgrade import configuration, upgrade
+from arcsecond.server.migrations.upgrade import configuration
 from arcsecond.server.settings import Settings
 from arcsecond.server.tables import metadata
+from tests.conftest import new_database
+
+DUMPS = Path(__file__).with_name("schemas")
+"""A dump of each revision, with an account, a dataset and a file: `python -m tests.dump_schema`."""
 
 
 def test_the_tables_are_those_of_the_migrations(backend: Backend) -> None:
@@ -43,23 +52,49 @@ def test_a_newer_database_is_refused_and_left_alone(settings: Settings) -> None:
     db.close()
 
 
-def test_an_older_database_is_copied_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from arcsecond.server.migrations import upgrade as module
-
+def test_an_older_database_is_copied_first(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
+    make_old(settings, "0001")
     open_backend(settings).db.close()
-    monkeypatch.setattr(module, "HEAD", "0001+")
-    monkeypatch.setattr(module.command, "upgrade", lambda config, revision: None)
-    db = Database(settings)
-    upgrade(db)
-    db.close()
     (copy,) = tmp_path.glob("arcsecond-0001-*.sqlite")
     restored = tmp_path / "restored"
     restored.mkdir()
     shutil.copy(copy, restored / "arcsecond.sqlite")
     db = Database(Settings(home=restored))
-    assert db.revision() == HEAD
+    assert db.revision() == "0001"
     db.close()
+
+
+def make_old(settings: Settings, revision: str) -> None:
+    """Make a database as the release of a revision left it, with something in it."""
+    dump = (DUMPS / f"{revision}-{'sqlite' if settings.local else 'postgresql'}.sql").read_text()
+    if settings.local:
+        with contextlib.closing(sqlite3.connect(settings.sqlite_path)) as connection:
+            connection.executescript(dump)
+        return
+    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+        connection.execute(dump)
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_each_released_schema_is_brought_up_to_date(
+    revision: str, database: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """What was in it is there, and is just what the tables of this release are."""
+    settings = Settings(home=tmp_path)
+    if database == "postgresql":
+        postgres = request.getfixturevalue("postgres")
+        settings = Settings(tmp_path, new_database(postgres, "template1"))
+    make_old(settings, revision)
+    backend = open_backend(settings)
+    with backend.db.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+        names = connection.scalars(sa.select(datasets.c.name)).all()
+        assert names == ["kept since " + revision]
+    report = check(backend, quick=True)
+    assert [finding.problem for finding in report.findings] == ["its bytes are missing"]
+    backend.db.close()
 
 
 def test_sqlite_is_set_to_keep_what_it_acknowledged(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 """Which server, which key: flag over environment over file over default.
 
 The file is ``~/.arcsecond.ini`` (``ARCSECOND_CONFIG`` names another), mode
-0600. Its section ``[main]`` holds ``username``, ``api_key`` and, after a login
-to a server on the network, ``api_server``. A stored key is sent to the server
-that issued it and to no other.
+0600. Its section ``[main]`` holds ``username``, ``api_key`` and ``api_server``:
+the server that issued the key, the only one it is sent to; "embedded" for the
+embedded one. A key without a server was left by a client of before 4.0, and is
+not ours to send anywhere.
 """
 
 from __future__ import annotations
@@ -135,10 +136,11 @@ def load(
     path = config_path(environ)
     stored = _read(path)
     section = stored[SECTION] if stored.has_section(SECTION) else {}
-    stored_server = clean_server(section.get("api_server", ""))
+    issued_by = section.get("api_server")
+    stored_server = clean_server(issued_by or "")
     named = server if server is not None else environ.get("ARCSECOND_SERVER") or None
     chosen = stored_server if named is None else clean_server(named)
-    own = chosen == stored_server
+    own = issued_by is not None and chosen == stored_server
     return Config(
         server=chosen,
         username=section.get("username", "") if own else "",
@@ -154,8 +156,7 @@ def store_login(config: Config, username: str, key: str) -> None:
     _forget(stored)
     if not stored.has_section(SECTION):
         stored.add_section(SECTION)
-    if not config.embedded:
-        stored.set(SECTION, "api_server", config.server)
+    stored.set(SECTION, "api_server", config.server or "embedded")
     stored.set(SECTION, "username", username)
     stored.set(SECTION, "api_key", key)
     _write(config.path, stored)

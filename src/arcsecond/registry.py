@@ -181,6 +181,7 @@ RESOURCES: tuple[Resource, ...] = (
         LOOK,
         "observatory:ObservingSite",
         aliases=("sites",),
+        filters=("name",),
         example="arcsecond observingsites",
     ),
     Resource(
@@ -189,6 +190,7 @@ RESOURCES: tuple[Resource, ...] = (
         "uuid",
         LOOK,
         "observatory:Telescope",
+        filters=("name",),
         example="arcsecond telescopes",
     ),
     Resource(
@@ -197,6 +199,7 @@ RESOURCES: tuple[Resource, ...] = (
         "uuid",
         LOOK,
         "observatory:Instrument",
+        filters=("name",),
         example="arcsecond instruments",
     ),
     Resource(
@@ -313,10 +316,10 @@ INFRASTRUCTURE: tuple[str, ...] = ("auth", "health", "live", "login", "schema", 
 """First path segments beside the resources."""
 
 KEPT: tuple[str, ...] = (
-    "admin", "api", "archive", "assets", "datalink", "datapackages", "docs", "download", "embedded",
-    "files", "help", "media", "members", "metrics", "organisations", "people", "scs", "server",
-    "settings", "sia", "soda", "ssap", "tap", "targetlists", "targets", "telegrams", "tus",
-    "uploadkeys", "uploads", "vo", "vospace", "www",
+    "admin", "api", "archive", "assets", "calibrations", "datalink", "datapackages", "docs",
+    "download", "embedded", "files", "help", "media", "members", "metrics", "observations",
+    "organisations", "people", "scs", "server", "settings", "sia", "soda", "ssap", "tap",
+    "targetlists", "targets", "telegrams", "tus", "uploadkeys", "uploads", "vo", "vospace", "www",
 )  # fmt: skip
 """First path segments kept for the future: no organisation may take them."""
 

@@ -45,7 +45,7 @@ class ActivityChange(msgspec.Struct, kw_only=True):
     instrument: str | UnsetType | None = UNSET
     target: str | UnsetType | None = UNSET
     target_name: str | UnsetType | None = UNSET
-    coordinates: ActivityCoordinates | UnsetType | None = UNSET
+    coordinates: ActivityCoordinates | str | UnsetType | None = UNSET
     organisation: str | UnsetType | None = UNSET
     collaboration: str | UnsetType | None = UNSET
 

@@ -102,6 +102,7 @@ class FitsFile(msgspec.Struct, kw_only=True):
     last_update: datetime
     tags: list[str]
     tag_array: list[str]
+    is_raw: bool | None = None
     is_fits: bool = True
     hdus: list[Hdu]
     problems: list[str]
@@ -114,3 +115,4 @@ class FitsFileChange(msgspec.Struct, kw_only=True):
 
     name: str | UnsetType = UNSET
     tags: Tags | UnsetType = UNSET
+    is_raw: bool | UnsetType | None = UNSET

@@ -30,6 +30,7 @@ from arcsecond.server.answers import Answer, error_answer
 from arcsecond.server.archive.routes import routes as archive
 from arcsecond.server.archive.sweep import sweep
 from arcsecond.server.catalogues.routes import routes as catalogues
+from arcsecond.server.compat.routes import routes as compat
 from arcsecond.server.context import AnyRequest, Backend, to_its_end
 from arcsecond.server.db import Database, usable
 from arcsecond.server.migrations import HEAD
@@ -93,7 +94,17 @@ def create_app(settings: Settings, *, serving: bool = False) -> Application:
         opt={"anonymous": True},
     )
     litestar = Litestar(
-        [*web, *people, *catalogues, *observatory, *archive, *records, *activities, static],
+        [
+            *web,
+            *people,
+            *catalogues,
+            *observatory,
+            *archive,
+            *records,
+            *activities,
+            *compat,
+            static,
+        ],
         before_request=_prepare,
         response_class=Answer,
         exception_handlers={Exception: error_answer},

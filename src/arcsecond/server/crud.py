@@ -150,6 +150,29 @@ class Page(Generic[T]):
         }
 
 
+PAGING = frozenset({"limit", "cursor", "page", "page_size", "format"})
+
+
+def filters_of(request: AnyRequest, known: Sequence[str]) -> dict[str, str]:
+    """Return the filters that a query string holds.
+
+    Another filter is refused, not ignored: whoever looks for the one thing that
+    matches, to change it, must not be given all things that there are.
+
+    Raises
+    ------
+    InvalidInputError
+        There is no such filter.
+    """
+    given = {k: v for k, v in request.query_params.items() if k not in PAGING}
+    for name in given:
+        if name not in known:
+            choices = f"; what can be: {', '.join(known)}" if known else ""
+            problem = f"This list cannot be filtered by {name[:40]!r}{choices}."
+            raise InvalidInputError(fields={name[:40]: [problem]})
+    return given
+
+
 async def listed(
     request: AnyRequest,
     service: Callable[[Backend, Viewer], Listing[T]],
@@ -310,14 +333,16 @@ def clean_tags(value: list[str] | str) -> list[str]:
 
 def look_routes(
     name: str,
-    lister: Callable[[Backend, Viewer], Listing[Any]],
+    lister: Callable[[Backend, Viewer, dict[str, str]], Listing[Any]],
     reader: Callable[[Backend, Viewer, str], Any],
 ) -> list[Any]:
-    """Make the routes of a resource that is only looked at."""
+    """Make the routes of a resource that is only looked at; unknown filters are ignored."""
+    known = BY_NAME[name].filters
 
     @get(f"/{name}/", opt={"resource": name, "verb": "list"})
     async def list_(request: AnyRequest) -> Any:
-        return await listed(request, lister)
+        filters = {k: v for k, v in request.query_params.items() if k in known}
+        return await listed(request, lambda backend, viewer: lister(backend, viewer, filters))
 
     @get(f"/{name}/{{key:str}}/", opt={"resource": name, "verb": "read"})
     async def read(request: AnyRequest, key: FromPath[str]) -> Any:
@@ -361,7 +386,7 @@ def record_routes(name: str, records: Records, *, latest: int | None = None) -> 
 
     @get(many, opt={"resource": name, "verb": "list"})
     async def list_(request: AnyRequest) -> Any:
-        filters = {k: v for k, v in request.query_params.items() if k in resource.filters}
+        filters = filters_of(request, resource.filters)
         return await listed(request, lambda b, v: records.list_(b, v, filters), latest=latest)
 
     @post(many, opt={"resource": name, "verb": "create"})

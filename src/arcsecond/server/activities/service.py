@@ -16,7 +16,7 @@ from arcsecond.schemas.activities import (
     Telegram,
 )
 from arcsecond.server.activities.tables import activities
-from arcsecond.server.catalogues.service import check_position
+from arcsecond.server.catalogues.service import check_position, parse_position
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import MemoryListing, SqlListing, clean_text, parse_integer
 from arcsecond.server.db import now
@@ -99,7 +99,9 @@ def newest_key(backend: Backend, viewer: Viewer) -> int:
         return connection.scalar(sa.select(sa.func.max(activities.c.pk))) or 0
 
 
-def list_telegrams(backend: Backend, viewer: Viewer) -> MemoryListing[Telegram]:
+def list_telegrams(
+    backend: Backend, viewer: Viewer, filters: dict[str, str]
+) -> MemoryListing[Telegram]:
     """List the telegrams at hand: none has been imported."""
     return MemoryListing([])
 
@@ -127,6 +129,8 @@ def _values(body: ActivityChange) -> dict[str, Any]:
         where = body.coordinates
         position = check_position("coordinates", where.right_ascension, where.declination)
         values["ra_deg"], values["dec_deg"] = position
+    elif isinstance(body.coordinates, str):  # clients of 0.6 to 1.3 send RA,DEC
+        values["ra_deg"], values["dec_deg"] = parse_position("coordinates", body.coordinates)
     elif body.coordinates is None:
         values["ra_deg"] = values["dec_deg"] = None
     return values

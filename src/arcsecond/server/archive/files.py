@@ -18,7 +18,7 @@ from arcsecond.server.archive.service import DATASET, has_tag
 from arcsecond.server.archive.tables import LIVE, LOST, blobs, datasets, files, headers, versions
 from arcsecond.server.archive.transfers import clean_name
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import SqlListing, clean_tags, parse_uuid
+from arcsecond.server.crud import SqlListing, clean_tags, parse_integer, parse_uuid
 from arcsecond.server.db import insert_for, now
 from arcsecond.server.people.owned import change, find, find_own, new_row, trash
 from arcsecond.server.people.tables import users
@@ -44,7 +44,32 @@ def list_files(
     uuid = parse_uuid(dataset, DATASET)
     with backend.db.read() as connection:
         find(connection, viewer, datasets, uuid, DATASET)
-    statement = _select(viewer).where(files.c.dataset == uuid)
+    return _listing(backend, viewer, filters, files.c.dataset == uuid)
+
+
+def list_all_files(
+    backend: Backend, viewer: Viewer, filters: dict[str, str]
+) -> SqlListing[FitsFile]:
+    """List the files of all datasets, or of the one that a filter names."""
+    signed_in(viewer)
+    if dataset := filters.get("dataset"):
+        return list_files(backend, viewer, dataset, filters)
+    return _listing(backend, viewer, filters, sa.true())
+
+
+def dataset_of(backend: Backend, viewer: Viewer, key: str) -> str:
+    """Return the UUID of the dataset that a file is in."""
+    statement = _select(viewer).where(files.c.pk == parse_integer(key, FILE))
+    with backend.db.read() as connection:
+        if row := connection.execute(statement).one_or_none():
+            return str(row.dataset)
+    raise NotFoundError(f"{FILE} {key[:80]!r} not found.")
+
+
+def _listing(
+    backend: Backend, viewer: Viewer, filters: dict[str, str], where: sa.ColumnElement[bool]
+) -> SqlListing[FitsFile]:
+    statement = _select(viewer).where(where)
     if "name" in filters:
         name = unicodedata.normalize("NFC", filters["name"])
         statement = statement.where(files.c.path == name)
@@ -91,7 +116,7 @@ def add_file(
     dataset: str,
     name: str,
     incoming: Incoming,
-    tags: str = "",
+    body: FitsFileChange | None = None,
 ) -> tuple[FitsFile, bool]:
     """Keep an upload as a new file of a dataset.
 
@@ -121,13 +146,8 @@ def add_file(
             _keep_bytes(connection, incoming)  # they may have been lost
         else:
             row = new_row(
-                viewer,
-                "fitsfiles:create",
-                dataset=uuid,
-                path=name,
-                current=1,
-                tags=clean_tags(tags),
-            )
+                viewer, "fitsfiles:create", dataset=uuid, path=name, current=1, tags=[]
+            ) | _values(body or FitsFileChange(), but="name")
             pk = connection.execute(sa.insert(files).values(row).returning(files.c.pk)).scalar_one()
             _keep_version(connection, incoming, frame, pk, 1)
     return read_file(backend, viewer, dataset, str(pk)), there is None
@@ -145,11 +165,7 @@ def update_file(
 
     It keeps its pk; the old version is kept. All of it happens, or nothing.
     """
-    values: dict[str, Any] = {}
-    if body.name is not UNSET:
-        values["path"] = clean_name(body.name)
-    if body.tags is not UNSET:
-        values["tags"] = clean_tags(body.tags)
+    values = _values(body)
     frame = None
     if incoming is not None:
         with told_when_full():
@@ -172,6 +188,18 @@ def update_file(
                 _keep_version(connection, incoming, frame, row.pk, row.current + 1)
         change(connection, files, row.pk, **values)
     return read_file(backend, viewer, dataset, str(row.pk))
+
+
+def _values(body: FitsFileChange, *, but: str = "") -> dict[str, Any]:
+    """Return the columns that a body gives, but one."""
+    values: dict[str, Any] = {}
+    if body.name is not UNSET and but != "name":
+        values["path"] = clean_name(body.name)
+    if body.tags is not UNSET:
+        values["tags"] = clean_tags(body.tags)
+    if body.is_raw is not UNSET:
+        values["is_raw"] = body.is_raw
+    return values
 
 
 def delete_file(backend: Backend, viewer: Viewer, dataset: str, key: str) -> None:
@@ -304,6 +332,7 @@ def _file(row: sa.Row[Any]) -> FitsFile:
         last_update=row.updated_at,
         tags=row.tags,
         tag_array=row.tags,
+        is_raw=row.is_raw,
         target=row.target,
         target_name=row.target,
         position=Position(

@@ -26,8 +26,7 @@ from arcsecond.server.context import (
     to_struct,
     writing,
 )
-from arcsecond.server.crud import listed, record_routes
-from arcsecond.server.storage import Incoming
+from arcsecond.server.crud import filters_of, listed, record_routes
 
 _ALL = ["/datasets/{dataset:str}/fitsfiles/", "/datasets/{dataset:str}/datafiles/"]
 _ONE = [path + "{key:str}/" for path in _ALL]
@@ -35,41 +34,50 @@ _ONE = [path + "{key:str}/" for path in _ALL]
 
 @get(_ALL, opt={"resource": "fitsfiles", "verb": "list"})
 async def list_files(request: AnyRequest, dataset: FromPath[str]) -> Any:
-    known = BY_NAME["fitsfiles"].filters
-    filters = {k: v for k, v in request.query_params.items() if k in known}
+    filters = filters_of(request, BY_NAME["fitsfiles"].filters)
     return await listed(
         request,
         lambda backend, viewer: files.list_files(backend, viewer, dataset, filters),
-        present=lambda file: _present(request, file),
+        present=lambda file: present(request, file),
     )
 
 
 @post(_ALL, opt={"resource": "fitsfiles", "verb": "create"})
 async def create_file(request: AnyRequest, dataset: FromPath[str]) -> Response[FitsFile]:
     await reading(request, files.may_upload, dataset)
-    if not is_multipart(request):
-        raise _no_file()
     async with received(request, backend_of(request)) as upload:
-        incoming, tags = _file_of(upload), upload.fields.get("tags", "")
-        file, new = await writing(request, files.add_file, dataset, upload.name, incoming, tags)
-    return Response(_present(request, file), status_code=201 if new else 200)
+        return await keep(request, dataset, upload)
+
+
+async def keep(request: AnyRequest, dataset: str, upload: Upload) -> Response[FitsFile]:
+    """Keep what was received as a file of a dataset."""
+    if upload.incoming is None:
+        raise InvalidInputError(fields={"file": ["No file was submitted."]})
+    body = to_struct(upload.fields, FitsFileChange)
+    file, new = await writing(request, files.add_file, dataset, upload.name, upload.incoming, body)
+    return Response(present(request, file), status_code=201 if new else 200)
 
 
 @get(_ONE, opt={"resource": "fitsfiles", "verb": "read"})
 async def read_file(request: AnyRequest, dataset: FromPath[str], key: FromPath[str]) -> FitsFile:
-    return _present(request, await reading(request, files.read_file, dataset, key))
+    return present(request, await reading(request, files.read_file, dataset, key))
 
 
 @route(_ONE, http_method=["PUT", "PATCH"], opt={"resource": "fitsfiles", "verb": "update"})
 async def update_file(request: AnyRequest, dataset: FromPath[str], key: FromPath[str]) -> FitsFile:
+    return await change(request, dataset, key)
+
+
+async def change(request: AnyRequest, dataset: str, key: str) -> FitsFile:
+    """Change a file by a body that brings new content, or none."""
     await reading(request, files.may_upload, dataset, key)
     if not is_multipart(request):
         body = await read_body(request, FitsFileChange)
-        return _present(request, await writing(request, files.update_file, dataset, key, body))
+        return present(request, await writing(request, files.update_file, dataset, key, body))
     async with received(request, backend_of(request)) as upload:
         body = to_struct(upload.fields, FitsFileChange)
         file = await writing(request, files.update_file, dataset, key, body, upload.incoming)
-    return _present(request, file)
+    return present(request, file)
 
 
 @delete(_ONE, opt={"resource": "fitsfiles", "verb": "delete"})
@@ -97,17 +105,8 @@ async def _pieces(content: BinaryIO) -> AsyncIterator[bytes]:
             yield piece
 
 
-def _file_of(upload: Upload) -> Incoming:
-    if upload.incoming is None:
-        raise _no_file()
-    return upload.incoming
-
-
-def _no_file() -> InvalidInputError:
-    return InvalidInputError(fields={"file": ["No file was submitted."]})
-
-
-def _present(request: AnyRequest, file: FitsFile) -> FitsFile:
+def present(request: AnyRequest, file: FitsFile) -> FitsFile:
+    """Give a file its absolute addresses."""
     file.file = file.download_url = base_url(request) + file.download_url
     return file
 

@@ -51,6 +51,7 @@ files = sa.Table(
     sa.Column("path", sa.String(1024), nullable=False),
     sa.Column("current", sa.Integer, nullable=False, comment="n of its present version"),
     sa.Column("tags", sa.JSON, nullable=False),
+    sa.Column("is_raw", sa.Boolean, comment="as the sender says; null: nobody said"),
     sa.Index(
         "uq_files_living_path",
         "dataset",

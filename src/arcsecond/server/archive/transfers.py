@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import unicodedata
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 from litestar.exceptions import ClientException
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
@@ -43,8 +44,20 @@ def is_multipart(request: AnyRequest) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def received(request: AnyRequest, backend: Backend) -> AsyncIterator[Upload]:
+async def received(
+    request: AnyRequest,
+    backend: Backend,
+    *,
+    before_file: Callable[[Upload], Awaitable[None]] | None = None,
+) -> AsyncIterator[Upload]:
     """Receive a multipart body; what nobody kept is gone afterwards.
+
+    A body of another type holds nothing.
+
+    Parameters
+    ----------
+    before_file
+        Called with the fields that came before the file; it may refuse the file.
 
     Raises
     ------
@@ -59,20 +72,19 @@ async def received(request: AnyRequest, backend: Backend) -> AsyncIterator[Uploa
     """
     upload = Upload()
     try:
-        await _receive(request, backend, upload)
+        if is_multipart(request):
+            await _receive(request, _Writer(backend, upload, before_file))
         yield upload
     finally:
         if upload.incoming is not None:
             upload.incoming.discard()
 
 
-async def _receive(request: AnyRequest, backend: Backend, upload: Upload) -> None:
+async def _receive(request: AnyRequest, writer: _Writer) -> None:
     _, parameters = parse_options_header(request.headers.get("content-type", ""))
-    limit = backend.settings.max_upload_bytes
     length = int(request.headers.get("content-length") or 0)
-    if length > limit + _LONGEST_FIELD:
-        raise TooLargeError(f"The file is larger than {limit} bytes.")
-    writer = _Writer(backend, upload, limit)
+    if length > writer.limit + _LONGEST_FIELD:
+        raise TooLargeError(f"The file is larger than {writer.limit} bytes.")
     try:
         parser = PushMultipartParser(
             parameters.get("boundary", ""), max_segment_count=100, strict=True
@@ -96,10 +108,16 @@ async def _receive(request: AnyRequest, backend: Backend, upload: Upload) -> Non
 class _Writer:
     """Puts the events of the parser where they belong, one write ahead of itself."""
 
-    def __init__(self, backend: Backend, upload: Upload, limit: int) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        upload: Upload,
+        before_file: Callable[[Upload], Awaitable[None]] | None,
+    ) -> None:
         self.backend = backend
         self.upload = upload
-        self.limit = limit
+        self.before_file = before_file
+        self.limit = backend.settings.max_upload_bytes
         self.in_file = False
         self._segment: MultipartSegment | None = None
         self._buffer = bytearray()
@@ -109,7 +127,7 @@ class _Writer:
     async def take(self, event: MultipartSegment | bytes | bytearray | None) -> None:
         """Take one event of the parser."""
         if isinstance(event, MultipartSegment):
-            self._begin(event)
+            await self._begin(event)
         elif event is None:
             await self._end()
         else:
@@ -122,15 +140,18 @@ class _Writer:
             if self.in_file and len(self._buffer) >= PIECE:
                 await self._write()
 
-    def _begin(self, segment: MultipartSegment) -> None:
+    async def _begin(self, segment: MultipartSegment) -> None:
         self._segment = segment
         self._buffer.clear()
         self._arrived = 0
-        if segment.filename is None:
+        name = segment.filename or _extended_filename(segment)
+        if name is None:
             return
         if self.upload.incoming is not None:
             raise InvalidInputError(fields={"file": ["Send one file at a time."]})
-        self.upload.name = clean_name(segment.filename)
+        self.upload.name = clean_name(name)
+        if self.before_file is not None:
+            await self.before_file(self.upload)
         with told_when_full():
             self.upload.incoming = self.backend.store.receive()
         self.in_file = True
@@ -167,6 +188,21 @@ class _Writer:
         while self._pending is not None and not self._pending.done():
             with contextlib.suppress(BaseException):
                 await asyncio.wait([self._pending])
+
+
+def _extended_filename(segment: MultipartSegment) -> str | None:
+    """Return the name that RFC 5987 encodes (``filename*=utf-8''…``).
+
+    RFC 7578 forbids it in forms; urllib3 before 1.25 sends nothing else for a
+    name that is not ASCII.
+    """
+    for header, value in segment.headerlist:
+        if header.lower() == "content-disposition":
+            _, _, encoded = value.partition("filename*=")
+            charset, _, rest = encoded.partition("'")
+            if charset.lower() == "utf-8":
+                return unquote(rest.partition("'")[2].partition(";")[0].strip())
+    return None
 
 
 def clean_name(name: str) -> str:

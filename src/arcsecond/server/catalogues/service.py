@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from arcsecond.errors import InvalidInputError, NotFoundError
@@ -67,7 +68,9 @@ def list_standard_stars(
     return MemoryListing([_standard(row, distance) for distance, row in nearest])
 
 
-def list_catalogues(backend: Backend, viewer: Viewer) -> MemoryListing[Catalogue]:
+def list_catalogues(
+    backend: Backend, viewer: Viewer, filters: dict[str, str]
+) -> MemoryListing[Catalogue]:
     """List the catalogues at hand."""
     return MemoryListing([_catalogue(table(key)) for key in KEYS])
 
@@ -77,6 +80,17 @@ def read_catalogue(backend: Backend, viewer: Viewer, key: str) -> Catalogue:
     if key not in KEYS:
         raise NotFoundError(f"Catalogue {key[:60]!r} not found; there are {', '.join(KEYS)}.")
     return _catalogue(table(key))
+
+
+def list_rows(backend: Backend, viewer: Viewer, key: str) -> MemoryListing[Any]:
+    """List the content of a catalogue."""
+    shapes: dict[str, Callable[[Row], Any]] = {
+        "objects": _object,
+        "exoplanets": _exoplanet,
+        "standardstars": lambda row: _standard(row, None),
+    }
+    read_catalogue(backend, viewer, key)
+    return MemoryListing([shapes[key](row) for row in table(key).rows])
 
 
 def parse_position(field: str, text: str) -> tuple[float, float]:

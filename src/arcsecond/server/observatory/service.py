@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -28,11 +28,15 @@ from arcsecond.server.observatory.tables import satellites
 from arcsecond.server.people.visibility import administrator
 
 T = TypeVar("T")
+Named = TypeVar("Named", ObservingSite, Telescope, Instrument)
 
 
-def list_sites(backend: Backend, viewer: Viewer) -> MemoryListing[ObservingSite]:
+Filters = dict[str, str]
+
+
+def list_sites(backend: Backend, viewer: Viewer, filters: Filters) -> MemoryListing[ObservingSite]:
     """List observing sites."""
-    return MemoryListing(list(directory().sites.values()))
+    return _named(directory().sites.values(), filters)
 
 
 def read_site(backend: Backend, viewer: Viewer, key: str) -> ObservingSite:
@@ -40,9 +44,9 @@ def read_site(backend: Backend, viewer: Viewer, key: str) -> ObservingSite:
     return _found(directory().sites, key, "Observing site")
 
 
-def list_telescopes(backend: Backend, viewer: Viewer) -> MemoryListing[Telescope]:
+def list_telescopes(backend: Backend, viewer: Viewer, filters: Filters) -> MemoryListing[Telescope]:
     """List telescopes."""
-    return MemoryListing(list(directory().telescopes.values()))
+    return _named(directory().telescopes.values(), filters)
 
 
 def read_telescope(backend: Backend, viewer: Viewer, key: str) -> Telescope:
@@ -50,14 +54,22 @@ def read_telescope(backend: Backend, viewer: Viewer, key: str) -> Telescope:
     return _found(directory().telescopes, key, "Telescope")
 
 
-def list_instruments(backend: Backend, viewer: Viewer) -> MemoryListing[Instrument]:
+def list_instruments(
+    backend: Backend, viewer: Viewer, filters: Filters
+) -> MemoryListing[Instrument]:
     """List instruments."""
-    return MemoryListing(list(directory().instruments.values()))
+    return _named(directory().instruments.values(), filters)
 
 
 def read_instrument(backend: Backend, viewer: Viewer, key: str) -> Instrument:
     """Return an instrument."""
     return _found(directory().instruments, key, "Instrument")
+
+
+def _named(things: Iterable[Named], filters: Filters) -> MemoryListing[Named]:
+    """List what has the name that is asked for, or everything."""
+    name = filters.get("name")
+    return MemoryListing([thing for thing in things if name is None or thing.name == name])
 
 
 def check_equipment(
@@ -126,7 +138,7 @@ def draw_chart(backend: Backend, viewer: Viewer, name: str) -> str:
     return chart.draw(table("objects"), find_object(name))
 
 
-def list_satellites(backend: Backend, viewer: Viewer) -> SqlListing[Satellite]:
+def list_satellites(backend: Backend, viewer: Viewer, filters: Filters) -> SqlListing[Satellite]:
     """List satellites by NORAD number."""
     return SqlListing(backend.db, sa.select(satellites), (satellites.c.norad,), _satellites)
 

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from arcsecond.errors import InvalidInputError, NotFoundError
 from arcsecond.schemas.records import (
@@ -82,6 +82,14 @@ class ObservingRuns:
         return values
 
 
+def _date_in(name: str | UnsetType) -> str:
+    """Return a name that is a date: clients of 1.3 cannot say the date otherwise."""
+    try:
+        return date.fromisoformat(str(name)).isoformat()
+    except ValueError:
+        return ""
+
+
 class NightLogs:
     """Night logs."""
 
@@ -108,8 +116,9 @@ class NightLogs:
     def create(self, backend: Backend, viewer: Viewer, body: NightLogChange) -> NightLog:
         """Make a log; its name is its date when none is given."""
         signed_in(viewer)
-        evening = _date(body.date or "")
-        row = new_row(viewer, "nightlogs:create", uuid=uuid4(), tags=[], name=str(evening))
+        evening = _date(body.date or _date_in(body.name))
+        made = {"uuid": uuid4(), "tags": [], "name": str(evening), "date": evening}
+        row = new_row(viewer, "nightlogs:create", **made)
         with backend.db.write() as connection:
             row |= self._values(connection, viewer, body)
             connection.execute(sa.insert(night_logs).values(row))

@@ -1,0 +1,72 @@
+"""Servers to measure, and their processes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+ARCSECOND = str(Path(sys.executable).parent / "arcsecond")
+MiB = 1 << 20
+Row = tuple[str, str, str, str, str, bool]
+"""Name, figure, baseline, ratio, promise, and whether it is kept."""
+
+
+@contextlib.contextmanager
+def serving(home: Path) -> Iterator[tuple[int, int]]:
+    """Serve a directory; yields the port and the process id of the worker."""
+    environ = {**os.environ, "ARCSECOND_HOME": str(home), "ARCSECOND_CONFIG": f"{home}.ini"}
+    process = subprocess.Popen([ARCSECOND, "serve", "--port", "0"], env=environ)
+    try:
+        address = ""
+        while not address:
+            time.sleep(0.05)
+            with contextlib.suppress(OSError, ValueError):
+                address = json.loads((home / "serving.json").read_bytes())["url"]
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        worker = int(children.read_text().split()[-1]) if children.exists() else process.pid
+        yield int(address.rsplit(":", 1)[1]), worker
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def account(port: int, folder: Path) -> dict[str, str]:
+    """Register a user; returns the environment of its commands."""
+    environ = {
+        "ARCSECOND_SERVER": f"http://127.0.0.1:{port}",
+        "ARCSECOND_CONFIG": str(folder / "client.ini"),
+    }
+    given = ["--username", "bench", "--email", "bench@localhost"]
+    given += ["--password1", "bench-bench-9", "--password2", "bench-bench-9"]
+    output("register", *given, **environ)
+    return environ
+
+
+def output(*words: str, **environ: str) -> str:
+    """Run a command and return what it printed."""
+    done = subprocess.run(
+        [ARCSECOND, *words], check=True, env={**os.environ, **environ}, stdout=subprocess.PIPE
+    )
+    return done.stdout.decode().strip()
+
+
+def resident(pid: int, what: str) -> int:
+    """Return the resident size of a process, now or at its peak, in bytes."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        return 0
+    line = next(x for x in status.read_text().splitlines() if x.startswith(what))
+    return int(line.split()[1]) * 1024
+
+
+def forget_peak(pid: int) -> None:
+    """Let a process's peak begin anew (proc(5), clear_refs)."""
+    clear = Path(f"/proc/{pid}/clear_refs")
+    if clear.exists():
+        clear.write_text("5")
