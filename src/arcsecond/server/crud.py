@@ -11,7 +11,7 @@ import binascii
 import uuid as uuids
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import urlencode
 
@@ -196,7 +196,7 @@ async def listed(
     """
     query = request.query_params
     enveloped = enveloped or "page" in query or "page_size" in query
-    limit = _limit(query.get("limit") or query.get("page_size"))
+    limit = _limit(query.get("limit", query.get("page_size")))
     after = _decode(query.get("cursor"))
     if query.get("page", "1") != "1" and after is None:
         raise InvalidInputError(
@@ -244,9 +244,9 @@ def _next(request: AnyRequest, cursor: Cursor) -> str:
 def _limit(text: str | None) -> int | None:
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit()) or not 0 < int(text[:9]) <= LARGEST_PAGE:
+    if (limit := parse_amount(text, LARGEST_PAGE)) is None:
         raise InvalidInputError(f"A page holds 1 to {LARGEST_PAGE} items, not {text[:40]!r}.")
-    return int(text)
+    return limit
 
 
 def _decode(cursor: str | None) -> Cursor | None:
@@ -270,7 +270,7 @@ def _as_index(after: Cursor | None) -> int:
     match after:
         case None:
             return -1
-        case [int(index)] if 0 <= index < 1 << 62:
+        case [int(index)] if not isinstance(index, bool) and 0 <= index < 1 << 62:
             return index
     raise _bad_cursor()
 
@@ -284,14 +284,16 @@ def _typed(column: sa.Column[Any], value: Any) -> Any:
         moment = datetime.fromisoformat(value)
         if moment.tzinfo is None:
             raise ValueError(value)
-        return moment
+        return moment.astimezone(UTC)  # which fails at both ends of the calendar
     if isinstance(column.type, sa.Uuid):
         return uuids.UUID(value)
-    wanted_type = column.type.python_type
     if isinstance(value, str) and not is_text(value):
         raise ValueError(value)
-    if not isinstance(value, wanted_type) or (isinstance(value, int) and abs(value) >= 1 << 63):
+    if type(value) is not column.type.python_type:  # True is an int, but no key
         raise TypeError(value)
+    bits = 63 if isinstance(column.type, sa.BigInteger) else 31
+    if isinstance(value, int) and abs(value) >= 1 << bits:
+        raise OverflowError(value)
     return value
 
 
@@ -303,6 +305,12 @@ def parse_uuid(text: str, what: str) -> uuids.UUID:
         return uuids.UUID(text)
     except ValueError:
         raise NotFoundError(f"{what} {text[:60]!r} not found.") from None
+
+
+def parse_amount(text: str, most: int) -> int | None:
+    """Return a whole number from 1 to ``most``; None when the text is no such number."""
+    plain = text.isascii() and text.isdigit() and len(text) < 10
+    return int(text) if plain and 0 < int(text) <= most else None
 
 
 def parse_integer(text: str, what: str) -> int:

@@ -13,7 +13,7 @@ from arcsecond.errors import InvalidInputError
 from arcsecond.schemas.catalogues import AstronomicalObject, Exoplanet
 from arcsecond.server.catalogues import service
 from arcsecond.server.context import AnyRequest, reading, wanted
-from arcsecond.server.crud import listed, look_routes
+from arcsecond.server.crud import LARGEST_PAGE, listed, look_routes, parse_amount
 
 
 @get("/objects/", opt={"resource": "objects", "verb": "list"})
@@ -48,12 +48,13 @@ async def read_exoplanet(request: AnyRequest, key: FromPath[str]) -> Exoplanet:
 @get("/standardstars/", opt={"resource": "standardstars", "verb": "list"})
 async def list_standard_stars(request: AnyRequest) -> Any:
     query = request.query_params
-    around, count = query.get("around", ""), query.get("count", "5")
-    if not (count.isascii() and count.isdigit()) or not 0 < int(count[:9]) <= 1000:
-        raise InvalidInputError(fields={"count": [f"{count[:40]!r} is not from 1 to 1000."]})
+    around, text = query.get("around", ""), query.get("count", "5")
+    if (count := parse_amount(text, LARGEST_PAGE)) is None:
+        problem = f"{text[:40]!r} is not from 1 to {LARGEST_PAGE}."
+        raise InvalidInputError(fields={"count": [problem]})
     return await listed(
         request,
-        lambda backend, viewer: service.list_standard_stars(backend, viewer, around, int(count)),
+        lambda backend, viewer: service.list_standard_stars(backend, viewer, around, count),
     )
 
 
