@@ -39,6 +39,14 @@ def test_routes_are_those_of_the_table(http: Http) -> None:
     assert served(http) == declared
 
 
+def test_options_tell_every_method(http: Http) -> None:
+    for route in http.table:
+        methods = set(getattr(route, "methods", ()))
+        answer = http.options(route.path_format.replace(":str}", "}"))
+        assert answer.status_code == 204, route.path_format
+        assert set(answer.headers["allow"].split(", ")) == methods
+
+
 def test_commands_are_those_of_the_table() -> None:
     resources = {r.name for r in RESOURCES if r.command}
     others = {"register", "login", "logout", "serve", "server", "completion"}

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from litestar import Litestar
+from litestar import Litestar, Response
 from litestar.datastructures import State
 from litestar.enums import ScopeType
+from litestar.routes import HTTPRoute
 from litestar.static_files import create_static_files_router
 from litestar.types import Receive, Scope, Send
 
@@ -115,6 +116,11 @@ def create_app(settings: Settings, *, serving: bool = False) -> Application:
         # Bodies are read by us, each with the limit that fits it.
         request_max_body_size=None,
     )
+    litestar.state.methods = {
+        route.path_format: ", ".join(sorted(route.methods))
+        for route in litestar.routes
+        if isinstance(route, HTTPRoute)
+    }
     return Application(litestar)
 
 
@@ -123,14 +129,22 @@ def serving() -> Application:
     return create_app(Settings.from_environment(), serving=True)
 
 
-async def _prepare(request: AnyRequest) -> None:
-    """Give names their slashes back and decide who is asking, before any route."""
+async def _prepare(request: AnyRequest) -> Response[None] | None:
+    """Give names their slashes back and decide who is asking, before any route.
+
+    OPTIONS is answered here: Litestar 2 tells the methods of the first handler
+    of a path only (https://github.com/litestar-org/litestar/issues/4169).
+    """
     parameters: dict[str, Any] = request.scope["path_params"]
     for name, value in parameters.items():
         parameters[name] = value.replace(SLASH, "/") if isinstance(value, str) else value
     if "\0" in request.scope["path"] or b"%00" in request.scope["query_string"]:
         raise NotFoundError("An address with a NUL character not found.")
     await decide(request)
+    if request.method != "OPTIONS":
+        return None
+    allowed = request.app.state.methods[request.scope["path_template"]]
+    return Response(None, status_code=204, headers={"Allow": allowed})
 
 
 @contextlib.asynccontextmanager
