@@ -205,7 +205,8 @@ async def read_fields(request: AnyRequest) -> dict[str, Any]:
 
 def to_struct(fields: Mapping[str, Any], shape: type[S]) -> S:
     """Convert the fields of a body; the first wrong one is named."""
-    for name, value in fields.items():
+    for name in shape.__struct_fields__:
+        value = fields.get(name)
         texts = value if isinstance(value, list) else [value]
         if not all(is_text(text) for text in texts if isinstance(text, str)):
             raise InvalidInputError(fields={name: ["This text holds characters that are none."]})
