@@ -144,6 +144,7 @@ def test_every_error_has_one_shape(http: Http) -> None:
         ("GET", "/activities/-1/", 404),
         ("GET", "/objects/%00/", 404),
         ("GET", "/objects/%FF/", 404),
+        ("GET", "/objects/?name=%00", 400),
         ("GET", "/observingruns/", 401),
         ("GET", "/exoplanets/?limit=0", 400),
         ("GET", "/exoplanets/?limit=many", 400),

@@ -24,7 +24,7 @@ from litestar.routes import HTTPRoute
 from litestar.static_files import create_static_files_router
 from litestar.types import Receive, Scope, Send
 
-from arcsecond.errors import ArcsecondError, NotFoundError
+from arcsecond.errors import ArcsecondError, InvalidInputError, NotFoundError
 from arcsecond.server.activities.feed import Feed
 from arcsecond.server.activities.routes import routes as activities
 from arcsecond.server.answers import Answer, error_answer
@@ -138,8 +138,10 @@ async def _prepare(request: AnyRequest) -> Response[None] | None:
     parameters: dict[str, Any] = request.scope["path_params"]
     for name, value in parameters.items():
         parameters[name] = value.replace(SLASH, "/") if isinstance(value, str) else value
-    if "\0" in request.scope["path"] or b"%00" in request.scope["query_string"]:
+    if "\0" in request.scope["path"]:
         raise NotFoundError("An address with a NUL character not found.")
+    if b"%00" in request.scope["query_string"]:
+        raise InvalidInputError("A query holds no NUL character.")
     await decide(request)
     if request.method != "OPTIONS":
         return None
