@@ -177,6 +177,14 @@ def test_every_error_has_one_shape(http: Http) -> None:
         assert errors.BY_CODE[body["code"]], path
 
 
+def test_an_activity_says_something(http: Http, user: Any) -> None:
+    ann = user("ann")
+    for body in ({}, {"title": " "}, {"title": "", "content": "\n", "telescope": None}):
+        answer = http.post("/activities/", json=body, headers=ann)
+        assert (answer.status_code, list(answer.json())[0]) == (400, "title"), body
+    assert http.post("/activities/", json={"target": "M31"}, headers=ann).status_code == 201
+
+
 def test_a_fault_is_told_in_the_same_shape(http: Http, monkeypatch: Any, caplog: Any) -> None:
     from arcsecond.server.observatory import service
 

@@ -51,12 +51,11 @@ class Activities:
     def create(self, backend: Backend, viewer: Viewer, body: ActivityChange) -> Activity:
         """Publish an activity; every open page shows it."""
         signed_in(viewer)
-        values = _values(body)
+        values = _checked(_values(body), None)
         if not any(v is not None and v != "" for v in values.values()):
             raise InvalidInputError(
                 fields={"title": ["Say something: a title, a content, a target or a site."]}
             )
-        values = _checked(values, None)
         row = new_row(viewer, "activities:create", date=now(), **values)
         with backend.db.write() as connection:
             if not backend.db.local:
