@@ -365,6 +365,13 @@ def test_bodies_of_every_kind(post: Post, http: Http) -> None:
     form = {"name": (None, "multipart")}
     made = http.post("/datasets/", files=form, headers=headers)
     assert made.json()["name"] == "multipart"
+    form["description"] = (None, "x" * 99_000)
+    form["tags"] = (None, ",".join(f"tag{n}" for n in range(900)))
+    made = http.post("/datasets/", files=form, headers=headers)
+    assert (len(made.json()["description"]), len(made.json()["tags"])) == (99_000, 900)
+    repeated = [("name", (None, "many"))] + [("tags", (None, f"tag{n}")) for n in range(900)]
+    made = http.post("/datasets/", files=repeated, headers=headers)
+    assert len(made.json()["tags"]) == 900
     for nonsense in (1, "a\0b", ["a\0b"]):
         body = {"name": "x", "nonsense": nonsense}
         assert http.post("/datasets/", json=body, headers=headers).status_code == 201

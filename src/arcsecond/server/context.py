@@ -249,8 +249,11 @@ def _multipart(request: AnyRequest, raw: bytes) -> dict[str, Any]:
         "CONTENT_LENGTH": str(len(raw)),
         "wsgi.input": io.BytesIO(raw),
     }
+    # The size of the body is the only limit: a text that is too long for the
+    # parser's own would count as a file, and be lost.
+    limits = dict.fromkeys(("part_limit", "spool_limit", "memory_limit"), len(raw))
     try:
-        forms, _files = parse_form_data(environ, strict=True)
+        forms, _files = parse_form_data(environ, strict=True, **limits)
         return _form(list(forms.iterallitems()))
     except (MultipartError, UnicodeDecodeError) as error:
         raise InvalidInputError(f"The multipart body cannot be read: {error}.") from error
