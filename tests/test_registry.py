@@ -149,6 +149,7 @@ def test_every_error_has_one_shape(http: Http) -> None:
         ("GET", "/exoplanets/?limit=0", 400),
         ("GET", "/exoplanets/?limit=many", 400),
         ("GET", "/exoplanets/?limit=", 400),
+        ("GET", "/exoplanets/?limit=1&page_size=0", 400),
         ("GET", "/activities/?limit=0000000009999999999999999999", 400),
         ("GET", "/standardstars/?count=0000000009999999999999999999", 400),
         ("GET", "/exoplanets/?page=2", 400),

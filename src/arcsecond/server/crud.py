@@ -196,7 +196,8 @@ async def listed(
     """
     query = request.query_params
     enveloped = enveloped or "page" in query or "page_size" in query
-    limit = _limit(query.get("limit", query.get("page_size")))
+    asked = [_limit(query[name]) for name in ("limit", "page_size") if name in query]
+    limit = asked[0] if asked else None
     after = _decode(query.get("cursor"))
     if query.get("page", "1") != "1" and after is None:
         raise InvalidInputError(
@@ -241,9 +242,7 @@ def _next(request: AnyRequest, cursor: Cursor) -> str:
     return f"{base_url(request)}{path}?{urlencode([*query, ('cursor', encoded)])}"
 
 
-def _limit(text: str | None) -> int | None:
-    if text is None:
-        return None
+def _limit(text: str) -> int:
     if (limit := parse_amount(text, LARGEST_PAGE)) is None:
         raise InvalidInputError(f"A page holds 1 to {LARGEST_PAGE} items, not {text[:40]!r}.")
     return limit
