@@ -178,6 +178,12 @@ def test_every_error_has_one_shape(http: Http) -> None:
         assert errors.BY_CODE[body["code"]], path
 
 
+def test_a_filter_that_is_none_is_told(http: Http, user: Any) -> None:
+    for name in ("date", "telescope"):
+        answer = http.get(f"/nightlogs/?{name}=nonsense", headers=user(f"ann-{name}"))
+        assert (answer.status_code, list(answer.json())[0]) == (400, name)
+
+
 def test_an_activity_says_something(http: Http, user: Any) -> None:
     ann = user("ann")
     for body in ({}, {"title": " "}, {"title": "", "content": "\n", "telescope": None}):

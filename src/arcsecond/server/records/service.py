@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
@@ -103,7 +104,8 @@ class NightLogs:
         if "date" in filters:
             statement = statement.where(night_logs.c.date == _date(filters["date"]))
         if "telescope" in filters:
-            uuid = parse_uuid(filters["telescope"], "Telescope")
+            with _at_fault("telescope"):
+                uuid = parse_uuid(filters["telescope"], "Telescope")
             statement = statement.where(night_logs.c.telescope == uuid)
         return _newest(backend, viewer, statement, night_logs, _logs)
 
@@ -151,15 +153,22 @@ class NightLogs:
         return values
 
 
+@contextlib.contextmanager
+def _at_fault(field: str) -> Iterator[None]:
+    """Say that a field or a filter names what is not there."""
+    try:
+        yield
+    except NotFoundError as error:
+        raise InvalidInputError(fields={field: [error.detail]}) from None
+
+
 def _own_run(connection: sa.Connection, viewer: Viewer, key: str | None) -> UUID | None:
     if not key:
         return None
-    try:
+    with _at_fault("observing_run"):
         uuid = parse_uuid(key, RUN)
         find(connection, viewer, observing_runs, uuid, RUN)
-    except NotFoundError as error:
-        raise InvalidInputError(fields={"observing_run": [error.detail]}) from None
-    return uuid
+        return uuid
 
 
 def _texts(body: ObservingRunChange | NightLogChange) -> dict[str, Any]:
