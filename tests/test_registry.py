@@ -181,14 +181,14 @@ def test_every_error_has_one_shape(http: Http) -> None:
 def test_a_filter_that_is_none_is_told(http: Http, user: Any) -> None:
     for name in ("date", "telescope"):
         answer = http.get(f"/nightlogs/?{name}=nonsense", headers=user(f"ann-{name}"))
-        assert (answer.status_code, list(answer.json())[0]) == (400, name)
+        assert (answer.status_code, next(iter(answer.json()))) == (400, name)
 
 
 def test_an_activity_says_something(http: Http, user: Any) -> None:
     ann = user("ann")
     for body in ({}, {"title": " "}, {"title": "", "content": "\n", "telescope": None}):
         answer = http.post("/activities/", json=body, headers=ann)
-        assert (answer.status_code, list(answer.json())[0]) == (400, "title"), body
+        assert (answer.status_code, next(iter(answer.json()))) == (400, "title"), body
     assert http.post("/activities/", json={"target": "M31"}, headers=ann).status_code == 201
 
 
