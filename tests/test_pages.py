@@ -103,7 +103,9 @@ def test_every_page(http: Http, full: tuple[dict[str, str], list[str]]) -> None:
         links |= {link for link in page.links if link.startswith("/")}
         links |= {source for source in page.sources if source.startswith("/")}
     for link in sorted(links):
-        assert http.get(link, headers=headers | HTML).status_code == 200, link
+        # One of the files is cut off before its data.
+        right = (200, 404) if link.endswith("/2/preview/0/") else (200,)
+        assert http.get(link, headers=headers | HTML).status_code in right, link
 
 
 def test_the_readable_answer_of_every_page(

@@ -50,13 +50,15 @@ OWNED = {
     "/datasets/{dataset}/fitsfiles/{key}/download": "file",
     "/datasets/{dataset}/datafiles/{key}/download": "file",
     "/datafiles/{key}": "file",
+    "/datasets/{dataset}/fitsfiles/{key}/preview/{hdu}": "file",
+    "/datasets/{dataset}/datafiles/{key}/preview/{hdu}": "file",
 }
 
 
 def routes(http: Http) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for route in http.table:
-        path = route.path_format.replace("{dataset:str}", "{dataset}").replace("{key:str}", "{key}")
+        path = route.path_format.replace(":str}", "}")
         methods = {str(m) for m in getattr(route, "methods", set())} - {"OPTIONS", "HEAD"}
         found.setdefault(path.rstrip("/") or "/", set()).update(methods)
     return found
@@ -158,7 +160,7 @@ def test_who_sees_and_changes_what(
                 continue  # the owner deletes last of all, below
             ids = things[state]
             address = path.replace("{dataset}", ids["dataset"])
-            address = address.replace("{key}", str(ids[what])) + "/"
+            address = address.replace("{key}", str(ids[what])).replace("{hdu}", "0") + "/"
             body: dict[str, Any] = {"json": {"journal": "x", "content": "x"}}
             if method == "GET":
                 body = {}
@@ -178,7 +180,7 @@ def test_a_deleted_file_of_a_living_dataset(http: Http, things: dict[str, Any]) 
     assert http.delete(path, headers=things["ann"]).status_code == 204
     for who in ("ann", "bob", "stranger"):
         headers = things.get(who, {})
-        for address in (path, path + "download/"):
+        for address in (path, path + "download/", path + "preview/0/"):
             assert http.get(address, headers=headers).status_code == 404
         assert http.get(f"/datasets/{ids['dataset']}/fitsfiles/", headers=headers).json() == []
     assert http.patch(path, json={"name": "x"}, headers=things["ann"]).status_code == 404

@@ -153,6 +153,7 @@ async def _prepare(request: AnyRequest) -> Response[None] | None:
 async def _living(app: Litestar) -> AsyncIterator[None]:
     backend: Backend = app.state.backend
     app.state.feed = Feed(backend)
+    app.state.drawing = asyncio.Semaphore(1)
     app.state.last_request = time.monotonic()
     background = [asyncio.create_task(_sweep_now_and_then(backend))]
     if app.state.serving:

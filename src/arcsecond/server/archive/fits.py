@@ -61,7 +61,7 @@ class _DamageError(Exception):
     """The walk cannot go on; the message says why."""
 
 
-def walk(file: BinaryIO, size: int) -> Walk:
+def walk(file: BinaryIO, size: int, *, last: int = _MOST_HDUS, checked: bool = True) -> Walk:
     """Read every header of a FITS file.
 
     Parameters
@@ -70,11 +70,15 @@ def walk(file: BinaryIO, size: int) -> Walk:
         Open for reading, seekable.
     size
         Its length in bytes.
+    last
+        The HDU to stop behind.
+    checked
+        Whether checksums are verified, for which all bytes are read.
     """
     found = Walk()
     offset = 0
     kept = 0
-    while offset < size:
+    while offset < size and len(found.hdus) <= last:
         index = len(found.hdus)
         if index >= _MOST_HDUS or kept > ALL_HEADERS:
             found.problems.append(f"The HDUs from {index} on were not read: there is too much.")
@@ -88,7 +92,7 @@ def walk(file: BinaryIO, size: int) -> Walk:
                 found.problems.append(f"After HDU {index - 1} follow {rest} bytes that are no HDU.")
             break
         try:
-            offset = _read_hdu(file, size, offset, first, found)
+            offset = _read_hdu(file, size, offset, first, found, checked=checked)
             kept += len(found.hdus[-1].cards)
         except _DamageError as damage:
             found.problems.append(f"HDU {index}: {damage}")
@@ -96,7 +100,9 @@ def walk(file: BinaryIO, size: int) -> Walk:
     return found
 
 
-def _read_hdu(file: BinaryIO, size: int, offset: int, first: bytes, found: Walk) -> int:
+def _read_hdu(
+    file: BinaryIO, size: int, offset: int, first: bytes, found: Walk, *, checked: bool
+) -> int:
     """Add the HDU at an offset and return where the next one starts."""
     index = len(found.hdus)
     raw, complete = _header_bytes(file, first)
@@ -118,7 +124,7 @@ def _read_hdu(file: BinaryIO, size: int, offset: int, first: bytes, found: Walk)
             f"the file ends {end - size} bytes before its data do "
             f"({max(0, size - hdu.data_start)} of {hdu.data_size} bytes are there)."
         )
-    if problem := checksum_problem(file, hdu, offset):
+    if checked and (problem := checksum_problem(file, hdu, offset)):
         found.problems.append(f"HDU {index}: {problem}")
     return hdu.data_start + -(-hdu.data_size // BLOCK) * BLOCK
 

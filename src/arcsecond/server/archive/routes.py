@@ -14,7 +14,7 @@ from litestar.response import Stream
 from arcsecond.errors import InvalidInputError
 from arcsecond.registry import BY_NAME
 from arcsecond.schemas.archive import FitsFile, FitsFileChange
-from arcsecond.server.archive import files
+from arcsecond.server.archive import files, previews
 from arcsecond.server.archive.service import Datasets
 from arcsecond.server.archive.transfers import PIECE, Upload, is_multipart, received
 from arcsecond.server.context import (
@@ -99,6 +99,22 @@ async def download(request: AnyRequest, dataset: FromPath[str], key: FromPath[st
     )
 
 
+@get([path + "preview/{hdu:str}/" for path in _ONE])
+async def preview(
+    request: AnyRequest, dataset: FromPath[str], key: FromPath[str], hdu: FromPath[str]
+) -> Response[Any]:
+    size = "small" if request.query_params.get("size") == "small" else "large"
+    sought = await reading(request, previews.seek, dataset, key, hdu, size)
+    headers = {"ETag": sought.etag, "Cache-Control": "private, no-cache", "Vary": "Cookie"}
+    if sought.etag in request.headers.get("if-none-match", ""):
+        return Response(None, status_code=304, headers=headers)
+    picture = await reading(request, previews.kept, sought)
+    if picture is None:
+        async with request.app.state.drawing:  # one at a time: drawing takes memory
+            picture = await writing(request, previews.draw, sought)
+    return Response(picture, media_type="image/webp", headers=headers)
+
+
 async def _pieces(content: BinaryIO) -> AsyncIterator[bytes]:
     with content:
         while piece := await asyncio.to_thread(content.read, PIECE):
@@ -119,4 +135,5 @@ routes = [
     update_file,
     delete_file,
     download,
+    preview,
 ]

@@ -14,6 +14,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from arcsecond.server.archive import previews
 from arcsecond.server.archive.tables import (
     DYING,
     LIVE,
@@ -50,6 +51,7 @@ def sweep(backend: Backend) -> Swept:
         dying=_mark(backend) + _adopt(backend),
         unlinked=_unlink(backend),
     )
+    previews.sweep(backend)
     if any((swept.leftovers, swept.purged, swept.dying, swept.unlinked)):
         logger.info("swept: %s", swept)
     return swept

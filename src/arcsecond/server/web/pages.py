@@ -16,7 +16,10 @@ import msgspec
 from arcsecond import views
 from arcsecond.errors import ArcsecondError
 from arcsecond.registry import BY_NAME, Resource
+from arcsecond.schemas.archive import FitsFile
 from arcsecond.server.archive.files import list_files
+from arcsecond.server.archive.pictures import LONGEST, layout
+from arcsecond.server.archive.previews import MOST, pictured
 from arcsecond.server.catalogues.starter import table
 from arcsecond.server.context import AnyRequest, backend_of, base_url, viewer_of
 from arcsecond.server.crud import Page
@@ -53,7 +56,7 @@ def page(request: AnyRequest, opt: Mapping[str, Any], content: Any) -> str:
     resource = BY_NAME[opt["resource"]]
     if isinstance(content, Page):
         return _list(request, resource, content)
-    return _one(request, resource, msgspec.to_builtins(content))
+    return _one(request, resource, content)
 
 
 def api(request: AnyRequest, content: Any) -> str:
@@ -121,21 +124,44 @@ def _list(request: AnyRequest, resource: Resource, content: Page[Any]) -> str:
     )
 
 
-def _one(request: AnyRequest, resource: Resource, item: Any) -> str:
+def _one(request: AnyRequest, resource: Resource, thing: Any) -> str:
+    item = msgspec.to_builtins(thing)
     card = views.card(resource.name, item)
-    extra: dict[str, Any] = {}
-    if resource.name == "datasets":
-        backend, viewer = backend_of(request), viewer_of(request)
-        found = list_files(backend, viewer, item["uuid"], {}).rows(None, FILES_SHOWN + 1)
-        files = msgspec.to_builtins([file for _, file in found[:FILES_SHOWN]])
-        extra["files"] = views.table("fitsfiles", files)
-        extra["addresses"] = [address("fitsfiles", file) for file in files]
-        extra["more"] = len(found) > FILES_SHOWN
-    if resource.name == "fitsfiles":
-        extra["headers"] = [(hdu, _header_rows(hdu["header"] or {})) for hdu in item["hdus"]]
+    template, extra = "one.html", {}
+    match resource.name:
+        case "objects":
+            template = "object.html"
+        case "datasets":
+            template, extra = "dataset.html", _dataset(request, item)
+        case "fitsfiles":
+            template, extra = "file.html", _file(thing, item)
     return _render(
-        request, "one.html", title=card.title, resource=resource, card=card, item=item, **extra
+        request, template, title=card.title, resource=resource, card=card, item=item, **extra
     )
+
+
+def _dataset(request: AnyRequest, item: dict[str, Any]) -> dict[str, Any]:
+    backend, viewer = backend_of(request), viewer_of(request)
+    found = list_files(backend, viewer, item["uuid"], {}).rows(None, FILES_SHOWN + 1)
+    files = msgspec.to_builtins([file for _, file in found[:FILES_SHOWN]])
+    return {
+        "files": views.table("fitsfiles", files),
+        "addresses": [address("fitsfiles", file) for file in files],
+        "more": len(found) > FILES_SHOWN,
+    }
+
+
+def _file(file: FitsFile, item: dict[str, Any]) -> dict[str, Any]:
+    pictures = [
+        {
+            "hdu": hdu,
+            "address": f"{address('fitsfiles', item)}preview/{hdu.index}/",
+            **{size: layout(hdu.shape[0], hdu.shape[1], size) for size in LONGEST},
+        }
+        for hdu in pictured(file)[:MOST]
+    ]
+    headers = [(hdu, _header_rows(hdu["header"] or {})) for hdu in item["hdus"]]
+    return {"pictures": pictures, "headers": headers}
 
 
 def _header_rows(header: dict[str, Any]) -> list[tuple[str, str]]:

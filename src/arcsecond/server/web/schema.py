@@ -146,7 +146,10 @@ def _add_others(paths: dict[str, dict[str, Any]]) -> None:
     profile = BY_NAME["profiles"].path + "{key}/"
     chart = BY_NAME["findingcharts"].path + "{key}/chart.svg"
     file = "/datasets/{dataset}/fitsfiles/{key}/download/"
+    preview = "/datasets/{dataset}/fitsfiles/{key}/preview/{hdu}/"
     key = _parameter("key", "path", "string")
+    hdu = _parameter("hdu", "path", "integer")
+    size = _parameter("size", "query", "string")
     dataset = _parameter("dataset", "path", "string")
     accounts = (
         ("post", "/auth/registration/", people.Registration, people.SessionKey, "201"),
@@ -166,6 +169,7 @@ def _add_others(paths: dict[str, dict[str, Any]]) -> None:
     for path, parameters, kind in (
         (chart, [key], "image/svg+xml"),
         (file, [dataset, key], "application/octet-stream"),
+        (preview, [dataset, key, hdu, size], "image/webp"),
         ("/live", [], "text/event-stream"),
         ("/", [], "application/json"),
         ("/health", [], "application/json"),

@@ -1,0 +1,303 @@
+"""Draw the images of a frame: zscale limits, asinh stretch, grey, row 1 at the bottom.
+
+Drawing runs in a process of its own, with limits on memory and time: what
+decodes a damaged or hostile frame may end there and takes nothing with it.
+An image is read in pieces and never held; a huge one is sampled.
+
+Reference: FITS Standard 4.0, sections 4.4.2.5 (BSCALE, BZERO, BLANK) and 10.1
+(tiles); zscale as in IRAF; asinh as in Lupton, Gunn & Szalay (1999), AJ 118, 1406.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import json
+import math
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from arcsecond.server.archive import fits
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Plane = NDArray[np.float64]
+
+LONGEST = {"large": 560, "small": 144}
+"""Longest side in pixels."""
+
+HEAVIEST = {"large": 24_000, "small": 2_000}
+"""Most bytes; a page with a dozen pictures stays below 100 kB."""
+
+WIDEST = 2_000_000
+"""Pixels in a row; what is wider is no image that a picture could show."""
+
+LARGEST_TILE = 16_000_000
+"""Pixels in a compressed tile, which is unpacked as a whole."""
+
+READ_AT_MOST = 64 << 20
+"""Bytes that are read of an image; of a larger one, some rows of each block."""
+
+MEMORY = 512 << 20
+CPU_S = 60
+_PIECE = 1 << 19
+_KINDS = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+_ATTEMPTS = ((1, 88), (1, 70), (1, 50), (1, 32), (0.75, 50), (0.75, 30), (0.5, 40), (0.5, 10))
+"""Scale and quality, the better ones first: noise cannot be packed, so it is made coarser."""
+
+
+class NoPictureError(Exception):
+    """There is nothing to be seen; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """The first plane of an image.
+
+    Attributes
+    ----------
+    rows
+        Gives some rows, from one on: physical values of shape (count, width),
+        NaN where there are none.
+    row_bytes
+        How much is read for a row.
+    """
+
+    width: int
+    height: int
+    rows: Callable[[int, int], Plane]
+    row_bytes: int
+
+
+def layout(width: int, height: int, size: str) -> tuple[int, int]:
+    """Return width and height of the picture of an image.
+
+    A tiny image is enlarged by a whole number, a strip made tall enough to be seen.
+    """
+    longest = LONGEST[size]
+    scale = min(1.0, longest / max(width, height))
+    least = longest // 12
+    sides = [max(1, round(n * scale), min(n, least)) for n in (width, height)]
+    enlarged = max(1, longest // 2 // max(sides))
+    sides = [n * enlarged for n in sides]
+    return sides[0] * max(1, least // sides[0]), sides[1] * max(1, least // sides[1])
+
+
+def main() -> int:
+    """Draw what the first argument asks for from the frame on stdin; a line for each HDU."""
+    order = json.loads(sys.argv[1])
+    _bound()
+    with open(0, "rb", closefd=False) as frame, _unpacked(frame, order) as (file, size):
+        for index in order["hdus"]:
+            print(json.dumps(_told(file, size, index)), flush=True)
+    return 0
+
+
+def _bound() -> None:
+    """Limit what this process may take."""
+    import resource
+
+    for what, most in ((resource.RLIMIT_DATA, MEMORY), (resource.RLIMIT_CPU, CPU_S)):
+        _, hard = resource.getrlimit(what)
+        resource.setrlimit(what, (most if hard < 0 else min(most, hard), hard))
+
+
+@contextlib.contextmanager
+def _unpacked(frame: BinaryIO, order: dict[str, Any]) -> Iterator[tuple[BinaryIO, int]]:
+    frame.seek(0)
+    if order["packing"] is None:
+        yield frame, frame.seek(0, io.SEEK_END)
+        return
+    from arcsecond.server.archive.packing import unpacked
+
+    with (
+        tempfile.TemporaryFile(dir=order["scratch"]) as scratch,
+        unpacked(frame, order["packing"], scratch, order["limit"]) as content,
+    ):
+        yield content.file, content.size
+
+
+def _told(file: BinaryIO, size: int, index: int) -> dict[str, Any]:
+    told: dict[str, Any] = {"hdu": index}
+    try:
+        pictures = draw(file, size, index)
+    except NoPictureError as problem:
+        return told | {"problem": str(problem)}
+    except Exception as error:  # what reads tiles raises all sorts
+        return told | {"problem": f"cannot be read ({type(error).__name__})."}
+    return told | {name: base64.b64encode(p).decode() for name, p in pictures.items()}
+
+
+def draw(file: BinaryIO, size: int, index: int) -> dict[str, bytes]:
+    """Return the pictures of an HDU as WebP, by their size.
+
+    Raises
+    ------
+    NoPictureError
+        It is no image, or nothing of it can be read.
+    """
+    import numpy as np
+
+    walked = fits.walk(file, size, last=index, checked=False)
+    if len(walked.hdus) <= index:
+        raise NoPictureError("is not in the file.")
+    hdu = walked.hdus[index]
+    tiled = hdu.values.get("ZIMAGE") is True
+    with np.errstate(all="ignore"), contextlib.ExitStack() as stack:
+        image = _tiled(file, hdu, stack) if tiled else _plain(file, hdu, size)
+        grey = stretched(reduced(image))
+    return {name: _encoded(grey, image, name) for name in LONGEST}
+
+
+def _plain(file: BinaryIO, hdu: fits.RawHdu, size: int) -> Image:
+    import numpy as np
+
+    if str(hdu.values.get("XTENSION", "IMAGE")).strip() != "IMAGE":
+        raise NoPictureError("holds no image.")
+    width, height = _plane(hdu, "NAXIS")
+    if hdu.data_start >= size:
+        raise NoPictureError("has no data: the file ends before them.")
+    kind = np.dtype(_KINDS[_whole(hdu, "BITPIX", 0)])
+    row_bytes = width * kind.itemsize
+
+    def rows(first: int, count: int) -> Plane:
+        file.seek(hdu.data_start + first * row_bytes)
+        raw = file.read(count * row_bytes)
+        stored = np.frombuffer(raw[: len(raw) // kind.itemsize * kind.itemsize], dtype=kind)
+        values = np.full(count * width, np.nan)
+        values[: len(stored)] = _physical(hdu, stored)
+        return values.reshape(count, width)
+
+    return Image(width, height, rows, row_bytes)
+
+
+def _physical(hdu: fits.RawHdu, stored: NDArray[Any]) -> Plane:
+    """Return what stored numbers mean."""
+    import numpy as np
+
+    values = stored.astype(float)
+    scale, zero = (hdu.values.get(keyword) for keyword in ("BSCALE", "BZERO"))
+    if isinstance(scale, int | float):
+        values *= scale
+    if isinstance(zero, int | float):
+        values += zero
+    blank = hdu.values.get("BLANK", hdu.values.get("ZBLANK"))
+    if isinstance(blank, int) and stored.dtype.kind in "ui":
+        values[stored == blank] = np.nan
+    return values
+
+
+def _tiled(file: BinaryIO, hdu: fits.RawHdu, stack: contextlib.ExitStack) -> Image:
+    """Return a tile-compressed image; a row of tiles is unpacked at a time."""
+    import numpy as np
+    from astropy.io import fits as astropy_fits
+
+    width, height = _plane(hdu, "ZNAXIS")
+    tile = [_whole(hdu, "ZTILE1", width), _whole(hdu, "ZTILE2", 1)]
+    deep = math.prod(_whole(hdu, f"ZTILE{n}", 1) for n in range(3, _whole(hdu, "ZNAXIS", 2) + 1))
+    if min(*tile, deep) < 1 or max(tile[0], width) * tile[1] * deep > LARGEST_TILE:
+        raise NoPictureError("is compressed in tiles that are too large.")
+    # By a path, since astropy maps an open file as if it would be written to.
+    path = f"/dev/fd/{file.fileno()}"
+    opened = astropy_fits.open(path, "denywrite", memmap=True, do_not_scale_image_data=True)
+    section = stack.enter_context(opened)[hdu.index].section
+    above = (0,) * (len(section.shape) - 2)
+    band: dict[int, NDArray[Any]] = {}
+
+    def rows(first: int, count: int) -> Plane:
+        pieces = []
+        while count:
+            at, skipped = divmod(first, tile[1])
+            if at not in band:
+                band.clear()
+                some = slice(at * tile[1], min((at + 1) * tile[1], height))
+                band[at] = np.asarray(section[(*above, some, slice(0, width))])
+            piece = _physical(hdu, band[at][skipped : skipped + count])
+            pieces.append(piece)
+            first, count = first + len(piece), count - len(piece)
+        return np.concatenate(pieces)
+
+    return Image(width, height, rows, width * abs(_whole(hdu, "ZBITPIX", 32)) // 8)
+
+
+def _plane(hdu: fits.RawHdu, keyword: str) -> tuple[int, int]:
+    axes = [_whole(hdu, f"{keyword}{n}", 0) for n in range(1, _whole(hdu, keyword, 0) + 1)]
+    if len(axes) < 2 or min(axes) < 1:
+        raise NoPictureError("holds no image.")
+    if axes[0] > WIDEST:
+        raise NoPictureError(f"is too wide for a picture: {axes[0]} pixels.")
+    return axes[0], axes[1]
+
+
+def _whole(hdu: fits.RawHdu, keyword: str, default: int) -> int:
+    value = hdu.values.get(keyword, default)
+    return value if isinstance(value, int) else default
+
+
+def reduced(image: Image) -> Plane:
+    """Return an image as means over blocks, at least as large as its picture; NaN where blank."""
+    import numpy as np
+
+    columns, lines = layout(image.width, image.height, "large")
+    step_x, step_y = max(1, image.width // columns), max(1, image.height // lines)
+    starts = np.arange(0, image.width, step_x)
+    tops = range(0, image.height, step_y)
+    taken = max(1, READ_AT_MOST // (image.row_bytes * len(tops)))
+    piece = max(1, _PIECE // image.width)
+    means = np.full((len(tops), len(starts)), np.nan)
+    for line, top in enumerate(tops):
+        total, number = np.zeros(len(starts)), np.zeros(len(starts))
+        end = min(top + min(step_y, taken), image.height)
+        for first in range(top, end, piece):
+            values = image.rows(first, min(piece, end - first))
+            good = np.isfinite(values)
+            total += np.add.reduceat(np.where(good, values, 0.0).sum(axis=0), starts)
+            number += np.add.reduceat(good.sum(axis=0), starts)
+        means[line] = total / number
+    return means
+
+
+def stretched(values: Plane) -> NDArray[np.uint8]:
+    """Return values in 256 greys, zscale limits and asinh stretch; blank pixels black."""
+    import numpy as np
+    from astropy.visualization import AsinhStretch, ZScaleInterval
+
+    good = np.isfinite(values)
+    if not good.any():
+        raise NoPictureError("has blank pixels alone.")
+    low, high = ZScaleInterval().get_limits(values[good])
+    if not low < high:
+        low, high = float(values[good].min()), float(values[good].max())
+    if not low < high:
+        return np.where(good, 128, 0).astype(np.uint8)
+    scaled = np.clip((values / 2 - low / 2) / (high / 2 - low / 2), 0, 1)  # halves: no overflow
+    grey = AsinhStretch()(np.where(good, scaled, 0.0))
+    return np.asarray(np.rint(grey * 255), dtype=np.uint8)
+
+
+def _encoded(grey: NDArray[np.uint8], image: Image, size: str) -> bytes:
+    """Return a picture as WebP, at the best quality that keeps it light."""
+    from PIL import Image as Pillow
+
+    whole = Pillow.fromarray(grey[::-1]).convert("RGB")
+    sides = layout(image.width, image.height, size)
+    content = b""
+    for scale, quality in _ATTEMPTS:
+        side_x, side_y = (max(1, round(side * scale)) for side in sides)
+        buffer = io.BytesIO()
+        picture = whole.resize((side_x, side_y), Pillow.Resampling.BOX)
+        picture.save(buffer, "WEBP", quality=quality, method=4)
+        content = buffer.getvalue()
+        if len(content) <= HEAVIEST[size]:
+            break
+    return content
+
+
+if __name__ == "__main__":
+    sys.exit(main())

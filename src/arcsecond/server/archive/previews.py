@@ -1,0 +1,211 @@
+"""Pictures of frames: drawn when first asked for, kept under ``previews/``.
+
+They are named by the digest of the file, the number of the HDU, and the recipe
+that drew them; losing them costs nothing but the time to draw them again. What
+cannot be drawn is kept as the reason why.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from arcsecond.errors import NotFoundError
+from arcsecond.schemas.archive import FitsFile, Hdu
+from arcsecond.server.archive import pictures
+from arcsecond.server.archive.files import open_file
+from arcsecond.server.context import Backend, Viewer
+
+logger = logging.getLogger(__name__)
+
+RECIPE = "r1"
+"""Another one for each change of how pictures look."""
+
+MOST = 12
+"""Pictures on a page, and drawn at one go."""
+
+TIMEOUT_S = 120
+LEFTOVER_S = 3600
+_WEBP = b"RIFF"
+_CRASHES = {signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV} | {
+    signal.SIGXCPU
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """A picture of an HDU that somebody may see."""
+
+    file: FitsFile
+    hdu: int
+    size: str
+
+    @property
+    def etag(self) -> str:
+        """What changes with the picture."""
+        return f'"{_name(self.file.sha256, self.hdu, self.size)}"'
+
+
+def pictured(file: FitsFile) -> list[Hdu]:
+    """Return the HDUs of a file that have a picture."""
+    return [h for h in file.hdus if h.data_type == "img" and _is_plane(h.shape)]
+
+
+def _is_plane(shape: list[int]) -> bool:
+    return len(shape) >= 2 and min(shape) >= 1
+
+
+def seek(backend: Backend, viewer: Viewer, dataset: str, key: str, hdu: str, size: str) -> Sought:
+    """Find the file that a picture is asked of.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such file, it has no such HDU, or that is no image.
+    """
+    file, content = open_file(backend, viewer, dataset, key)
+    content.close()
+    number = int(hdu) if hdu.isascii() and hdu.isdigit() and len(hdu) < 6 else -1
+    if not any(h.index == number for h in pictured(file)):
+        raise NotFoundError(f"An image in HDU {hdu[:20]!r} of this file not found.")
+    return Sought(file, number, size)
+
+
+def kept(backend: Backend, viewer: Viewer, sought: Sought) -> bytes | None:
+    """Return a picture that was drawn before, None when there is none yet.
+
+    Raises
+    ------
+    NotFoundError
+        It was tried before, and there is nothing to be seen.
+    """
+    name = _name(sought.file.sha256, sought.hdu, sought.size)
+    try:
+        content = (_folder(backend, name) / name).read_bytes()
+    except OSError:
+        return None
+    return _shown(sought, content)
+
+
+def draw(backend: Backend, viewer: Viewer, sought: Sought) -> bytes:
+    """Draw a picture, and with it those of the file's other images; keep them.
+
+    Raises
+    ------
+    NotFoundError
+        There is nothing to be seen.
+    """
+    if (there := kept(backend, viewer, sought)) is not None:
+        return there  # somebody else drew it meanwhile
+    said, status = _drawn(backend, sought)
+    found: dict[tuple[int, str], bytes] = {}
+    for told in said:
+        for size in pictures.LONGEST:
+            picture = base64.b64decode(told.get(size, ""))
+            found[told["hdu"], size] = picture or str(told["problem"]).encode()
+    wanted = (sought.hdu, sought.size)
+    if wanted not in found:
+        logger.warning("drawing %s ended with status %s", sought.file.sha256, status)
+        if -status not in _CRASHES:  # it may go better another time
+            return _shown(sought, b"cannot be drawn now.")
+        found |= {(sought.hdu, size): b"cannot be drawn." for size in pictures.LONGEST}
+    for (hdu, size), content in found.items():
+        _keep(backend, _name(sought.file.sha256, hdu, size), content)
+    return _shown(sought, found[wanted])
+
+
+def _drawn(backend: Backend, sought: Sought) -> tuple[list[dict[str, Any]], int]:
+    """Let a process of its own draw; return what it told of each HDU, and how it ended."""
+    file = sought.file
+    others = [h.index for h in pictured(file) if h.index != sought.hdu][: MOST - 1]
+    order = {
+        "hdus": [sought.hdu, *others],
+        "packing": file.packing,
+        "limit": backend.settings.max_unpacked_bytes,
+        "scratch": str(_top(backend)),
+    }
+    # Without the working directory among what is imported, but with all that is ours.
+    command = [sys.executable, "-P", "-m", pictures.__name__, json.dumps(order)]
+    ours = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OPENBLAS_NUM_THREADS": "1"}
+    try:
+        _top(backend).mkdir(parents=True, exist_ok=True)
+        with backend.store.open(file.sha256) as content:
+            done = subprocess.run(
+                command,
+                stdin=content,
+                capture_output=True,
+                env=os.environ | ours,
+                timeout=TIMEOUT_S,
+                check=False,
+            )
+    except subprocess.TimeoutExpired as late:
+        return _told(late.stdout or b""), -signal.SIGXCPU
+    except OSError:
+        return [], 1
+    return _told(done.stdout), done.returncode
+
+
+def _told(said: bytes) -> list[dict[str, Any]]:
+    lines = said.split(b"\n")[:-1]  # what follows the last end of a line was cut off
+    return [json.loads(line) for line in lines]
+
+
+def _shown(sought: Sought, content: bytes) -> bytes:
+    if content.startswith(_WEBP):
+        return content
+    raise NotFoundError(f"A picture of HDU {sought.hdu} not found: it {content.decode()}")
+
+
+def _keep(backend: Backend, name: str, content: bytes) -> None:
+    """Keep a picture under its name at once; what cannot be kept is drawn again."""
+    with contextlib.suppress(OSError):
+        folder = _folder(backend, name)
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix="new-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            os.replace(temporary, folder / name)
+        except OSError:
+            os.unlink(temporary)
+
+
+def sweep(backend: Backend) -> int:
+    """Remove pictures of bytes that are gone, of older recipes, and what dead processes left."""
+    swept = 0
+    for path in _top(backend).glob("??/*"):
+        left = path.name.startswith("new-")
+        with contextlib.suppress(OSError):
+            if left and time.time() - path.stat().st_mtime < LEFTOVER_S:
+                continue
+            if left or not path.name.endswith(RECIPE) or not _has_bytes(backend, path.name):
+                path.unlink()
+                swept += 1
+    return swept
+
+
+def _has_bytes(backend: Backend, name: str) -> bool:
+    return backend.store.exists(name.partition("-")[0])
+
+
+def _name(sha256: str, hdu: int, size: str) -> str:
+    return f"{sha256}-{hdu}-{size}-{RECIPE}"
+
+
+def _folder(backend: Backend, name: str) -> Path:
+    return _top(backend) / name[:2]
+
+
+def _top(backend: Backend) -> Path:
+    return backend.settings.home / "previews"
