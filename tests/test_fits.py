@@ -25,6 +25,43 @@ def parsed(*lines: str) -> cards.Values:
     return cards.parse("".join(line.ljust(80)[:80] for line in lines))
 
 
+def test_cards_are_listed_as_they_are_read() -> None:
+    lines = (
+        "SIMPLE  =                    T / conforms to FITS",
+        "EXPTIME =              1.50E+2 / [s] Exposure",
+        "OBJECT  = 'it''s / M31'         / a / name",
+        "LONGSTR = 'one &'",
+        "CONTINUE  'two &'",
+        "CONTINUE  'three' / of three",
+        "COMMENT first",
+        "COMMENT   second",
+        "HISTORY first",
+        "",
+        "HIERARCH ESO DET DIT = 2.0 / time",
+        "EMPTY   =",
+        "BROKEN",
+        "OBJECT  = 'again'",
+    )
+    text = "".join(line.ljust(80)[:80] for line in lines)
+    assert [(c.keyword, c.value, c.comment) for c in cards.listed(text)] == [
+        ("SIMPLE", "T", "conforms to FITS"),
+        ("EXPTIME", "1.50E+2", "[s] Exposure"),
+        ("OBJECT", "it's / M31", "a / name"),
+        ("LONGSTR", "one two three", "of three"),
+        ("COMMENT", "first\n  second", ""),
+        ("HISTORY", "first", ""),
+        ("ESO DET DIT", "2.0", "time"),
+        ("EMPTY", "", ""),
+        ("BROKEN", "", ""),
+        ("OBJECT", "again", ""),
+    ]
+
+
+@given(st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=400))
+def test_any_text_can_be_listed(text: str) -> None:
+    assert {c.keyword for c in cards.listed(text)} <= set(cards.parse(text)) | {"CONTINUE", ""}
+
+
 def frame_of(content: bytes, tmp_path: Path) -> Frame:
     incoming = FolderStore(tmp_path).receive()
     incoming.write(content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import re
 import shutil
 import subprocess
@@ -141,6 +142,49 @@ def test_every_answer_carries_a_strict_policy(http: Http) -> None:
         policy = http.get(address, headers=HTML).headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
+
+
+def header_of(*cards: tuple[str, object, str]) -> bytes:
+    """Return a frame whose header holds some cards more."""
+    from astropy.io import fits
+
+    hdu = fits.PrimaryHDU()
+    hdu.header.extend(cards)
+    buffer = io.BytesIO()
+    hdu.writeto(buffer)
+    return buffer.getvalue()
+
+
+def test_headers_are_searched(http: Http, user: Callable[[str], dict[str, str]]) -> None:
+    headers = user("ann")
+    uuid = http.post("/datasets/", json={"name": "d"}, headers=headers).json()["uuid"]
+    many = [(f"KEY{n}", f"value {n} {HOSTILE}", "what it is") for n in range(2000)]
+    cards = [*many, ("EXPTIME", 30.0, "[s] time"), *[("HISTORY", "step " * 12, "")] * 900]
+    content = header_of(*cards)
+    part = {"file": ("many.fits", content)}
+    address = f"/datasets/{uuid}/fitsfiles/"
+    address += f"{http.post(address, files=part, headers=headers).json()['pk']}/"
+
+    def page(**asked: str) -> str:
+        answer = http.get(address, params=asked, headers=headers | HTML)
+        assert answer.status_code == 200
+        assert len(answer.content) < 100_000
+        checked(answer.text)
+        return answer.text
+
+    everything = page()
+    assert "2,006 cards" in everything
+    assert "EXPTIME" not in everything.partition('id="cards"')[2]
+    assert "More cards of HDU 0" in everything
+    assert "The first " in page(hdu="0")
+    found = page(search="time EXP")
+    assert "1 of 2,006 cards" in found
+    assert "<td>30.0</td><td>[s] time</td>" in found
+    assert "Comment</th>" not in page(search="nothing like it")
+    assert "0 of 2,006 cards" in page(search="nothing like it")
+    assert "step step" in page(search="history")
+    assert HOSTILE not in page(search=HOSTILE)
+    assert "2,006 cards" in page(search="  ", hdu="٣")
 
 
 def test_looking_up_from_the_first_page(http: Http) -> None:

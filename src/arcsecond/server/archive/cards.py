@@ -9,10 +9,20 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 CARD = 80
 
 Value = str | bool | int | float | None
+
+
+@dataclass(slots=True)
+class Card:
+    """What a card says, as it is read: numbers as they are written, text without quotes."""
+
+    keyword: str
+    value: str
+    comment: str = ""
 
 
 class Values(dict[str, Value | list[str]]):
@@ -63,6 +73,41 @@ def parse(text: str) -> Values:
     return values
 
 
+def listed(text: str) -> list[Card]:
+    """Return the cards of a header in their order, for people to read.
+
+    Long strings are put together again, and so are runs of COMMENT and HISTORY;
+    blank cards are left out.
+    """
+    cards: list[Card] = []
+    for start in range(0, len(text), CARD):
+        card = text[start : start + CARD]
+        keyword, field = _split(card)
+        before = cards[-1] if cards else None
+        if before and keyword == "CONTINUE" and before.value.endswith("&"):
+            more = _read(card[8:])
+            before.value = before.value[:-1] + more[0]
+            before.comment = f"{before.comment} {more[1]}".strip()
+        elif keyword in _COMMENTARY:
+            line = card[8:].rstrip()
+            if before and before.keyword == keyword:
+                before.value += "\n" + line
+            elif keyword or line:
+                cards.append(Card(keyword, line))
+        else:
+            cards.append(Card(keyword, *_read(card[8:] if field is None else field)))
+    return cards
+
+
+def _read(field: str) -> tuple[str, str]:
+    """Return the text of a value and its comment."""
+    field = field.strip()
+    if quoted := _STRING.match(field):
+        return _unquoted(quoted), field[quoted.end() :].lstrip(" /")
+    value, _, comment = field.partition("/")
+    return value.strip(), comment.strip()
+
+
 def _joined(text: str) -> Iterator[tuple[str, Value]]:
     """Yield keywords and values, long strings put together again."""
     open_keyword, open_text = "", ""
@@ -88,17 +133,23 @@ def _joined(text: str) -> Iterator[tuple[str, Value]]:
 
 
 def _card(card: str) -> tuple[str, Value]:
+    keyword, field = _split(card)
+    if keyword in _COMMENTARY:
+        return keyword, field
+    return keyword, None if field is None else _value(field)
+
+
+def _split(card: str) -> tuple[str, str | None]:
+    """Return the keyword of a card, and what follows it; None where that is no value."""
     keyword = card[:8].rstrip().upper()
     if card[8:10] == "= ":
-        return keyword, _value(card[10:])
+        return keyword, card[10:]
     if keyword == "HIERARCH" and "=" in card:
         name, _, field = card[8:].partition("=")
-        return " ".join(name.split()).upper(), _value(field)
+        return " ".join(name.split()).upper(), field
     if card[8:9] == "=" and keyword not in _COMMENTARY:  # a blank is missing behind it
-        return keyword, _value(card[9:])
-    if keyword in _COMMENTARY:
-        return keyword, card[8:]
-    return keyword, None
+        return keyword, card[9:]
+    return keyword, card[8:] if keyword in _COMMENTARY else None
 
 
 def _value(field: str) -> Value:

@@ -23,6 +23,7 @@ from arcsecond.server.archive.previews import MOST, pictured
 from arcsecond.server.catalogues.starter import table
 from arcsecond.server.context import AnyRequest, backend_of, base_url, viewer_of
 from arcsecond.server.crud import Page
+from arcsecond.server.web.headers import shown
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -134,7 +135,7 @@ def _one(request: AnyRequest, resource: Resource, thing: Any) -> str:
         case "datasets":
             template, extra = "dataset.html", _dataset(request, item)
         case "fitsfiles":
-            template, extra = "file.html", _file(thing, item)
+            template, extra = "file.html", _file(request, thing, item)
     return _render(
         request, template, title=card.title, resource=resource, card=card, item=item, **extra
     )
@@ -151,7 +152,7 @@ def _dataset(request: AnyRequest, item: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _file(file: FitsFile, item: dict[str, Any]) -> dict[str, Any]:
+def _file(request: AnyRequest, file: FitsFile, item: dict[str, Any]) -> dict[str, Any]:
     pictures = [
         {
             "hdu": hdu,
@@ -160,15 +161,9 @@ def _file(file: FitsFile, item: dict[str, Any]) -> dict[str, Any]:
         }
         for hdu in pictured(file)[:MOST]
     ]
-    headers = [(hdu, _header_rows(hdu["header"] or {})) for hdu in item["hdus"]]
+    asked = request.query_params
+    headers = shown(file.hdus, str(asked.get("search", "")), str(asked.get("hdu", "")))
     return {"pictures": pictures, "headers": headers}
-
-
-def _header_rows(header: dict[str, Any]) -> list[tuple[str, str]]:
-    return [
-        (key or "COMMENT", "\n".join(value) if isinstance(value, list) else views.show(value))
-        for key, value in header.items()
-    ]
 
 
 def _shown_activity(activity: dict[str, Any]) -> dict[str, Any]:
