@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from litestar import Response, delete, get, post, route
 from litestar.params import FromPath
-from litestar.response import Stream
+from litestar.response import Redirect, Stream
 
 from arcsecond.errors import InvalidInputError
 from arcsecond.registry import BY_NAME
@@ -24,6 +24,7 @@ from arcsecond.server.context import (
     read_body,
     reading,
     to_struct,
+    wanted,
     writing,
 )
 from arcsecond.server.crud import filters_of, listed, record_routes
@@ -43,18 +44,21 @@ async def list_files(request: AnyRequest, dataset: FromPath[str]) -> Any:
 
 
 @post(_ALL, opt={"resource": "fitsfiles", "verb": "create"})
-async def create_file(request: AnyRequest, dataset: FromPath[str]) -> Response[FitsFile]:
+async def create_file(request: AnyRequest, dataset: FromPath[str]) -> Response[Any]:
     await reading(request, files.may_upload, dataset)
     async with received(request, backend_of(request)) as upload:
         return await keep(request, dataset, upload)
 
 
-async def keep(request: AnyRequest, dataset: str, upload: Upload) -> Response[FitsFile]:
+async def keep(request: AnyRequest, dataset: str, upload: Upload) -> Response[Any]:
     """Keep what was received as a file of a dataset."""
     if upload.incoming is None:
         raise InvalidInputError(fields={"file": ["No file was submitted."]})
     body = to_struct(upload.fields, FitsFileChange)
     file, new = await writing(request, files.add_file, dataset, upload.name, upload.incoming, body)
+    if wanted(request) == "html":  # a form on the page of the dataset
+        told = "uploaded" if new else "known"
+        return Redirect(f"/datasets/{file.dataset}/?{told}={file.pk}", status_code=303)
     return Response(present(request, file), status_code=201 if new else 200)
 
 

@@ -7,7 +7,8 @@ ask for as well. Pages work without JavaScript.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -17,7 +18,7 @@ from arcsecond import views
 from arcsecond.errors import ArcsecondError
 from arcsecond.registry import BY_NAME, Resource
 from arcsecond.schemas.archive import FitsFile
-from arcsecond.server.archive.files import list_files
+from arcsecond.server.archive.files import list_files, may_upload, read_file
 from arcsecond.server.archive.pictures import LONGEST, layout
 from arcsecond.server.archive.previews import MOST, pictured
 from arcsecond.server.catalogues.starter import table
@@ -68,7 +69,14 @@ def api(request: AnyRequest, content: Any) -> str:
 
 def error(request: AnyRequest, problem: ArcsecondError) -> str:
     """Return the page that tells an error."""
-    return _render(request, "error.html", title=str(problem.status), problem=problem)
+    inside = re.match(r"/datasets/[0-9a-fA-F-]{32,36}/(?=.)", request.scope["path"])
+    return _render(
+        request,
+        "error.html",
+        title=str(problem.status),
+        problem=problem,
+        dataset=inside[0] if inside else None,
+    )
 
 
 def home(request: AnyRequest) -> str:
@@ -146,10 +154,34 @@ def _dataset(request: AnyRequest, item: dict[str, Any]) -> dict[str, Any]:
     found = list_files(backend, viewer, item["uuid"], {}).rows(None, FILES_SHOWN + 1)
     files = msgspec.to_builtins([file for _, file in found[:FILES_SHOWN]])
     return {
+        "may_upload": _may(may_upload, backend, viewer, item["uuid"]),
+        "said": _uploaded(request, item["uuid"]),
         "files": views.table("fitsfiles", files),
         "addresses": [address("fitsfiles", file) for file in files],
         "more": len(found) > FILES_SHOWN,
     }
+
+
+def _may(act: Callable[..., object], *args: Any) -> bool:
+    """Tell whether something would be allowed."""
+    try:
+        act(*args)
+    except ArcsecondError:
+        return False
+    return True
+
+
+def _uploaded(request: AnyRequest, dataset: str) -> str:
+    """Return what to say to somebody whose upload led back to the page."""
+    for name, done in (("uploaded", "was uploaded"), ("known", "was here already")):
+        if key := request.query_params.get(name):
+            try:
+                file = read_file(backend_of(request), viewer_of(request), dataset, key)
+            except ArcsecondError:
+                return ""
+            problem = " It has problems, which its page tells." if file.problems else ""
+            return f"{file.name} {done}.{problem}"
+    return ""
 
 
 def _file(request: AnyRequest, file: FitsFile, item: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,234 @@
+"""Pages in a real browser: what scripts do, keys, weight, light, and what axe finds."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.conftest import ASTROPY_FRAMES, PASSWORD, Server, fits_bytes
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="there is no Chromium (Debian package chromium)"
+)
+
+
+@dataclass(frozen=True)
+class Site:
+    """A served site with a thing of every kind, and a browser that is signed in."""
+
+    url: str
+    browser: Browser
+    cookies: list[Any]
+    dataset: str
+    pages: dict[str, str]
+
+    @contextlib.contextmanager
+    def page(
+        self, *, mode: str = "", width: int = 1200, scripts: bool = True, allowed: str = "\0"
+    ) -> Iterator[Page]:
+        """Open a page; what its console complains about fails the test, unless it was allowed."""
+        context = self.browser.new_context(
+            viewport={"width": width, "height": 800},
+            java_script_enabled=scripts,
+            reduced_motion="reduce",
+        )
+        context.add_cookies(self.cookies)
+        if mode:
+            context.add_cookies([{"name": "arcsecond_mode", "value": mode, "url": self.url}])
+        problems: list[str] = []
+        page = context.new_page()
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on(
+            "console",
+            lambda said: problems.append(said.text) if said.type in ("error", "warning") else None,
+        )
+        yield page
+        context.close()
+        assert [problem for problem in problems if allowed not in problem] == []
+
+
+def call(url: str, path: str, body: dict[str, Any] | None = None, key: str = "") -> Any:
+    headers = {"Content-Type": "application/json"}
+    if key:
+        headers["X-Arcsecond-API-Authorization"] = f"Key {key}"
+    data = None if body is None else json.dumps(body).encode()
+    with urlopen(Request(url + path, data, headers), timeout=60) as answer:
+        return json.load(answer)
+
+
+def send(url: str, dataset: str, name: str, content: bytes, key: str) -> int:
+    """Upload a file; returns its pk."""
+    start = f'--x\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+    request = Request(
+        f"{url}/datasets/{dataset}/fitsfiles/",
+        start.encode() + content + b"\r\n--x--\r\n",
+        {
+            "Content-Type": "multipart/form-data; boundary=x",
+            "X-Arcsecond-API-Authorization": f"Key {key}",
+        },
+    )
+    with urlopen(request, timeout=60) as answer:
+        pk: int = json.load(answer)["pk"]
+    return pk
+
+
+@pytest.fixture(scope="module")
+def site(shared_servers: Callable[[str], Server]) -> Iterator[Site]:
+    url = shared_servers("sqlite").url
+    body = {"username": "ann", "email": "ann@localhost"}
+    made = call(
+        url, "/auth/registration/", body | {"password1": PASSWORD, "password2": PASSWORD}
+    )  # fmt: skip
+    key = call_for_key(url, made)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(f"{url}/login")
+        page.fill("#username", "ann")
+        page.fill("#password", PASSWORD)
+        page.click("main button")
+        page.wait_for_url(f"{url}/")
+        pages, dataset = furnished(url, key)
+        yield Site(url, browser, context.cookies(), dataset, pages)
+        browser.close()
+
+
+def call_for_key(url: str, made: dict[str, Any]) -> str:
+    headers = {"Authorization": f"Token {made['key']}"}
+    with urlopen(Request(f"{url}/profiles/ann/apikey/", headers=headers), timeout=60) as answer:
+        key: str = json.load(answer)["api_key"]
+    return key
+
+
+def furnished(url: str, key: str) -> tuple[dict[str, str], str]:
+    """Make things of every kind; returns the pages by name, and the dataset."""
+
+    def make(path: str, **body: Any) -> Any:
+        return call(url, path, body, key)
+
+    dataset = make("/datasets/", name="First light", description="What came\nin tonight.")["uuid"]
+    noise = np.random.default_rng(3).normal(100, 9, (700, 900)).astype("f4")
+    frames = {
+        "stis.fits": (ASTROPY_FRAMES / "o4sp040b0_raw.fits").read_bytes(),
+        "noise.fits": image(noise, 12),
+        "cut.fits": fits_bytes(OBJECT="M 31")[:2880],
+    }
+    pks = {name: send(url, dataset, name, content, key) for name, content in frames.items()}
+    run = make("/observingruns/", name="Winter run")["uuid"]
+    log = make("/nightlogs/", date="2026-11-22", observing_run=run, journal="Clear.\nCold.")
+    activity = make("/activities/", title="Eclipse", content="It began.", target="HD 5980")
+    first = {name: call(url, f"/{name}/") for name in ("observingsites", "telescopes")}
+    files = f"/datasets/{dataset}/fitsfiles/"
+    return {
+        "home": "/", "live": "/live", "login": "/login", "objects": "/objects/",
+        "object": "/objects/HD%205980/", "exoplanets": "/exoplanets/",
+        "exoplanet": "/exoplanets/51%20Peg%20b/", "charts": "/findingcharts/M%2031/",
+        "standards": "/standardstars/", "sites": "/observingsites/",
+        "site": f"/observingsites/{first['observingsites'][0]['uuid']}/",
+        "telescope": f"/telescopes/{first['telescopes'][0]['uuid']}/",
+        "satellites": "/satellites/", "people": "/profiles/", "me": "/me/",
+        "runs": "/observingruns/", "run": f"/observingruns/{run}/",
+        "logs": "/nightlogs/", "log": f"/nightlogs/{log['uuid']}/",
+        "datasets": "/datasets/", "dataset": f"/datasets/{dataset}/", "files": files,
+        "stis": f"{files}{pks['stis.fits']}/", "noise": f"{files}{pks['noise.fits']}/",
+        "cut": f"{files}{pks['cut.fits']}/", "activities": "/activities/",
+        "activity": f"/activities/{activity['pk']}/", "error": "/nothing/here",
+        "api": f"{files}{pks['stis.fits']}/?format=api",
+    }, dataset  # fmt: skip
+
+
+def image(values: Any, copies: int = 0) -> bytes:
+    import io
+
+    from astropy.io import fits
+
+    hdus = [fits.PrimaryHDU(values), *[fits.ImageHDU(values)] * copies]
+    buffer = io.BytesIO()
+    fits.HDUList(hdus).writeto(buffer)
+    return buffer.getvalue()
+
+
+def test_headers_are_searched_while_typing(site: Site) -> None:
+    with site.page() as page:
+        page.goto(site.url + site.pages["stis"])
+        page.evaluate("window.notReloaded = true")
+        page.locator("#search").press_sequentially("texptime", delay=5)
+        expect(page.locator("#cards tbody tr")).to_have_count(1)
+        assert "TEXPTIME" in page.locator("#cards tbody").inner_text()
+        assert page.locator("#count").inner_text().startswith("1 of ")
+        assert page.url.endswith("?search=texptime")
+        assert page.evaluate("document.activeElement.id") == "search"
+        page.fill("#search", "")
+        expect(page.locator("#cards tbody tr").nth(100)).to_be_visible()
+        assert page.evaluate("window.notReloaded")
+    with site.page(scripts=False) as page:
+        page.goto(site.url + site.pages["stis"])
+        page.fill("#search", "texptime")
+        page.press("#search", "Enter")
+        page.wait_for_url("**search=texptime*")
+        assert page.locator("#cards tbody tr").count() == 1
+
+
+def test_files_are_dropped_and_chosen(site: Site, tmp_path: Path) -> None:
+    good = tmp_path / "good.fits"
+    good.write_bytes(fits_bytes(OBJECT="dropped"))
+    bad = tmp_path / "bad.txt"
+    bad.write_text("no frame")
+    with site.page() as page:
+        page.goto(site.url + site.pages["dataset"])
+        before = page.locator("#files tbody tr").count()
+        page.set_input_files("#choose", [good, good])
+        page.wait_for_selector("#uploads li:nth-child(2).done")
+        texts = page.locator("#uploads li").all_inner_texts()
+        assert ["uploaded" in texts[0], "here already" in texts[1]] == [True, True]
+        expect(page.locator("#files tbody tr")).to_have_count(before + 1)
+        page.evaluate(
+            """(bytes) => {
+              const held = new DataTransfer();
+              held.items.add(new File([new Uint8Array(bytes)], "thrown.fits"));
+              const told = (name) => document.querySelector("h1").dispatchEvent(
+                new DragEvent(name, { dataTransfer: held, bubbles: true, cancelable: true }));
+              told("dragover");
+              window.seen = document.getElementById("upload").className;
+              told("drop");
+            }""",
+            list(fits_bytes(OBJECT="thrown")),
+        )
+        assert "over" in page.evaluate("window.seen")
+        page.wait_for_selector("#uploads li:nth-child(3).done")
+        page.wait_for_selector("#files >> text=thrown.fits")
+        assert "over" not in (page.locator("#upload").get_attribute("class") or "")
+        assert page.locator("#uploaded").inner_text() == "1 of 1 uploaded."
+    with site.page(scripts=False) as page:
+        page.goto(site.url + site.pages["dataset"])
+        page.set_input_files("#choose", good)
+        page.click("#upload button")
+        page.wait_for_url("**/?known=*")
+        assert "good.fits was here already" in page.locator(".said").inner_text()
+    with site.page(allowed="status of 400") as page:
+        page.goto(site.url + site.pages["dataset"])
+        page.set_input_files("#choose", bad)
+        page.wait_for_selector("#uploads li.bad")
+        assert "no FITS signature" in page.locator("#uploads li").inner_text()
+
+
+def test_a_picture_that_cannot_be_drawn_says_why(site: Site) -> None:
+    with site.page(allowed="status of 404") as page:
+        page.goto(site.url + site.pages["cut"])
+        page.wait_for_selector("figcaption >> text=ends before")
