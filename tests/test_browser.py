@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -154,8 +155,6 @@ def furnished(url: str, key: str) -> tuple[dict[str, str], str]:
 
 
 def image(values: Any, copies: int = 0) -> bytes:
-    import io
-
     from astropy.io import fits
 
     hdus = [fits.PrimaryHDU(values), *[fits.ImageHDU(values)] * copies]
@@ -232,3 +231,50 @@ def test_a_picture_that_cannot_be_drawn_says_why(site: Site) -> None:
     with site.page(allowed="status of 404") as page:
         page.goto(site.url + site.pages["cut"])
         page.wait_for_selector("figcaption >> text=ends before")
+
+
+def lit(picture: bytes) -> tuple[int, int]:
+    """Return the most red of a screenshot, and the most green or blue."""
+    from PIL import Image
+
+    pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
+    return int(pixels[..., 0].max()), int(pixels[..., 1:].max())
+
+
+def test_red_is_red_alone(site: Site, tmp_path: Path) -> None:
+    with site.page(mode="red", allowed="status of 404") as page:
+        for name in ("home", "object", "dataset", "noise", "live", "login", "error"):
+            page.goto(site.url + site.pages[name])
+            page.locator("main :is(a, input, button)").last.focus()
+            red, others = lit(page.screenshot())
+            assert red > 200, name
+            assert others <= 4, name
+        # A picture is not only dark: it is seen, in red.
+        page.goto(site.url + site.pages["noise"])
+        red, others = lit(page.locator(".preview.large .frame").screenshot())
+        assert red > 120
+        assert others <= 4
+        # The browser's own controls, what is selected, and what is being typed.
+        page.evaluate(
+            """() => document.querySelector("main").innerHTML =
+              "<input type=checkbox checked><input type=range><progress value=.5></progress>" +
+              "<input type=color value='#00ff00'><meter value=.9></meter><input type=date>" +
+              "<input type=search value=selected autofocus><img src=/static/icon.svg width=300>" """
+        )
+        page.locator("[type=search]").select_text()
+        red, others = lit(page.screenshot())
+        assert red > 200
+        assert others <= 4
+
+
+@pytest.mark.parametrize("chosen", ["light", "dark", "auto"])
+def test_auto_follows_the_system(site: Site, chosen: str) -> None:
+    with site.page() as page:
+        page.goto(site.url)
+        page.click(f".modes [value={chosen}]")
+        expect(page.locator(f".modes [value={chosen}]")).to_have_attribute("aria-pressed", "true")
+        colours = {}
+        for system in ("light", "dark"):
+            page.emulate_media(color_scheme=system)
+            colours[system] = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (colours["light"] == colours["dark"]) == (chosen != "auto")

@@ -217,6 +217,32 @@ def test_headers_are_searched(http: Http, user: Callable[[str], dict[str, str]])
     assert "2,006 cards" in page(search="  ", hdu="٣")
 
 
+def test_the_appearance_is_kept_in_a_cookie(http: Http) -> None:
+    own = {"Origin": str(http.base_url), "Sec-Fetch-Site": "same-origin"} | HTML
+    assert 'data-mode="auto"' in http.get("/", headers=HTML).text
+    body = {"mode": "red", "next": "/objects/?limit=3"}
+    for foreign in (HTML, HTML | {"Origin": "https://evil.example"}):
+        assert http.post("/appearance", data=body, headers=foreign).status_code == 403
+    done = http.post("/appearance", data=body, headers=own, follow_redirects=False)
+    assert done.status_code == 303
+    assert done.headers["location"] == "/objects/?limit=3"
+    assert "HttpOnly" in done.headers["set-cookie"]
+    for address in ("/", "/nothing", "/objects/M31/?format=api"):
+        page = http.get(address, headers=HTML)
+        assert 'data-mode="red"' in page.text
+        assert 'name="red" aria-pressed="true"' in page.text.replace('name="mode" value', "name")
+        assert "Cookie" in page.headers["vary"]
+    assert 'name="next" value="/objects/M31/?format=api"' in page.text
+    away = http.post(
+        "/appearance", data={"mode": "light", "next": "//evil.example"}, headers=own,
+        follow_redirects=False,
+    )  # fmt: skip
+    assert away.headers["location"] == "/"
+    assert http.post("/appearance", data={"mode": "<b>"}, headers=own).status_code == 400
+    http.cookies.set("arcsecond_mode", '"><b>')
+    assert 'data-mode="auto"' in http.get("/", headers=HTML).text
+
+
 def test_looking_up_from_the_first_page(http: Http) -> None:
     found = http.get("/objects/", params={"name": "HD 5980"}, headers=HTML, follow_redirects=False)
     assert found.status_code == 303

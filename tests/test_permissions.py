@@ -17,7 +17,7 @@ from tests.conftest import Http, fits_bytes
 Headers = dict[str, str]
 
 OPEN = {
-    "/catalogues/{key}/rows", "/organisations",
+    "/catalogues/{key}/rows", "/organisations", "/appearance",
     "/", "/health", "/schema", "/live", "/login", "/objects", "/objects/{key}", "/exoplanets",
     "/exoplanets/{key}", "/findingcharts/{key}", "/findingcharts/{key}/chart.svg",
     "/standardstars", "/catalogues", "/catalogues/{key}", "/telegrams/ATel",

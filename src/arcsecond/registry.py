@@ -312,7 +312,15 @@ BY_ALIAS: dict[str, Resource] = {
     name: r for r in RESOURCES for name in (r.name, *r.aliases) if not name.startswith("telegrams")
 }
 
-INFRASTRUCTURE: tuple[str, ...] = ("auth", "health", "live", "login", "schema", "static")
+INFRASTRUCTURE: tuple[str, ...] = (
+    "appearance",
+    "auth",
+    "health",
+    "live",
+    "login",
+    "schema",
+    "static",
+)
 """First path segments beside the resources."""
 
 KEPT: tuple[str, ...] = (

@@ -112,7 +112,7 @@ def _unexpected(what: str, error: Exception) -> ArcsecondError:
 
 
 def _ours(request: AnyRequest, error: Exception) -> tuple[ArcsecondError, dict[str, str]]:
-    headers = {"Vary": "Accept"}
+    headers = {"Vary": "Accept, Cookie"}
     path = request.scope["path"]
     if isinstance(error, ArcsecondError):
         found = error

@@ -44,6 +44,9 @@ LARGEST_TILE = 16_000_000
 READ_AT_MOST = 64 << 20
 """Bytes that are read of an image; of a larger one, some rows of each block."""
 
+SOFTENING = 0.5
+"""Of the asinh stretch; the sky stays dark, as eyes that are used to the night want it."""
+
 MEMORY = 512 << 20
 CPU_S = 60
 _PIECE = 1 << 19
@@ -277,7 +280,7 @@ def stretched(values: Plane) -> NDArray[np.uint8]:
     if not low < high:
         return np.where(good, 128, 0).astype(np.uint8)
     scaled = np.clip((values / 2 - low / 2) / (high / 2 - low / 2), 0, 1)  # halves: no overflow
-    grey = AsinhStretch()(np.where(good, scaled, 0.0))
+    grey = AsinhStretch(SOFTENING)(np.where(good, scaled, 0.0))
     return np.asarray(np.rint(grey * 255), dtype=np.uint8)
 
 

@@ -29,7 +29,12 @@ from arcsecond.server.web.headers import shown
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-FILES_SHOWN = 200
+FILES_SHOWN = 100
+MODES = ("auto", "light", "dark", "red")
+MODE_COOKIE = "arcsecond_mode"
+_ROWS_SHOWN = 200
+_JSON_SHOWN = 60_000
+"""Characters; a page that shows more would be heavier than its reader wants."""
 
 _LINKED = {
     "observing_site": "observingsites",
@@ -64,7 +69,13 @@ def page(request: AnyRequest, opt: Mapping[str, Any], content: Any) -> str:
 def api(request: AnyRequest, content: Any) -> str:
     """Return the readable page of an answer's JSON."""
     pretty = msgspec.json.format(msgspec.json.encode(content), indent=2).decode()
-    return _render(request, "api.html", title=request.scope["path"], json=pretty)
+    return _render(
+        request,
+        "api.html",
+        title=request.scope["path"],
+        json=pretty[:_JSON_SHOWN],
+        left=max(0, len(pretty) - _JSON_SHOWN),
+    )
 
 
 def error(request: AnyRequest, problem: ArcsecondError) -> str:
@@ -127,15 +138,26 @@ def _list(request: AnyRequest, resource: Resource, content: Page[Any]) -> str:
         "list.html",
         title=resource.title,
         resource=resource,
-        table=views.table(resource.name, items),
+        table=_listed(resource.name, items),
         addresses=[address(resource.name, item) for item in items],
         next=_local(content.next) if content.next else None,
     )
 
 
+def _listed(resource: str, items: list[Any]) -> views.Table:
+    """Return a list without UUIDs: on a page the names lead to the things."""
+    table = views.table(resource, items)
+    shown = [n for n, heading in enumerate(table.headings) if heading != "UUID"]
+    rows = [[row[n] for n in shown] for row in table.rows]
+    return views.Table(table.title, [table.headings[n] for n in shown], rows)
+
+
 def _one(request: AnyRequest, resource: Resource, thing: Any) -> str:
     item = msgspec.to_builtins(thing)
     card = views.card(resource.name, item)
+    for rows in (each.rows for each in card.tables):
+        if left := len(rows[_ROWS_SHOWN:]):
+            rows[_ROWS_SHOWN:] = [[f"{left} more", *[""] * (len(rows[0]) - 1)]]
     template, extra = "one.html", {}
     match resource.name:
         case "objects":
@@ -143,7 +165,7 @@ def _one(request: AnyRequest, resource: Resource, thing: Any) -> str:
         case "datasets":
             template, extra = "dataset.html", _dataset(request, item)
         case "fitsfiles":
-            template, extra = "file.html", _file(request, thing, item)
+            template, extra = "file.html", _file(request, thing, item, card)
     return _render(
         request, template, title=card.title, resource=resource, card=card, item=item, **extra
     )
@@ -156,7 +178,7 @@ def _dataset(request: AnyRequest, item: dict[str, Any]) -> dict[str, Any]:
     return {
         "may_upload": _may(may_upload, backend, viewer, item["uuid"]),
         "said": _uploaded(request, item["uuid"]),
-        "files": views.table("fitsfiles", files),
+        "files": _listed("fitsfiles", files),
         "addresses": [address("fitsfiles", file) for file in files],
         "more": len(found) > FILES_SHOWN,
     }
@@ -184,7 +206,9 @@ def _uploaded(request: AnyRequest, dataset: str) -> str:
     return ""
 
 
-def _file(request: AnyRequest, file: FitsFile, item: dict[str, Any]) -> dict[str, Any]:
+def _file(
+    request: AnyRequest, file: FitsFile, item: dict[str, Any], card: views.Card
+) -> dict[str, Any]:
     pictures = [
         {
             "hdu": hdu,
@@ -193,6 +217,8 @@ def _file(request: AnyRequest, file: FitsFile, item: dict[str, Any]) -> dict[str
         }
         for hdu in pictured(file)[:MOST]
     ]
+    if file.packing is None:  # what was sent is what is inside
+        card.facts[:] = [fact for fact in card.facts if not fact.name.startswith("content_")]
     asked = request.query_params
     headers = shown(file.hdus, str(asked.get("search", "")), str(asked.get("hdu", "")))
     return {"pictures": pictures, "headers": headers}
@@ -206,7 +232,7 @@ def _links(fact: views.Fact) -> list[tuple[str, str | None]]:
     """Return the texts of a fact, each with the address it leads to, if any."""
     value = fact.value
     if isinstance(value, str) and value.startswith(("http://", "https://")):
-        return [(value, value)]
+        return [("the file as it was sent" if fact.name == "download_url" else value, value)]
     resource = _LINKED.get(fact.name)
     values = value if isinstance(value, list) else [value]
     if resource is None or not all(isinstance(v, str) for v in values):
@@ -232,13 +258,19 @@ def _local(url: str) -> str:
 
 
 def _render(request: AnyRequest, template: str, **values: Any) -> str:
+    path = request.scope["raw_path"].decode("ascii", "replace")
+    query = request.scope["query_string"].decode("ascii", "replace")
+    mode = request.cookies.get(MODE_COOKIE, "")
     return (
         _environment()
         .get_template(template)
         .render(
             # Nobody decided who asks where no route was reached.
             viewer=request.scope.get("viewer"),
-            path=request.scope["raw_path"].decode("ascii", "replace"),
+            path=path,
+            here=f"{path}?{query}" if query else path,
+            mode=mode if mode in MODES else MODES[0],
+            modes=MODES,
             **values,
         )
     )

@@ -1,4 +1,4 @@
-"""The addresses beside the resources: /, /live, /login, /schema and /health."""
+"""The addresses beside the resources: /, /live, /login, /appearance, /schema, /health."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from litestar import Response, get, post
 from litestar.response import Redirect, Stream
 
-from arcsecond.errors import ArcsecondError
+from arcsecond.errors import ArcsecondError, InvalidInputError
 from arcsecond.registry import RESOURCES
 from arcsecond.schemas.people import Credentials
 from arcsecond.server.activities.routes import LATEST
@@ -33,6 +33,8 @@ from arcsecond.server.people.access import COOKIE, refuse_foreign_pages
 from arcsecond.server.web import pages
 from arcsecond.server.web.schema import document
 from arcsecond.version import __version__
+
+_YEAR_S = 365 * 86_400
 
 
 @get("/")
@@ -112,15 +114,25 @@ async def login(request: AnyRequest) -> Any:
 
 def _signed_in(request: AnyRequest, session: str, next_path: str) -> Redirect:
     answer = Redirect(next_path, status_code=303)
+    _set_cookie(request, answer, COOKIE, session, int(keys.LIFETIMES["session"].total_seconds()))
+    return answer
+
+
+def _set_cookie(request: AnyRequest, answer: Redirect, name: str, value: str, age_s: int) -> None:
     public_url = backend_of(request).settings.public_url
-    answer.set_cookie(
-        COOKIE,
-        session,
-        httponly=True,
-        secure=public_url.startswith("https:"),
-        samesite="lax",
-        max_age=int(keys.LIFETIMES["session"].total_seconds()),
-    )
+    secure = public_url.startswith("https:")
+    answer.set_cookie(name, value, httponly=True, secure=secure, samesite="lax", max_age=age_s)
+
+
+@post("/appearance", status_code=303, opt={"anonymous": True})
+async def appearance(request: AnyRequest) -> Redirect:
+    refuse_foreign_pages(request)
+    fields = await read_fields(request)
+    mode = str(fields.get("mode", ""))
+    if mode not in pages.MODES:
+        raise InvalidInputError(fields={"mode": [f"{mode[:20]!r} is none of {pages.MODES}."]})
+    answer = Redirect(local_path(str(fields.get("next", "/"))), status_code=303)
+    _set_cookie(request, answer, pages.MODE_COOKIE, mode, _YEAR_S)
     return answer
 
 
@@ -134,4 +146,4 @@ def _page(html: str) -> Response[str]:
     return Response(html, media_type="text/html", headers={"Vary": "Accept, Cookie"})
 
 
-routes = [home, health, schema, live, login_page, login]
+routes = [home, health, schema, live, login_page, login, appearance]

@@ -37,7 +37,7 @@ for (const image of document.querySelectorAll(".preview img")) {
     if (answer.ok) return;
     const said = await answer.json();
     image.closest("figure").querySelector("figcaption").textContent = said.detail;
-    image.remove();
+    image.parentElement.remove();
   };
   image.addEventListener("error", explain);
   if (image.complete && !image.naturalWidth && image.loading !== "lazy") explain();
