@@ -6,7 +6,7 @@ PORT ?= 8000
 # Tests write and flush a lot: in memory where there is such a folder.
 TEMPROOT := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 
-.PHONY: demo test test-faults test-clients fix serve bench check clean
+.PHONY: demo test test-faults test-clients fix serve bench screenshots check clean
 
 demo: $(VENV)/ready  ## The main job with real frames, on 127.0.0.1:8000; ONCE=1 ends by itself.
 	@$(BIN)/python demo/demo.py --port $(PORT) $(if $(ONCE),--once)
@@ -40,8 +40,11 @@ serve: $(VENV)/ready  ## Serve your own data directory.
 bench: $(VENV)/ready  ## Speed, each figure beside its baseline.
 	$(BIN)/python -m bench.bench $(ARGS)
 
+screenshots: $(VENV)/dev  ## Every page in light, dark and red, at two widths, into .screenshots.
+	$(BIN)/python demo/screenshots.py $(ARGS)
+
 clean:  ## Remove what was built.
-	rm -rf $(VENV) .demo .bench .clients
+	rm -rf $(VENV) .demo .bench .clients .screenshots
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed.")'
