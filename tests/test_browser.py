@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+import axe_playwright_python
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Response, expect, sync_playwright
 
 from tests.conftest import ASTROPY_FRAMES, PASSWORD, Server, fits_bytes
 
@@ -278,3 +279,118 @@ def test_auto_follows_the_system(site: Site, chosen: str) -> None:
             page.emulate_media(color_scheme=system)
             colours[system] = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (colours["light"] == colours["dark"]) == (chosen != "auto")
+
+
+WIDTHS = (1200, 390)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("mode", ["light", "dark", "red"])
+def test_axe_finds_nothing_serious(site: Site, mode: str, width: int) -> None:
+    # Its source by the browser's own door: the policy would refuse a script element.
+    source = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
+    found: list[str] = []
+    with site.page(mode=mode, width=width, allowed="status of 404") as page:
+        page.add_init_script(source)
+        for name, path in site.pages.items():
+            page.goto(site.url + path)
+            answer = page.evaluate("axe.run({ resultTypes: ['violations'] })")
+            found += [
+                f"{name}: {violation['id']} {node['html'][:200]} {node['failureSummary'][:300]}"
+                for violation in answer["violations"]
+                if violation["impact"] in ("serious", "critical")
+                for node in violation["nodes"][:3]
+            ]
+    assert found == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_page_is_wider_than_its_window(site: Site, width: int) -> None:
+    with site.page(width=width, allowed="status of 404") as page:
+        for name, path in site.pages.items():
+            page.goto(site.url + path)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+
+
+def test_every_page_is_light(site: Site) -> None:
+    """Below 100 kB with all that it loads, uncompressed, pictures that wait included."""
+    weights: dict[str, int] = {}
+    with site.page(allowed="status of 404") as page:
+        loaded: list[int] = []
+        page.on("response", lambda answer: loaded.append(weight_of(answer)))
+        for name, path in site.pages.items():
+            loaded.clear()
+            page.goto(site.url + path)
+            for picture in page.locator("img[loading=lazy]").all():
+                picture.scroll_into_view_if_needed()
+                expect(picture).to_have_js_property("complete", value=True)
+            weights[name] = sum(loaded)
+    assert {name: weight for name, weight in weights.items() if weight >= 100_000} == {}
+
+
+def weight_of(answer: Response) -> int:
+    """Return the bytes of an answer; the feed's never ends."""
+    if answer.request.resource_type == "eventsource":
+        return 0
+    return len(answer.body()) if answer.ok else 0
+
+
+def test_nothing_is_inline(site: Site) -> None:
+    with site.page(allowed="status of 404") as page:
+        for name, path in site.pages.items():
+            answer = page.goto(site.url + path)
+            assert answer is not None
+            policy = answer.headers["content-security-policy"]
+            assert "default-src 'none'" in policy
+            assert "unsafe" not in policy
+            inline = (
+                "script:not([src]), style, [style], [onclick], [onload], a[href^='javascript:']"
+            )
+            assert page.locator(inline).count() == 0, name
+
+
+def test_keys_reach_everything(site: Site) -> None:
+    """The skip link first, then every control in its order, each with a ring around it."""
+    with site.page(allowed="status of 404") as page:
+        for name in ("home", "dataset", "noise", "exoplanets", "api"):
+            page.goto(site.url + site.pages[name])
+            controls = page.evaluate(
+                """[...document.querySelectorAll(
+                  "a[href], button, input:not([type=hidden]), summary, [tabindex='0']")]
+                .filter((e) => e.checkVisibility()).length"""
+            )
+            seen: list[int] = []
+            for step in range(controls):
+                page.keyboard.press("Tab")
+                at, ring = page.evaluate(
+                    """() => {
+                      window.all ??= [...document.querySelectorAll("*")];
+                      const here = document.activeElement;
+                      const style = getComputedStyle(here);
+                      return [window.all.indexOf(here),
+                        style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2];
+                    }"""
+                )
+                if step == 0:
+                    assert page.evaluate("document.activeElement.className") == "skip", name
+                assert ring, (name, step)
+                seen.append(at)
+            assert len(set(seen)) == controls, name
+            assert seen == sorted(seen), name
+        page.goto(site.url + site.pages["home"])
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.id") == "content"
+
+
+def test_files_are_chosen_by_keys(site: Site, tmp_path: Path) -> None:
+    frame = tmp_path / "keys.fits"
+    frame.write_bytes(fits_bytes(OBJECT="keys"))
+    with site.page() as page:
+        page.goto(site.url + site.pages["dataset"])
+        page.focus("#choose")
+        with page.expect_file_chooser() as chooser:
+            page.keyboard.press("Enter")
+        assert chooser.value.is_multiple()
+        chooser.value.set_files(frame)
+        page.wait_for_selector("#uploads li.done")

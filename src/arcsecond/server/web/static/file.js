@@ -34,8 +34,8 @@ form.addEventListener("submit", (event) => {
 for (const image of document.querySelectorAll(".preview img")) {
   const explain = async () => {
     const answer = await fetch(image.src, { headers: { Accept: "application/json" } });
-    if (answer.ok) return;
-    const said = await answer.json();
+    const said = answer.ok || (await answer.json());
+    if (answer.ok || !image.isConnected) return;
     image.closest("figure").querySelector("figcaption").textContent = said.detail;
     image.parentElement.remove();
   };
