@@ -38,8 +38,8 @@ HEAVIEST = {"large": 24_000, "small": 2_000}
 WIDEST = 2_000_000
 """Pixels in a row; what is wider is no image that a picture could show."""
 
-LARGEST_TILE = 16_000_000
-"""Pixels in a compressed tile, which is unpacked as a whole."""
+LARGEST_TILE = 6_000_000
+"""Pixels in a row of compressed tiles, which are unpacked as a whole."""
 
 READ_AT_MOST = 64 << 20
 """Bytes that are read of an image; of a larger one, some rows of each block."""
@@ -197,7 +197,7 @@ def _physical(hdu: fits.RawHdu, stored: NDArray[Any]) -> Plane:
 
 
 def _tiled(file: BinaryIO, hdu: fits.RawHdu, stack: contextlib.ExitStack) -> Image:
-    """Return a tile-compressed image; a row of tiles is unpacked at a time."""
+    """Return a tile-compressed image; whole rows of tiles are unpacked."""
     import numpy as np
     from astropy.io import fits as astropy_fits
 
@@ -211,20 +211,16 @@ def _tiled(file: BinaryIO, hdu: fits.RawHdu, stack: contextlib.ExitStack) -> Ima
     opened = astropy_fits.open(path, "denywrite", memmap=True, do_not_scale_image_data=True)
     section = stack.enter_context(opened)[hdu.index].section
     above = (0,) * (len(section.shape) - 2)
-    band: dict[int, NDArray[Any]] = {}
+    band: dict[tuple[int, int], NDArray[Any]] = {}
 
     def rows(first: int, count: int) -> Plane:
-        pieces = []
-        while count:
-            at, skipped = divmod(first, tile[1])
-            if at not in band:
-                band.clear()
-                some = slice(at * tile[1], min((at + 1) * tile[1], height))
-                band[at] = np.asarray(section[(*above, some, slice(0, width))])
-            piece = _physical(hdu, band[at][skipped : skipped + count])
-            pieces.append(piece)
-            first, count = first + len(piece), count - len(piece)
-        return np.concatenate(pieces)
+        start = first // tile[1] * tile[1]
+        end = min(-(-(first + count) // tile[1]) * tile[1], height)
+        if (start, end) not in band:  # the next rows are often of the same tiles
+            band.clear()
+            some = (*above, slice(start, end), slice(0, width))
+            band[start, end] = np.asarray(section[some])
+        return _physical(hdu, band[start, end][first - start : first - start + count])
 
     return Image(width, height, rows, width * abs(_whole(hdu, "ZBITPIX", 32)) // 8)
 
