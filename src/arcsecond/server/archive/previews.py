@@ -196,7 +196,7 @@ def sweep(backend: Backend) -> int:
 
 
 def _has_bytes(backend: Backend, name: str) -> bool:
-    return backend.store.exists(name.partition("-")[0])
+    return backend.store.size(name.partition("-")[0]) is not None
 
 
 def _name(sha256: str, hdu: int, size: str) -> str:
