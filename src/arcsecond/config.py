@@ -25,6 +25,13 @@ SECTION = "main"
 EMBEDDED = ""
 """The value of ``Config.server`` that stands for the embedded server."""
 
+TERMINAL: dict[str, str] = {
+    "ARCSECOND_DEBUG": "Any value: a fault inside the command shows its traceback.",
+    "ARCSECOND_FORCE_TTY": "Any value: cards and tables also where no terminal is.",
+    "NO_COLOR": "Any value: no bold and no dim text; so does `TERM=dumb`.",
+}
+"""What the command's output heeds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -33,15 +40,18 @@ class Config:
     Attributes
     ----------
     server
-        Address without trailing slash, or "" for the embedded server.
+        Address without trailing slash, or "" for the embedded server, which
+        the variable calls "embedded". ARCSECOND_SERVER.
     username
         Who the stored key belongs to, "" when nobody is signed in.
     key
-        The key sent with each request, "" for none.
+        The key sent with each request, "" for none. ARCSECOND_KEY.
     home
-        Data directory of the embedded server.
+        Data directory of the embedded server; by default the platform's, on
+        Linux ``~/.local/share/arcsecond``. ARCSECOND_HOME.
     path
-        The configuration file.
+        The configuration file; by default ``~/.arcsecond.ini``.
+        ARCSECOND_CONFIG.
     """
 
     server: str

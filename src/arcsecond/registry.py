@@ -119,7 +119,15 @@ _JOURNAL = Field("journal", "Free text.")
 _TAGS = Field("tags", "Tags, separated by commas.", "list")
 
 RESOURCES: tuple[Resource, ...] = (
-    Resource("me", "Your own profile.", "none", (READ,), "people:Profile", example="arcsecond me"),
+    Resource(
+        "me",
+        "Your own profile.",
+        "none",
+        (READ,),
+        "people:Profile",
+        private=True,
+        example="arcsecond me",
+    ),
     Resource(
         "objects",
         "Astronomical objects, by any of their names.",
@@ -137,6 +145,7 @@ RESOURCES: tuple[Resource, ...] = (
         "name",
         LOOK,
         "catalogues:Exoplanet",
+        filters=("search",),
         paged=True,
         example='arcsecond exoplanets "51 Peg b"',
     ),
@@ -216,6 +225,7 @@ RESOURCES: tuple[Resource, ...] = (
         "username",
         LOOK,
         "people:Profile",
+        filters=("search",),
         paged=True,
         example="arcsecond profiles",
     ),

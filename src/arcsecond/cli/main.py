@@ -304,7 +304,12 @@ def _serve() -> click.Command:
 
 
 def _server() -> click.Group:
-    group = click.Group("server", help="Look after the server of this data directory.")
+    group = click.Group(
+        "server",
+        help="Look after the server of this data directory.",
+        epilog="Example: arcsecond server registration invitation",
+        context_settings=CONTEXT,
+    )
     stdin = click.Option(["--password-stdin"], is_flag=True, help="Read the password from stdin.")
     group.add_command(
         click.Command(
@@ -327,7 +332,15 @@ def _server() -> click.Group:
     group.add_command(
         click.Command(
             "invite",
-            params=[click.Option(["--days"], type=click.IntRange(1, 365), default=14)],
+            params=[
+                click.Option(
+                    ["--days"],
+                    type=click.IntRange(1, 365),
+                    default=14,
+                    show_default=True,
+                    help="How long it can be used.",
+                )
+            ],
             callback=lazy("serve", "invite"),
             help="Print a code that lets one person register.",
             epilog="Example: arcsecond server invite --days 7",
@@ -350,7 +363,12 @@ def _server() -> click.Group:
             epilog="Example: arcsecond server check --repair",
         )
     )
-    admin = click.Group("admin", help="Administrators.")
+    admin = click.Group(
+        "admin",
+        help="Administrators.",
+        epilog="Example: arcsecond server admin add ann",
+        context_settings=CONTEXT,
+    )
     admin.add_command(
         click.Command(
             "add",

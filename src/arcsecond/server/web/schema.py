@@ -13,6 +13,31 @@ from arcsecond.version import __version__
 
 _REF = "#/components/schemas/{name}"
 _METHODS = {"list": "get", "read": "get", "create": "post", "delete": "delete"}
+_DOES = {
+    "list": "List",
+    "read": "Read one",
+    "create": "Create one",
+    "update": "Change one",
+    "delete": "Delete one",
+}
+_SUMMARIES = {
+    ("post", "/auth/registration/"): "Make an account; answers a session token.",
+    ("post", "/auth/login/"): "Sign in with a password; answers a session token as `key`.",
+    ("post", "/auth/token/"): "Sign in with a password; answers a session token as `token`.",
+    ("delete", "/auth/token/"): "End the session of the token that is sent.",
+    ("post", "/auth/key/verify/"): "Check that a key is a user's own.",
+    ("post", "/auth/once/"): "Make a token that signs a browser in once; embedded only.",
+    ("get", "/profiles/{key}/keys/"): "Your access key.",
+    ("get", "/profiles/{key}/apikey/"): "Your access key.",
+    ("get", "/profiles/{key}/uploadkey/"): "Your upload key.",
+    ("post", "/satellites/import/"): "Import two-line element sets; for administrators.",
+    ("get", "/findingcharts/{key}/chart.svg"): "The image of a finding chart.",
+    ("get", "/datasets/{dataset}/fitsfiles/{key}/download/"): "The bytes of a file.",
+    ("get", "/live"): "The live feed: activities as server-sent events, those behind `after`.",
+    ("get", "/"): "The addresses of all resources.",
+    ("get", "/health"): "Whether the server works, and its version.",
+    ("get", "/schema"): "The OpenAPI document.",
+}
 
 
 class Error(msgspec.Struct, kw_only=True):
@@ -87,7 +112,7 @@ def _add_resource(paths: dict[str, dict[str, Any]], resource: Resource) -> None:
         for method in ("put", "patch") if verb == "update" else (_METHODS[verb],):
             paths.setdefault(path, {})[method] = {
                 "operationId": f"{method}_{verb}_{resource.name.replace('/', '_')}",
-                "summary": f"{verb.capitalize()}: {resource.summary}",
+                "summary": f"{_DOES[verb]}: {resource.summary}",
                 "tags": [resource.name],
                 "parameters": parameters,
                 "responses": _responses(resource, verb, {"$ref": shape}),
@@ -170,7 +195,7 @@ def _add_others(paths: dict[str, dict[str, Any]]) -> None:
         (chart, [key], "image/svg+xml"),
         (file, [dataset, key], "application/octet-stream"),
         (preview, [dataset, key, hdu, size], "image/webp"),
-        ("/live", [], "text/event-stream"),
+        ("/live", [_parameter("after", "query", "integer")], "text/event-stream"),
         ("/", [], "application/json"),
         ("/health", [], "application/json"),
         ("/schema", [], "application/json"),
@@ -197,6 +222,7 @@ def _add(
         done["content"] = {media: {}}
     operation: dict[str, Any] = {
         "operationId": f"{method}_{path.strip('/').replace('/', '_') or 'home'}",
+        "summary": _SUMMARIES[method, path],
         "parameters": parameters,
         "responses": {
             status: done,
