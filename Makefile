@@ -6,7 +6,7 @@ PORT ?= 8000
 # Tests write and flush a lot: in memory where there is such a folder.
 TEMPROOT := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 
-.PHONY: demo test test-faults test-clients fix serve bench screenshots check clean
+.PHONY: demo test test-faults test-clients check fix docs serve bench screenshots clean
 
 demo: $(VENV)/ready  ## The main job with real frames, on 127.0.0.1:8000; ONCE=1 ends by itself.
 	@$(BIN)/python demo/demo.py --port $(PORT) $(if $(ONCE),--once)
@@ -32,7 +32,10 @@ check: $(VENV)/dev  ## Style, types and the order of imports.
 fix: $(VENV)/dev  ## Put style in order.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/dev  ## Write the reference, and the help that is kept as text.
 	$(BIN)/python -m arcsecond.cli.write_help
+	$(BIN)/python docs/write_reference.py
 
 serve: $(VENV)/ready  ## Serve your own data directory.
 	$(BIN)/arcsecond serve --port $(PORT)

@@ -63,7 +63,7 @@ def test_the_help_that_is_kept_as_text_is_the_real_one() -> None:
     from arcsecond.cli import write_help
 
     kept = Path(write_help.__file__).with_name("help.txt").read_text(encoding="utf-8")
-    assert kept == write_help.text(), "type `make fix`"
+    assert kept == write_help.text(), "type `make docs`"
 
 
 def test_endpoints_are_those_of_the_table() -> None:

@@ -2,7 +2,7 @@
 
 Importing click alone takes four times as long as starting Python. The help of
 the command itself is therefore kept as text; a test holds it against what
-click would say, and ``make fix`` writes it again.
+click would say, and ``make docs`` writes it again.
 """
 
 from __future__ import annotations
