@@ -6,7 +6,7 @@ PORT ?= 8000
 # Tests write and flush a lot: in memory where there is such a folder.
 TEMPROOT := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 
-.PHONY: demo test test-faults test-clients check fix docs serve bench screenshots clean
+.PHONY: demo test test-faults test-clients test-offline check fix docs serve bench screenshots clean
 
 demo: $(VENV)/ready  ## The main job with real frames, on 127.0.0.1:8000; ONCE=1 ends by itself.
 	@$(BIN)/python demo/demo.py --port $(PORT) $(if $(ONCE),--once)
@@ -22,6 +22,10 @@ test-faults: $(VENV)/dev  ## Kill it, cut it, fill its disk: nothing that was ac
 
 test-clients: $(VENV)/ready  ## Older clients, as they were released, against this server.
 	$(BIN)/python tests/clients/run.py $(ARGS)
+
+test-offline: $(VENV)/dev  ## The tests in a network of their own with nothing but loopback.
+	unshare -n$(if $(filter-out 0,$(shell id -u)),r) sh -c 'ip link set lo up && \
+	ARCSECOND_OFFLINE=1 PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/python -m pytest --ignore=tests/faults $(ARGS)'
 
 check: $(VENV)/dev  ## Style, types and the order of imports.
 	$(BIN)/ruff format --check .

@@ -397,6 +397,14 @@ def arcsecond(world: str, command: Command) -> Command:
     return command
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Trust `make test-offline` only where there is nothing but loopback."""
+    if os.environ.get("ARCSECOND_OFFLINE"):
+        others = {name for _, name in socket.if_nameindex()} - {"lo"}
+        if others:
+            raise pytest.UsageError(f"This network is not offline: it has {others}.")
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     skipped = terminalreporter.stats.get("skipped", [])
     if skipped and os.environ.get("ARCSECOND_NO_SKIPS"):

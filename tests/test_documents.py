@@ -198,8 +198,8 @@ class TestPages:
                 found: Any = import_module(module)
                 for name in function.split("."):
                     found = getattr(found, name)
-        targets = re.findall(r"^(\w+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
-        assert set(re.findall(r"^\| `make (\w+)`", text, re.MULTILINE)) == set(targets)
+        targets = re.findall(r"^([\w-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        assert set(re.findall(r"^\| `make ([\w-]+)`", text, re.MULTILINE)) == set(targets)
         here = {p.name for p in (ROOT / "tests").glob("test_*.py")}
         assert set(re.findall(r"`(test_\w+\.py)`", text)) == here
 

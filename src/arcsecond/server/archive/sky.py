@@ -14,12 +14,13 @@ from datetime import UTC, datetime
 from astropy.coordinates import FK4, FK5, SkyCoord
 from astropy.io.fits import Header
 from astropy.time import Time
-from astropy.utils import iers
+from astropy.utils import data, iers
 from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
 
 from arcsecond.server.archive.cards import Values
 
+data.conf.allow_internet = False
 iers.conf.auto_download = False
 iers.conf.auto_max_age = None
 

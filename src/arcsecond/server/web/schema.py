@@ -33,6 +33,7 @@ _SUMMARIES = {
     ("post", "/satellites/import/"): "Import two-line element sets; for administrators.",
     ("get", "/findingcharts/{key}/chart.svg"): "The image of a finding chart.",
     ("get", "/datasets/{dataset}/fitsfiles/{key}/download/"): "The bytes of a file.",
+    ("get", "/datasets/{dataset}/fitsfiles/{key}/preview/{hdu}/"): "A picture of an image.",
     ("get", "/live"): "The live feed: activities as server-sent events, those behind `after`.",
     ("get", "/"): "The addresses of all resources.",
     ("get", "/health"): "Whether the server works, and its version.",
