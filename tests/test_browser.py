@@ -387,6 +387,8 @@ def test_files_are_chosen_by_keys(site: Site, tmp_path: Path) -> None:
     frame = tmp_path / "keys.fits"
     frame.write_bytes(fits_bytes(OBJECT="keys"))
     with site.page() as page:
+        # Listen before the page is there: a dialogue that opens too early is not told.
+        page.on("filechooser", lambda _: None)
         page.goto(site.url + site.pages["dataset"])
         page.focus("#choose")
         with page.expect_file_chooser() as chooser:
