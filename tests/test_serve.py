@@ -266,3 +266,13 @@ def test_a_home_that_is_a_file(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "cannot be used" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_address_behind_a_proxy_is_public_too(settings: Settings) -> None:
+    environ = environment(settings, ARCSECOND_PUBLIC_URL="https://arcsecond.example.org")
+    refused = subprocess.run(
+        [*ARCSECOND, "serve", "--port", "0"], env=environ, capture_output=True, text=True,
+        timeout=60,
+    )  # fmt: skip
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("Error: arcsecond.example.org can be reached by others")

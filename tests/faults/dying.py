@@ -22,8 +22,8 @@ UPLOAD = {
     "before the rename": (FolderIncoming, "keep", "before"),
     "after the rename": (folder, "flush_folder", "before"),
     "before the row": (FolderIncoming, "keep", "after"),
-    "after the row": (files, "_keep_version", "after"),
-    "after the commit": (files, "read_file", "before"),
+    "after the row": (files, "keep_version", "after"),
+    "after the commit": (files, "_with_headers", "before"),
 }
 DELETE = {
     "before the commit": (files, "trash", "after"),

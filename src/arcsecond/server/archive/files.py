@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import unicodedata
 from collections.abc import Sequence
 from typing import Any, BinaryIO
@@ -14,18 +15,19 @@ from arcsecond.errors import BytesLostError, ConflictError, NotFoundError
 from arcsecond.schemas.archive import FitsFile, FitsFileChange, Hdu, Position
 from arcsecond.server.archive.cards import parse
 from arcsecond.server.archive.ingest import Frame, read_frame
+from arcsecond.server.archive.keeping import keep_bytes, keep_version
 from arcsecond.server.archive.service import DATASET, has_tag
-from arcsecond.server.archive.tables import LIVE, LOST, blobs, datasets, files, headers, versions
+from arcsecond.server.archive.tables import LOST, blobs, datasets, files, headers, versions
 from arcsecond.server.archive.transfers import clean_name
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import SqlListing, clean_tags, parse_integer, parse_uuid
-from arcsecond.server.db import insert_for, now
 from arcsecond.server.people.owned import change, find, find_own, new_row, trash
 from arcsecond.server.people.tables import users
 from arcsecond.server.people.visibility import signed_in, visible_to
 from arcsecond.server.storage import Incoming, told_when_full
 
 FILE = "File"
+_NEW_FILE = sa.insert(files).returning(files.c.pk)
 
 
 def may_upload(backend: Backend, viewer: Viewer, dataset: str, file: str | None = None) -> None:
@@ -82,12 +84,16 @@ def read_file(backend: Backend, viewer: Viewer, dataset: str, key: str) -> FitsF
     """Return a file by its pk or its name, with the headers of its HDUs."""
     with backend.db.read() as connection:
         row = _find(connection, viewer, dataset, key)
-        file = _shaped(connection, [row])[0]
         statement = sa.select(headers).where(headers.c.file == row.pk, headers.c.n == row.current)
-        for header in connection.execute(statement):
-            hdu = file.hdus[header.hdu]
-            hdu.header_string = header.cards
-            hdu.header = dict(parse(header.cards))
+        cards = {header.hdu: header.cards for header in connection.execute(statement)}
+    return _with_headers(_file(row), cards)
+
+
+def _with_headers(file: FitsFile, cards: dict[int, str]) -> FitsFile:
+    """Give the HDUs of a file their headers, by index."""
+    for index, text in cards.items():
+        file.hdus[index].header_string = text
+        file.hdus[index].header = dict(parse(text))
     return file
 
 
@@ -131,26 +137,33 @@ def add_file(
     ConflictError
         The name is taken by other content.
     """
-    with told_when_full():
-        frame = read_frame(incoming, backend.settings.max_unpacked_bytes)
-        incoming.finish()
+    frame = _kept(backend, incoming)
     with told_when_full(), backend.db.write() as connection:
         uuid = _locked_dataset(connection, viewer, dataset)
-        there = connection.execute(
-            _select(viewer).where(files.c.dataset == uuid, files.c.path == name)
-        ).one_or_none()
-        if there is not None:
-            if there.blob != incoming.sha256:
-                raise _taken(there.pk, dataset)
-            pk = there.pk
-            _keep_bytes(connection, incoming)  # they may have been lost
-        else:
+        named = _select(viewer).where(files.c.dataset == uuid, files.c.path == name)
+        there = connection.execute(named).one_or_none()
+        if there is None:
             row = new_row(
                 viewer, "fitsfiles:create", dataset=uuid, path=name, current=1, tags=[]
             ) | _values(body or FitsFileChange(), but="name")
-            pk = connection.execute(sa.insert(files).values(row).returning(files.c.pk)).scalar_one()
-            _keep_version(connection, incoming, frame, pk, 1)
-    return read_file(backend, viewer, dataset, str(pk)), there is None
+            pk = connection.execute(_NEW_FILE, row).scalar_one()
+            keep_version(connection, incoming, frame, pk, 1)
+            added = connection.execute(named).one()
+        elif there.blob == incoming.sha256:
+            keep_bytes(connection, incoming)  # they may have been lost
+            added = connection.execute(named).one()
+        else:
+            raise _taken(there.pk, dataset)
+    return _with_headers(_file(added), dict(enumerate(frame.headers))), there is None
+
+
+def _kept(backend: Backend, incoming: Incoming) -> Frame:
+    """Read a frame, and make its bytes durable before any transaction begins."""
+    with told_when_full():
+        frame = read_frame(incoming, backend.settings.max_unpacked_bytes)
+        incoming.finish()
+        incoming.keep()
+    return frame
 
 
 def update_file(
@@ -166,11 +179,7 @@ def update_file(
     It keeps its pk; the old version is kept. All of it happens, or nothing.
     """
     values = _values(body)
-    frame = None
-    if incoming is not None:
-        with told_when_full():
-            frame = read_frame(incoming, backend.settings.max_unpacked_bytes)
-            incoming.finish()
+    frame = None if incoming is None else _kept(backend, incoming)
     with told_when_full(), backend.db.write() as connection:
         uuid = _locked_dataset(connection, viewer, dataset, action="fitsfiles:update")
         row = _find(connection, viewer, dataset, key)
@@ -182,10 +191,10 @@ def update_file(
                 raise _taken(there.pk, dataset)
         if incoming is not None and frame is not None:
             if row.blob == incoming.sha256:
-                _keep_bytes(connection, incoming)  # they may have been lost
+                keep_bytes(connection, incoming)  # they may have been lost
             else:
                 values["current"] = row.current + 1
-                _keep_version(connection, incoming, frame, row.pk, row.current + 1)
+                keep_version(connection, incoming, frame, row.pk, row.current + 1)
         change(connection, files, row.pk, **values)
     return read_file(backend, viewer, dataset, str(row.pk))
 
@@ -221,68 +230,24 @@ def _locked_dataset(
     return uuid
 
 
-def _keep_version(
-    connection: sa.Connection, incoming: Incoming, frame: Frame, pk: int, n: int
-) -> None:
-    """Make the bytes durable, then record them in the same transaction."""
-    _keep_bytes(connection, incoming)
-    told = frame.observation
-    connection.execute(
-        sa.insert(versions).values(
-            file=pk,
-            n=n,
-            blob=incoming.sha256,
-            created_at=now(),
-            packing=frame.packing,
-            content_size=frame.content_size if frame.content_sha256 else None,
-            content_sha256=frame.content_sha256,
-            target=told.target,
-            ra_deg=told.ra_deg,
-            dec_deg=told.dec_deg,
-            position_source=told.position_source,
-            start=told.start,
-            exposure_s=told.exposure_s,
-            filter=told.filter,
-            instrument=told.instrument,
-            telescope=told.telescope,
-            kind=told.kind,
-            hdus=frame.hdus,
-            problems=frame.problems,
-        )
-    )
-    rows = [{"file": pk, "n": n, "hdu": i, "cards": c} for i, c in enumerate(frame.headers)]
-    if rows:
-        connection.execute(sa.insert(headers), rows)
-
-
-def _keep_bytes(connection: sa.Connection, incoming: Incoming) -> None:
-    """Give bytes their name, and a row.
-
-    The row is written, and so locked, before the bytes get their name: a sweeper
-    that is about to unlink the same content waits, or is waited for.
-    """
-    values = {"sha256": incoming.sha256, "size": incoming.size, "created_at": now()}
-    alive = {"size": incoming.size, "state": LIVE, "dying_since": None}
-    connection.execute(
-        insert_for(connection)(blobs)
-        .values(values)
-        .on_conflict_do_update(index_elements=[blobs.c.sha256], set_=alive)
-    )
-    incoming.keep()
-
-
 def _lost(name: str) -> str:
     return f"The bytes of {name} are missing on the server; send the same file again."
 
 
 def _select(viewer: Viewer) -> sa.Select[Any]:
+    return _select_by(viewer.id)
+
+
+@functools.lru_cache(maxsize=1024)
+def _select_by(who: int | None) -> sa.Select[Any]:
+    """Make the statement once for each viewer: making it takes longer than running it."""
     described = [c for c in versions.c if c.name not in ("file", "n", "created_at")]
     return (
         sa.select(files, *described, blobs.c.size, blobs.c.state, users.c.username.label("profile"))
         .join(versions, sa.and_(versions.c.file == files.c.pk, versions.c.n == files.c.current))
         .join(blobs, blobs.c.sha256 == versions.c.blob)
         .join(users, users.c.id == files.c.owner)
-        .where(visible_to(viewer, files))
+        .where(visible_to(Viewer(who), files))
     )
 
 

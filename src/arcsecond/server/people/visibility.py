@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+
 import sqlalchemy as sa
 
 from arcsecond.errors import ArcsecondNotLoggedInError, NotAllowedError
 from arcsecond.server.context import Viewer
-from arcsecond.server.db import metadata, now
+from arcsecond.server.db import UtcDateTime, metadata, now
 from arcsecond.server.people.tables import PUBLIC
+
+_MOMENT = sa.bindparam("moment", callable_=now, type_=UtcDateTime, unique=True)
+"""When a statement runs, not when it was made."""
 
 UPLOAD_SCOPES = frozenset({"datasets:create", "fitsfiles:create", "fitsfiles:update"})
 """What an upload key may write; it reads what its owner may read."""
@@ -50,19 +55,24 @@ def visible_to(viewer: Viewer, table: sa.Table) -> sa.ColumnElement[bool]:
     embargo is over; nobody sees what was deleted. A row inside another (a file
     in its dataset) is seen by whoever sees that one.
     """
+    return _visible_to(viewer.id, table)
+
+
+@functools.lru_cache(maxsize=4096)
+def _visible_to(who: int | None, table: sa.Table) -> sa.ColumnElement[bool]:
     alive = table.c.deleted_at.is_(None)
     if inside := table.info.get("inside"):
         column, parent_name, parent_key = inside
         parent = metadata.tables[parent_name]
-        parents = sa.select(parent.c[parent_key]).where(visible_to(viewer, parent))
+        parents = sa.select(parent.c[parent_key]).where(_visible_to(who, parent))
         return sa.and_(alive, table.c[column].in_(parents))
     public = sa.and_(
         table.c.visibility == PUBLIC,
-        sa.or_(table.c.embargo_until.is_(None), table.c.embargo_until <= now()),
+        sa.or_(table.c.embargo_until.is_(None), table.c.embargo_until <= _MOMENT),
     )
-    if viewer.id is None:
+    if who is None:
         return sa.and_(alive, public)
-    return sa.and_(alive, sa.or_(table.c.owner == viewer.id, public))
+    return sa.and_(alive, sa.or_(table.c.owner == who, public))
 
 
 def may_change(viewer: Viewer, owner: int, what: str) -> None:

@@ -83,7 +83,7 @@ class Incoming(Readable, Protocol):
         ...
 
     def keep(self) -> None:
-        """Make it durable under its digest."""
+        """Make it durable under its digest, unless it is; it can be kept again until discarded."""
         ...
 
     def discard(self) -> None:

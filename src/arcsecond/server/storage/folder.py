@@ -54,14 +54,14 @@ class FolderIncoming:
         return self._store.scratch()
 
     def keep(self) -> None:
-        """Rename to the digest and flush the folders, so that the name lasts too."""
+        """Name it after its digest and flush the folders, so that the name lasts too."""
         target = self._store.path(self.sha256)
-        if not target.exists():
-            changed = _make_folders(target.parent, self._store.blobs)
-            os.replace(self.path, target)
-            for folder in (target.parent, *changed):
-                flush_folder(folder)
-        self.discard()
+        if target.exists():
+            return
+        changed = _make_folders(target.parent, self._store.blobs)
+        _name_too(self.path, target, self._store.incoming)
+        for folder in (target.parent, *changed):
+            flush_folder(folder)
 
     def discard(self) -> None:
         """Take it back; harmless after ``keep``."""
@@ -120,7 +120,7 @@ class FolderStore:
         while kept.exists():
             number += 1
             kept = self.quarantine / f"{sha256}.{number}"
-        _copy(self.path(sha256), kept)
+        _name_too(self.path(sha256), kept, self.incoming)
         flush_folder(self.quarantine)
         return str(kept)
 
@@ -132,7 +132,7 @@ class FolderStore:
             if found != target and found.is_file() and _digest(found) == sha256:
                 changed = _make_folders(target.parent, self.blobs)
                 target.unlink(missing_ok=True)
-                _copy(found, target)
+                _name_too(found, target, self.incoming)
                 for folder in (target.parent, *changed):
                     flush_folder(folder)
                 return True
@@ -168,14 +168,21 @@ def _locked_file(folder: Path) -> tuple[int, Path]:
         os.close(handle)  # swept in between: once more
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Give a file a second name, or copy it where the file system cannot."""
+def _name_too(source: Path, target: Path, scratch: Path) -> None:
+    """Give a file a second name; where the file system cannot, give it to a copy."""
     try:
         os.link(source, target)
+    except FileExistsError:  # somebody else's, the same
+        return
     except OSError:
-        shutil.copyfile(source, target)
-        with target.open("rb") as copied:
-            os.fsync(copied.fileno())
+        handle, copy = _locked_file(scratch)  # a part never bears the name of the whole
+        try:
+            shutil.copyfile(source, copy)
+            os.fsync(handle)
+            os.replace(copy, target)
+        finally:
+            copy.unlink(missing_ok=True)
+            os.close(handle)
 
 
 def _digest(path: Path) -> str:
