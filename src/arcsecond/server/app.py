@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -126,7 +127,11 @@ def create_app(settings: Settings, *, serving: bool = False) -> Application:
 
 def serving() -> Application:
     """Make the application for a server process."""
-    return create_app(Settings.from_environment(), serving=True)
+    application = create_app(Settings.from_environment(), serving=True)
+    # What is there now stays: looking for garbage in it again and again is in vain.
+    gc.collect()
+    gc.freeze()
+    return application
 
 
 async def _prepare(request: AnyRequest) -> Response[None] | None:

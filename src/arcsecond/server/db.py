@@ -13,6 +13,7 @@ import fcntl
 import logging
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -100,6 +101,7 @@ class Database:
             if self.local and not settings.sqlite_path.exists():
                 os.close(os.open(settings.sqlite_path, os.O_CREAT | os.O_RDWR, 0o600))
         self.engine = _sqlite(settings.sqlite_path) if self.local else _postgres(settings)
+        self._turn = threading.Lock()
         self._place = f"database {settings.sqlite_path}" if self.local else "database"
 
     @contextlib.contextmanager
@@ -110,8 +112,13 @@ class Database:
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
-        """Open a transaction: all of it happens, or nothing."""
-        with self._translated(), self.engine.connect() as connection:
+        """Open a transaction: all of it happens, or nothing.
+
+        On SQLite the threads of a process queue for it here: the database's own
+        way of waiting is to sleep and try again.
+        """
+        turn = self._turn if self.local else contextlib.nullcontext()
+        with self._translated(), turn, self.engine.connect() as connection:
             if self.local:
                 connection = connection.execution_options(immediate=True)
             with connection.begin():

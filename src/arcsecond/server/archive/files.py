@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import unicodedata
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any, BinaryIO
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from arcsecond.server.archive.cards import parse
 from arcsecond.server.archive.ingest import Frame, read_frame
 from arcsecond.server.archive.keeping import keep_bytes, keep_version
 from arcsecond.server.archive.service import DATASET, has_tag
-from arcsecond.server.archive.tables import LOST, blobs, datasets, files, headers, versions
+from arcsecond.server.archive.tables import LIVE, LOST, blobs, datasets, files, headers, versions
 from arcsecond.server.archive.transfers import clean_name
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import SqlListing, clean_tags, parse_integer, parse_uuid
@@ -140,21 +141,25 @@ def add_file(
     frame = _kept(backend, incoming)
     with told_when_full(), backend.db.write() as connection:
         uuid = _locked_dataset(connection, viewer, dataset)
-        named = _select(viewer).where(files.c.dataset == uuid, files.c.path == name)
-        there = connection.execute(named).one_or_none()
+        named, called = _select_named(viewer.id), {"in": uuid, "called": name}
+        there = connection.execute(named, called).one_or_none()
         if there is None:
             row = new_row(
                 viewer, "fitsfiles:create", dataset=uuid, path=name, current=1, tags=[]
             ) | _values(body or FitsFileChange(), but="name")
             pk = connection.execute(_NEW_FILE, row).scalar_one()
-            keep_version(connection, incoming, frame, pk, 1)
-            added = connection.execute(named).one()
+            version = keep_version(connection, incoming, frame, pk, 1)
+            about = {"pk": pk, "size": incoming.size, "state": LIVE, "profile": viewer.username}
+            added: Any = SimpleNamespace(**(version | {"is_raw": None} | row | about))
         elif there.blob == incoming.sha256:
             keep_bytes(connection, incoming)  # they may have been lost
-            added = connection.execute(named).one()
+            added = connection.execute(named, called).one()
         else:
             raise _taken(there.pk, dataset)
-    return _with_headers(_file(added), dict(enumerate(frame.headers))), there is None
+    file = _file(added)
+    for hdu, cards, values in zip(file.hdus, frame.headers, frame.values, strict=True):
+        hdu.header_string, hdu.header = cards, dict(values)
+    return file, there is None
 
 
 def _kept(backend: Backend, incoming: Incoming) -> Frame:
@@ -224,8 +229,10 @@ def _locked_dataset(
 ) -> UUID:
     """Find a dataset of the viewer's own and keep others from writing into it meanwhile."""
     uuid = parse_uuid(dataset, DATASET)
-    # The lock first: somebody may be deleting the dataset this very moment.
-    connection.execute(sa.select(datasets.c.uuid).where(datasets.c.uuid == uuid).with_for_update())
+    if connection.dialect.name != "sqlite":  # there the whole transaction is alone
+        # The lock first: somebody may be deleting the dataset this very moment.
+        locking = sa.select(datasets.c.uuid).where(datasets.c.uuid == uuid).with_for_update()
+        connection.execute(locking)
     find_own(connection, viewer, datasets, uuid, DATASET, action)
     return uuid
 
@@ -249,6 +256,13 @@ def _select_by(who: int | None) -> sa.Select[Any]:
         .join(users, users.c.id == files.c.owner)
         .where(visible_to(Viewer(who), files))
     )
+
+
+@functools.lru_cache(maxsize=1024)
+def _select_named(who: int | None) -> sa.Select[Any]:
+    dataset = sa.bindparam("in", type_=files.c.dataset.type)
+    name = sa.bindparam("called", type_=files.c.path.type)
+    return _select_by(who).where(files.c.dataset == dataset, files.c.path == name)
 
 
 def _find(connection: sa.Connection, viewer: Viewer, dataset: str, key: str) -> sa.Row[Any]:
@@ -278,7 +292,7 @@ def _shaped(_connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Fit
     return [_file(row) for row in rows]
 
 
-def _file(row: sa.Row[Any]) -> FitsFile:
+def _file(row: Any) -> FitsFile:
     located = row.ra_deg is not None
     address = f"/datasets/{row.dataset}/fitsfiles/{row.pk}/download/"
     return FitsFile(

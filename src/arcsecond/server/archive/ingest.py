@@ -34,6 +34,8 @@ class Frame:
         What each HDU is, as it is kept with the version.
     headers
         The cards of each HDU.
+    values
+        The same, parsed.
     """
 
     content_size: int
@@ -42,6 +44,7 @@ class Frame:
     observation: Observation = field(default_factory=Observation)
     hdus: list[dict[str, Any]] = field(default_factory=list)
     headers: list[str] = field(default_factory=list)
+    values: list[Values] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
@@ -70,6 +73,7 @@ def read_frame(incoming: Readable, max_unpacked_bytes: int) -> Frame:
         packing=content.packing,
         hdus=[describe(hdu) for hdu in walked.hdus],
         headers=[hdu.cards for hdu in walked.hdus],
+        values=[hdu.values for hdu in walked.hdus],
         problems=problems + walked.problems,
     )
     try:

@@ -21,8 +21,8 @@ _HEADERS = sa.insert(headers)
 
 def keep_version(
     connection: sa.Connection, incoming: Incoming, frame: Frame, pk: int, n: int
-) -> None:
-    """Record kept bytes as a version of a file, with what its headers told."""
+) -> dict[str, Any]:
+    """Record kept bytes as a version of a file, with what its headers told; return its row."""
     keep_bytes(connection, incoming)
     told = frame.observation
     row = {
@@ -50,6 +50,7 @@ def keep_version(
     rows = [{"file": pk, "n": n, "hdu": i, "cards": c} for i, c in enumerate(frame.headers)]
     if rows:
         connection.execute(_HEADERS, rows)
+    return row
 
 
 def keep_bytes(connection: sa.Connection, incoming: Incoming) -> None:

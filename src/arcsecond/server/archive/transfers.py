@@ -158,7 +158,9 @@ class _Writer:
 
     async def _end(self) -> None:
         if self.in_file:
-            await self._write()
+            await self.check()
+            if self.upload.incoming is not None:
+                self.upload.incoming.write_later(bytes(self._buffer))
             self.in_file = False
         elif self._segment is not None:
             text = self._buffer.decode("utf-8", "replace").replace("\0", "")

@@ -21,6 +21,15 @@ LIFETIMES = {
 }
 
 
+_LIVING = (
+    sa.select(keys.c.kind, keys.c.scopes, keys.c.expires_at,
+              users.c.id.label("user"), users.c.username, users.c.is_admin)
+    .join(users, users.c.id == keys.c.owner)
+    .where(keys.c.digest == sa.bindparam("digest"), keys.c.revoked_at.is_(None))
+)  # fmt: skip
+"""Made once: every request asks it."""
+
+
 def viewer_with_key(backend: Backend, key: str, *, kinds: tuple[str, ...]) -> Viewer:
     """Return whom a key stands for.
 
@@ -29,15 +38,13 @@ def viewer_with_key(backend: Backend, key: str, *, kinds: tuple[str, ...]) -> Vi
     ArcsecondNotLoggedInError
         The key is unknown, revoked or too old.
     """
-    statement = (
-        sa.select(keys.c.id, keys.c.kind, keys.c.scopes, keys.c.expires_at, keys.c.last_used_at,
-                  users.c.id.label("user"), users.c.username, users.c.is_admin)
-        .join(users, users.c.id == keys.c.owner)
-        .where(keys.c.digest == digest(key), keys.c.kind.in_(kinds), keys.c.revoked_at.is_(None))
-    )  # fmt: skip
     with backend.db.read() as connection:
-        row = connection.execute(statement).one_or_none()
-    if row is None or (row.expires_at is not None and row.expires_at <= now()):
+        row = connection.execute(_LIVING, {"digest": digest(key)}).one_or_none()
+    if (
+        row is None
+        or row.kind not in kinds
+        or (row.expires_at is not None and row.expires_at <= now())
+    ):
         raise ArcsecondNotLoggedInError("This key or token is not valid here, or no longer.")
     how: Any = {"token": "token", "session": "session"}.get(row.kind, "key")
     scopes = frozenset(row.scopes) if row.scopes is not None else None

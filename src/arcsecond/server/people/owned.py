@@ -29,6 +29,13 @@ def _with_owner(who: int | None, table: sa.Table) -> sa.Select[Any]:
     )
 
 
+@functools.lru_cache(maxsize=4096)
+def _one(who: int | None, table: sa.Table) -> sa.Select[Any]:
+    (column,) = table.primary_key.columns
+    key = sa.bindparam("key", type_=column.type)
+    return _with_owner(who, table).where(column == key)
+
+
 def find(
     connection: sa.Connection, viewer: Viewer, table: sa.Table, key: object, what: str
 ) -> sa.Row[Any]:
@@ -39,8 +46,7 @@ def find(
     NotFoundError
         There is none, or not for this viewer.
     """
-    (column,) = table.primary_key.columns
-    row = connection.execute(with_owner(table, viewer).where(column == key)).one_or_none()
+    row = connection.execute(_one(viewer.id, table), {"key": key}).one_or_none()
     if row is None:
         raise NotFoundError(f"{what} {key} not found.")
     return row

@@ -78,6 +78,10 @@ class Incoming(Readable, Protocol):
         """Append bytes."""
         ...
 
+    def write_later(self, data: bytes) -> None:
+        """Append the last bytes, without waiting for a disk: what comes next writes them."""
+        ...
+
     def finish(self) -> None:
         """Flush everything to the disk; nothing can be written any more."""
         ...

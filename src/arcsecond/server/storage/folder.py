@@ -25,12 +25,19 @@ class FolderIncoming:
     def __init__(self, store: FolderStore) -> None:
         self._store = store
         self._handle, self.path = _locked_file(store.incoming)
-        self.size = 0
+        self._written = 0
+        self._rest = b""
         self._hash = hashlib.sha256()
+
+    @property
+    def size(self) -> int:
+        """How many bytes have been written."""
+        return self._written + len(self._rest)
 
     @property
     def sha256(self) -> str:
         """Digest of what has been written, in hexadecimal."""
+        self._write_rest()
         return self._hash.hexdigest()
 
     def write(self, data: bytes) -> None:
@@ -39,14 +46,25 @@ class FolderIncoming:
         while view:
             view = view[os.write(self._handle, view) :]
         self._hash.update(data)
-        self.size += len(data)
+        self._written += len(data)
+
+    def write_later(self, data: bytes) -> None:
+        """Append the last bytes, without waiting for a disk."""
+        self._rest += data
+
+    def _write_rest(self) -> None:
+        rest, self._rest = self._rest, b""
+        if rest:
+            self.write(rest)
 
     def finish(self) -> None:
         """Flush everything to the disk."""
+        self._write_rest()
         os.fsync(self._handle)
 
     def open(self) -> BinaryIO:
         """Open what has been written, for reading."""
+        self._write_rest()
         return self.path.open("rb")
 
     def scratch(self) -> BinaryIO:

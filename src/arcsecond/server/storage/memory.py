@@ -29,6 +29,10 @@ class MemoryIncoming:
         """Append bytes."""
         self._bytes += data
 
+    def write_later(self, data: bytes) -> None:
+        """Append bytes: there is no disk to wait for."""
+        self._bytes += data
+
     def finish(self) -> None:
         """Do nothing: there is no disk."""
 
