@@ -59,6 +59,8 @@ class Resource:
         The resource it lives in: its address follows the parent's key.
     fields
         What create and update take, as options of the command.
+    needed
+        Fields that a create has to give.
     filters
         Query parameters that a list understands.
     paged
@@ -77,6 +79,7 @@ class Resource:
     aliases: tuple[str, ...] = ()
     parent: str = ""
     fields: tuple[Field, ...] = ()
+    needed: tuple[str, ...] = ()
     filters: tuple[str, ...] = ()
     paged: bool = False
     example: str = ""
@@ -239,6 +242,7 @@ RESOURCES: tuple[Resource, ...] = (
         private=True,
         aliases=("runs",),
         fields=(_NAME, _SITE, _JOURNAL, _TAGS),
+        needed=("name",),
         filters=("name",),
         example='arcsecond observingruns create --name "Winter run"',
     ),
@@ -259,6 +263,7 @@ RESOURCES: tuple[Resource, ...] = (
             _JOURNAL,
             _TAGS,
         ),
+        needed=("date",),
         filters=("name", "date", "telescope"),
         example="arcsecond nightlogs create --date 2026-11-22",
     ),
@@ -278,6 +283,7 @@ RESOURCES: tuple[Resource, ...] = (
             _TAGS,
             Field("is_public", "Whether everyone may see it.", "flag"),
         ),
+        needed=("name",),
         filters=("name", "tags"),
         example='arcsecond datasets create --name "this is a new dataset"',
     ),
@@ -292,6 +298,7 @@ RESOURCES: tuple[Resource, ...] = (
         aliases=("datafiles",),
         parent="datasets",
         fields=(Field("file", "The file to upload.", "file"), _NAME, _TAGS),
+        needed=("file",),
         filters=("name", "tags"),
         example="arcsecond fitsfiles <dataset uuid> create --file <path>",
     ),

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, UnsetType
+
+from arcsecond.schemas.fields import Place, Reference, Text, told
+
+CONTENT = 100_000
+"""Longest content, in characters."""
 
 
 class ActivityCoordinates(msgspec.Struct, kw_only=True):
     """Where is being observed: ICRS, degrees."""
 
-    right_ascension: float
-    declination: float
+    right_ascension: Annotated[float, told(minimum=0, maximum=360)]
+    declination: Annotated[float, told(minimum=-90, maximum=90)]
 
 
 class Activity(msgspec.Struct, kw_only=True):
@@ -38,16 +44,16 @@ class Activity(msgspec.Struct, kw_only=True):
 class ActivityChange(msgspec.Struct, kw_only=True):
     """Body of a create or an update; what is missing stays as it is."""
 
-    title: str | UnsetType = UNSET
-    content: str | UnsetType = UNSET
-    observing_site: str | UnsetType | None = UNSET
-    telescope: str | UnsetType | None = UNSET
-    instrument: str | UnsetType | None = UNSET
-    target: str | UnsetType | None = UNSET
-    target_name: str | UnsetType | None = UNSET
-    coordinates: ActivityCoordinates | str | UnsetType | None = UNSET
-    organisation: str | UnsetType | None = UNSET
-    collaboration: str | UnsetType | None = UNSET
+    title: Text | UnsetType = UNSET
+    content: Annotated[str, told(maxLength=CONTENT)] | UnsetType = UNSET
+    observing_site: Reference | UnsetType | None = UNSET
+    telescope: Reference | UnsetType | None = UNSET
+    instrument: Reference | UnsetType | None = UNSET
+    target: Text | UnsetType | None = UNSET
+    target_name: Text | UnsetType | None = UNSET
+    coordinates: ActivityCoordinates | Place | UnsetType | None = UNSET
+    organisation: Text | UnsetType | None = UNSET
+    collaboration: Text | UnsetType | None = UNSET
 
 
 class Telegram(msgspec.Struct, kw_only=True):

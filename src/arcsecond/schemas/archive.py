@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-Tags = list[str] | str
+from arcsecond.schemas.fields import LONGEST, Name, Reference, Tags, told
+
+DESCRIPTION = 100_000
+"""Longest description, in characters."""
+
+FileName = Annotated[str, told(pattern=r"^[^/\\]+$", maxLength=LONGEST)]
+"""The name of a file alone, at most 255 bytes of UTF-8."""
 
 
 class Dataset(msgspec.Struct, kw_only=True):
@@ -32,10 +38,10 @@ class Dataset(msgspec.Struct, kw_only=True):
 class DatasetChange(msgspec.Struct, kw_only=True):
     """Body of a create or an update; what is missing stays as it is."""
 
-    name: str | UnsetType = UNSET
-    description: str | UnsetType = UNSET
-    telescope: str | UnsetType | None = UNSET
-    instrument: str | UnsetType | None = UNSET
+    name: Name | UnsetType = UNSET
+    description: Annotated[str, told(maxLength=DESCRIPTION)] | UnsetType = UNSET
+    telescope: Reference | UnsetType | None = UNSET
+    instrument: Reference | UnsetType | None = UNSET
     tags: Tags | UnsetType = UNSET
     is_public: bool | UnsetType = UNSET
 
@@ -113,6 +119,6 @@ class FitsFile(msgspec.Struct, kw_only=True):
 class FitsFileChange(msgspec.Struct, kw_only=True):
     """Body of an update without a file; what is missing stays as it is."""
 
-    name: str | UnsetType = UNSET
+    name: FileName | UnsetType = UNSET
     tags: Tags | UnsetType = UNSET
     is_raw: bool | UnsetType | None = UNSET

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
+
+from arcsecond.schemas.fields import told
+
+USERNAME = r"\w[\w.+-]{0,149}"
+PASSWORD = (8, 1024)
+"""Fewest and most characters of a password."""
+
+NewPassword = Annotated[str, told(minLength=PASSWORD[0], maxLength=PASSWORD[1])]
 
 
 class OrganisationOfMember(msgspec.Struct, kw_only=True):
@@ -49,10 +58,10 @@ class Credentials(msgspec.Struct, kw_only=True):
 class Registration(msgspec.Struct, kw_only=True):
     """Body of a registration."""
 
-    username: str = ""
-    email: str = ""
-    password1: str = ""
-    password2: str = ""
+    username: Annotated[str, told(pattern=rf"^\s*{USERNAME}\s*$")] = ""
+    email: Annotated[str, told(format="email", maxLength=254)] = ""
+    password1: NewPassword = ""
+    password2: NewPassword = ""
     invitation: str = ""
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-Tags = list[str] | str
+from arcsecond.schemas.fields import Name, Reference, Tags, told
+
+JOURNAL = 1_000_000
+"""Longest journal, in characters."""
 
 
 class ObservingRun(msgspec.Struct, kw_only=True):
@@ -28,9 +32,9 @@ class ObservingRun(msgspec.Struct, kw_only=True):
 class ObservingRunChange(msgspec.Struct, kw_only=True):
     """Body of a create or an update; what is missing stays as it is."""
 
-    name: str | UnsetType = UNSET
-    observing_site: str | UnsetType | None = UNSET
-    journal: str | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
+    observing_site: Reference | UnsetType | None = UNSET
+    journal: Annotated[str, told(maxLength=JOURNAL)] | UnsetType = UNSET
     tags: Tags | UnsetType = UNSET
 
 
@@ -53,9 +57,9 @@ class NightLog(msgspec.Struct, kw_only=True):
 class NightLogChange(msgspec.Struct, kw_only=True):
     """Body of a create or an update; what is missing stays as it is."""
 
-    name: str | UnsetType = UNSET
-    date: str | UnsetType = UNSET
-    telescope: str | UnsetType | None = UNSET
-    observing_run: str | UnsetType | None = UNSET
-    journal: str | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
+    date: Annotated[str, told(format="date")] | UnsetType = UNSET
+    telescope: Reference | UnsetType | None = UNSET
+    observing_run: Reference | UnsetType | None = UNSET
+    journal: Annotated[str, told(maxLength=JOURNAL)] | UnsetType = UNSET
     tags: Tags | UnsetType = UNSET

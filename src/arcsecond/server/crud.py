@@ -24,6 +24,7 @@ from litestar.response import Stream
 from arcsecond.errors import InvalidInputError, NotFoundError
 from arcsecond.registry import BY_NAME
 from arcsecond.schemas import resolve
+from arcsecond.schemas.fields import LONGEST, MOST_TAGS
 from arcsecond.server.context import (
     AnyRequest,
     Backend,
@@ -319,7 +320,9 @@ def parse_integer(text: str, what: str) -> int:
     raise NotFoundError(f"{what} {text[:60]!r} not found.")
 
 
-def clean_text(field: str, value: str | None, *, longest: int = 255, blank: bool = False) -> str:
+def clean_text(
+    field: str, value: str | None, *, longest: int = LONGEST, blank: bool = False
+) -> str:
     """Return a text without blanks around it, checked for length."""
     text = (value or "").strip()
     if not text and not blank:
@@ -333,8 +336,8 @@ def clean_tags(value: list[str] | str) -> list[str]:
     """Return tags, given as a list or separated by commas, each once."""
     tags = value.split(",") if isinstance(value, str) else value
     cleaned = [clean_text("tags", tag) for tag in tags if tag.strip()]
-    if len(cleaned) > 1000:
-        raise InvalidInputError(fields={"tags": ["These are more than 1000 tags."]})
+    if len(cleaned) > MOST_TAGS:
+        raise InvalidInputError(fields={"tags": [f"These are more than {MOST_TAGS} tags."]})
     return list(dict.fromkeys(cleaned))
 
 

@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from arcsecond.errors import InvalidInputError, NotFoundError
 from arcsecond.schemas.activities import (
+    CONTENT,
     Activity,
     ActivityChange,
     ActivityCoordinates,
@@ -25,9 +26,6 @@ from arcsecond.server.people.owned import change, find, find_own, new_row, trash
 from arcsecond.server.people.visibility import signed_in
 
 ACTIVITY = "Activity"
-CONTENT = 100_000
-"""Longest content, in characters."""
-
 CHANNEL = "arcsecond_activities"
 _ORDERED = sa.text("SELECT pg_advisory_xact_lock(7215535)")
 

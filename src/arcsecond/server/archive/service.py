@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 from msgspec import UNSET
 
-from arcsecond.schemas.archive import Dataset, DatasetChange
+from arcsecond.schemas.archive import DESCRIPTION, Dataset, DatasetChange
 from arcsecond.server.archive.tables import blobs, datasets, files, versions
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import SqlListing, clean_tags, clean_text, parse_uuid
@@ -20,8 +20,6 @@ from arcsecond.server.people.tables import PRIVATE, PUBLIC
 from arcsecond.server.people.visibility import signed_in
 
 DATASET = "Dataset"
-DESCRIPTION = 100_000
-"""Longest description, in characters."""
 
 
 class Datasets:

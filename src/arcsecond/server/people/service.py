@@ -17,7 +17,7 @@ from arcsecond.errors import (
     NotAllowedError,
     NotFoundError,
 )
-from arcsecond.schemas.people import Credentials, Profile, Registration
+from arcsecond.schemas.people import PASSWORD, USERNAME, Credentials, Profile, Registration
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import Listing, SqlListing, clean_text
 from arcsecond.server.db import now
@@ -33,7 +33,7 @@ from arcsecond.server.people.secrets import (
 from arcsecond.server.people.tables import invitations, keys, users
 from arcsecond.server.people.visibility import signed_in
 
-_USERNAME = re.compile(r"\w[\w.+-]{0,149}")
+_USERNAME = re.compile(USERNAME)
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|[^@\s]+@localhost")
 _COMMON = {
     "password",
@@ -266,10 +266,11 @@ def _checked(body: Registration) -> tuple[str, str, dict[str, list[str]]]:
 def _weak(password: str, username: str) -> str:
     if not password:
         return "This field may not be blank."
-    if len(password) < 8:
-        return "This password is too short. It must contain at least 8 characters."
-    if len(password) > 1024:
-        return "This password is longer than 1024 characters."
+    shortest, longest = PASSWORD
+    if len(password) < shortest:
+        return f"This password is too short. It must contain at least {shortest} characters."
+    if len(password) > longest:
+        return f"This password is longer than {longest} characters."
     if password.isdigit():
         return "This password is entirely numeric."
     if password.casefold() in _COMMON or len(set(password)) < 3:

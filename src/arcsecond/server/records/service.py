@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from arcsecond.errors import InvalidInputError, NotFoundError
 from arcsecond.schemas.records import (
+    JOURNAL,
     NightLog,
     NightLogChange,
     ObservingRun,
@@ -27,8 +28,6 @@ from arcsecond.server.records.tables import night_logs, observing_runs
 
 RUN = "Observing run"
 LOG = "Night log"
-JOURNAL = 1_000_000
-"""Longest journal, in characters."""
 
 
 class ObservingRuns:

@@ -1,43 +1,75 @@
-"""The OpenAPI document, made from the registry: what is declared is what is served."""
+"""The OpenAPI document, made from the registry: what is declared is what is served.
+
+It tells every status an operation may answer; ``tests/test_fuzz_schema.py``
+holds the server to it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
-from arcsecond.registry import BY_NAME, RESOURCES, Resource
+from arcsecond.registry import BY_NAME, RESOURCES, Key, Resource
 from arcsecond.schemas import people, resolve
+from arcsecond.schemas.fields import PLACE
 from arcsecond.schemas.observatory import SatelliteImport
+from arcsecond.server.crud import LARGEST_PAGE
+from arcsecond.server.web.summaries import DOES, SUMMARIES
 from arcsecond.version import __version__
 
-_REF = "#/components/schemas/{name}"
-_METHODS = {"list": "get", "read": "get", "create": "post", "delete": "delete"}
-_DOES = {
-    "list": "List",
-    "read": "Read one",
-    "create": "Create one",
-    "update": "Change one",
-    "delete": "Delete one",
+Schema = dict[str, Any]
+Paths = dict[str, dict[str, Schema]]
+
+_METHODS = {
+    "list": ("get",),
+    "read": ("get",),
+    "create": ("post",),
+    "update": ("put", "patch"),
+    "delete": ("delete",),
 }
-_SUMMARIES = {
-    ("post", "/auth/registration/"): "Make an account; answers a session token.",
-    ("post", "/auth/login/"): "Sign in with a password; answers a session token as `key`.",
-    ("post", "/auth/token/"): "Sign in with a password; answers a session token as `token`.",
-    ("delete", "/auth/token/"): "End the session of the token that is sent.",
-    ("post", "/auth/key/verify/"): "Check that a key is a user's own.",
-    ("post", "/auth/once/"): "Make a token that signs a browser in once; embedded only.",
-    ("get", "/profiles/{key}/keys/"): "Your access key.",
-    ("get", "/profiles/{key}/apikey/"): "Your access key.",
-    ("get", "/profiles/{key}/uploadkey/"): "Your upload key.",
-    ("post", "/satellites/import/"): "Import two-line element sets; for administrators.",
-    ("get", "/findingcharts/{key}/chart.svg"): "The image of a finding chart.",
-    ("get", "/datasets/{dataset}/fitsfiles/{key}/download/"): "The bytes of a file.",
-    ("get", "/datasets/{dataset}/fitsfiles/{key}/preview/{hdu}/"): "A picture of an image.",
-    ("get", "/live"): "The live feed: activities as server-sent events, those behind `after`.",
-    ("get", "/"): "The addresses of all resources.",
-    ("get", "/health"): "Whether the server works, and its version.",
-    ("get", "/schema"): "The OpenAPI document.",
+_JSON = "application/json"
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+_TEXT = {"type": "string"}
+_UUID = {"type": "string", "format": "uuid"}
+_NUMBER = {"type": "integer", "minimum": 0}
+_AMOUNT = {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE}
+_KEYS: dict[Key, Schema] = {
+    "name": {"type": "string", "minLength": 1},
+    "username": {"type": "string", "minLength": 1},
+    "id": {"type": "string", "minLength": 1},
+    "uuid": _UUID,
+    "integer": _NUMBER,
+    "norad": _NUMBER,
+}
+_IDENTIFIERS: dict[Key, str] = {
+    "name": "name",
+    "username": "username",
+    "id": "id",
+    "uuid": "uuid",
+    "integer": "pk",
+    "norad": "norad_catalog_number",
+}
+"""Field of an answer that holds the key of the same thing."""
+
+_QUERY: dict[str, Schema] = {
+    "around": {"type": "string", "pattern": f"^({PLACE})?$"},
+    "count": {**_AMOUNT, "default": 5},
+    "date": {"type": "string", "format": "date"},
+    "telescope": _UUID,
+}
+"""Filters that are more than a text."""
+
+_STATUSES = {
+    "400": "The request is malformed; `detail` says why.",
+    "401": "Nobody is signed in, or the key or token is not valid.",
+    "403": "Not allowed with these rights.",
+    "404": "There is no such thing, or not for who is asking.",
+    "409": "In conflict with what is there already.",
+    "413": "The body is larger than the server takes.",
+    "5XX": "The server failed, is not available now, or has no room.",
 }
 
 
@@ -48,26 +80,10 @@ class Error(msgspec.Struct, kw_only=True):
     code: str
 
 
-def document(base: str) -> dict[str, Any]:
+def document(base: str) -> Schema:
     """Return the OpenAPI 3.1 document of this server."""
-    structs = {resolve(r.schema) for r in RESOURCES} | {
-        resolve(r.change) for r in RESOURCES if r.change
-    }
-    structs |= {
-        Error,
-        SatelliteImport,
-        people.ApiKey,
-        people.Credentials,
-        people.KeyCheck,
-        people.KeyOwner,
-        people.Registration,
-        people.SessionKey,
-        people.SessionToken,
-        people.UploadKey,
-    }
-    ordered = sorted(structs, key=lambda struct: struct.__name__)
-    _, components = msgspec.json.schema_components(ordered, ref_template=_REF)
-    paths: dict[str, dict[str, Any]] = {}
+    schemas = _components()
+    paths: Paths = {}
     for resource in RESOURCES:
         _add_resource(paths, resource)
     _add_others(paths)
@@ -75,10 +91,9 @@ def document(base: str) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Arcsecond", "version": __version__},
         "servers": [{"url": base}],
-        "security": [{}, {"key": []}, {"token": []}, {"session": []}],
         "paths": paths,
         "components": {
-            "schemas": components,
+            "schemas": schemas,
             "securitySchemes": {
                 "key": {
                     "type": "apiKey",
@@ -86,60 +101,121 @@ def document(base: str) -> dict[str, Any]:
                     "name": "X-Arcsecond-API-Authorization",
                     "description": "The word Key, a blank, and the key.",
                 },
-                "token": {"type": "apiKey", "in": "header", "name": "Authorization"},
+                "token": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Authorization",
+                    "description": "The word Token, a blank, and the token.",
+                },
                 "session": {"type": "apiKey", "in": "cookie", "name": "arcsecond_session"},
             },
         },
     }
 
 
-def _add_resource(paths: dict[str, dict[str, Any]], resource: Resource) -> None:
-    """Add the operations of a resource, under the name of its parent's key where it has one."""
-    many = resource.path.replace("{parent}", "{dataset}")
-    one = many if resource.key == "none" else many + "{key}/"
-    shape = _REF.format(name=resolve(resource.schema).__name__)
-    above = [_parameter("dataset", "path", "string")] if resource.parent else []
+def _components() -> Schema:
+    bodies = {resolve(r.change) for r in RESOURCES if r.change}
+    bodies |= {people.Credentials, people.KeyCheck, people.Registration}
+    answers = {resolve(r.schema) for r in RESOURCES} | {
+        Error,
+        SatelliteImport,
+        people.ApiKey,
+        people.KeyOwner,
+        people.SessionKey,
+        people.SessionToken,
+        people.UploadKey,
+    }
+    ordered = sorted(bodies | answers, key=lambda struct: struct.__name__)
+    _, made = msgspec.json.schema_components(ordered, ref_template="#/components/schemas/{name}")
+    made["Error"]["additionalProperties"] = {"type": "array", "items": {"type": "string"}}
+    for body in sorted(bodies, key=lambda struct: struct.__name__):
+        made[body.__name__ + "Form"] = _form(made[body.__name__])
+    return made
+
+
+def _form(body: Schema) -> Schema:
+    """Return a body as a form has it: texts, which can neither be null nor hold an object."""
+    properties: Schema = {}
+    for name, value in body["properties"].items():
+        kinds = [kind for kind in value.get("anyOf", [value]) if kind.get("type") != "null"]
+        if not any("$ref" in kind for kind in kinds):
+            properties[name] = kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
+    return {**body, "title": body["title"] + "Form", "properties": properties}
+
+
+def _ref(struct: type[msgspec.Struct], suffix: str = "") -> Schema:
+    return {"$ref": f"#/components/schemas/{struct.__name__}{suffix}"}
+
+
+# Resources
+
+
+def _add_resource(paths: Paths, resource: Resource) -> None:
     for verb in resource.verbs:
-        path = many if verb in ("list", "create") else one
-        parameters = list(above)
-        if path == one and resource.key != "none":
-            parameters.append(_parameter("key", "path", "string"))
-        if verb == "list":
-            parameters += [_parameter(name, "query", "string") for name in resource.filters]
-            parameters += [
-                _parameter("limit", "query", "integer"),
-                _parameter("cursor", "query", "string"),
-            ]
-        for method in ("put", "patch") if verb == "update" else (_METHODS[verb],):
-            paths.setdefault(path, {})[method] = {
-                "operationId": f"{method}_{verb}_{resource.name.replace('/', '_')}",
-                "summary": f"{_DOES[verb]}: {resource.summary}",
-                "tags": [resource.name],
-                "parameters": parameters,
-                "responses": _responses(resource, verb, {"$ref": shape}),
-                **_body(resource, verb),
-            }
+        for method in _METHODS[verb]:
+            _add(
+                paths,
+                method,
+                _path(resource, verb),
+                name=_operation_id(resource, verb, method),
+                summary=f"{DOES[verb]}: {resource.summary}",
+                tag=resource.name,
+                query=_query(resource) if verb == "list" else {},
+                body=_body(resource, verb),
+                answers=_answers(resource, verb),
+                signed_in=verb in ("create", "update", "delete") or resource.name == "me",
+                more=("409",) if resource.name == "fitsfiles" and _body(resource, verb) else (),
+            )
 
 
-def _responses(resource: Resource, verb: str, item: dict[str, Any]) -> dict[str, Any]:
+def _path(resource: Resource, verb: str) -> str:
+    """Return the path of a verb, under the name of the parent's key where there is one."""
+    many = resource.path.replace("{parent}", "{dataset}")
+    return many if verb in ("list", "create") or resource.key == "none" else many + "{key}/"
+
+
+def _operation_id(resource: Resource, verb: str, method: str) -> str:
+    return f"{method}_{verb}_{resource.name.replace('/', '_')}"
+
+
+def _query(resource: Resource) -> dict[str, Schema]:
+    filters = {name: _QUERY.get(name, _TEXT) for name in resource.filters}
+    return {
+        **filters,
+        "limit": _AMOUNT,
+        "cursor": {**_TEXT, "description": "As the address of the next page has it."},
+        "page": {"enum": [1], "description": "Asks for {count, next, previous, results}."},
+        "page_size": {**_AMOUNT, "description": "The same, in pages of that size."},
+        "format": {**_TEXT, "description": "`json`, or `api` for a page that shows it."},
+    }
+
+
+def _answers(resource: Resource, verb: str) -> dict[str, Schema]:
+    item = _ref(resolve(resource.schema))
     match verb:
         case "list":
-            bare = {"type": "array", "items": item}
-            answers = {"200": _content({"oneOf": [bare, _envelope(item)]})}
+            bare, enveloped = {"type": "array", "items": item}, _envelope(item)
+            shape = enveloped if resource.paged else {"anyOf": [bare, enveloped]}
+            link = {"schema": {"type": "string"}, "description": "The next page, where one is."}
+            answers = {"200": _shown(shape) | {"headers": {"Link": link}}}
+            if resource.name == "objects":
+                answers["303"] = {"description": "To the object, for a browser that names one."}
         case "read" if resource.name == "findingcharts":
-            answers = {"200": _content({"type": "array", "items": item})}
+            answers = {"200": _shown({"type": "array", "items": item})}
         case "create":
-            answers = {"201": _content(item)}
+            answers = {"201": _shown(item)}
             if resource.name == "fitsfiles":
-                answers["200"] = _content(item)
+                answers["200"] = _shown(item)
         case "delete":
             answers = {"204": {"description": "Deleted."}}
         case _:
-            answers = {"200": _content(item)}
-    return {**answers, "default": _content({"$ref": _REF.format(name="Error")}, "An error.")}
+            answers = {"200": _shown(item)}
+    if links := _links(resource, verb):
+        answers = {status: answer | {"links": links} for status, answer in answers.items()}
+    return answers
 
 
-def _envelope(item: dict[str, Any]) -> dict[str, Any]:
+def _envelope(item: Schema) -> Schema:
     return {
         "type": "object",
         "required": ["count", "next", "previous", "results"],
@@ -152,96 +228,205 @@ def _envelope(item: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _body(resource: Resource, verb: str) -> dict[str, Any]:
+def _links(resource: Resource, verb: str) -> Schema:
+    """Return how one goes on with what a list or a create answered."""
+    if verb not in ("list", "create") or resource.key == "none":
+        return {}
+    first = "" if verb == "create" else "/results/0" if resource.paged else "/0"
+    here = f"$response.body#{first}/{_IDENTIFIERS[resource.key]}"
+    inside = {"dataset": "$request.path.dataset"} if resource.parent else {}
+    links = {
+        _operation_id(resource, other, method): {**inside, "key": here}
+        for other in resource.verbs
+        if other not in ("list", "create")
+        for method in _METHODS[other]
+    }
+    for child in RESOURCES:
+        if child.parent == resource.name:
+            links |= {
+                _operation_id(child, other, "get" if other == "list" else "post"): {"dataset": here}
+                for other in ("list", "create")
+            }
+    return {name: {"operationId": name, "parameters": given} for name, given in links.items()}
+
+
+def _body(resource: Resource, verb: str) -> Schema:
+    """Return the content types of a body; PUT and PATCH change what is given alone."""
     if verb not in ("create", "update"):
         return {}
-    shape = {"$ref": _REF.format(name=resolve(resource.change).__name__)}
-    content: dict[str, Any] = {}
-    if resource.name == "fitsfiles":
-        properties = {"file": {"type": "string", "format": "binary"}, "tags": {"type": "string"}}
-        upload = {"type": "object", "properties": properties}
-        content["multipart/form-data"] = {"schema": upload}
-    if resource.name != "fitsfiles" or verb == "update":
-        content["application/json"] = {"schema": shape}
-        content["application/x-www-form-urlencoded"] = {"schema": shape}
-    return {"requestBody": {"content": content}}
+    needed = resource.needed if verb == "create" else ()
+    if resource.name != "fitsfiles":
+        return _bodies(resolve(resource.change), needed)
+    tags = {"type": "string", "description": "Separated by commas."}
+    upload = {
+        "type": "object",
+        "properties": {"file": {"type": "string", "format": "binary"}, "tags": tags},
+        "required": list(needed),
+    }
+    kind = {"encoding": {"file": {"contentType": "application/fits, application/octet-stream"}}}
+    multipart = {"multipart/form-data": {"schema": upload, **kind}}
+    if verb == "create":
+        return multipart
+    bodies = _bodies(resolve(resource.change), ())
+    return {_JSON: bodies[_JSON], _FORMS[0]: bodies[_FORMS[0]], **multipart}
 
 
-def _add_others(paths: dict[str, dict[str, Any]]) -> None:
-    """Add what is no resource: accounts, keys, an import, a chart, bytes, the feed."""
-    profile = BY_NAME["profiles"].path + "{key}/"
-    chart = BY_NAME["findingcharts"].path + "{key}/chart.svg"
-    file = "/datasets/{dataset}/fitsfiles/{key}/download/"
-    preview = "/datasets/{dataset}/fitsfiles/{key}/preview/{hdu}/"
-    key = _parameter("key", "path", "string")
-    hdu = _parameter("hdu", "path", "integer")
-    size = _parameter("size", "query", "string")
-    dataset = _parameter("dataset", "path", "string")
-    accounts = (
-        ("post", "/auth/registration/", people.Registration, people.SessionKey, "201"),
-        ("post", "/auth/login/", people.Credentials, people.SessionKey, "200"),
-        ("post", "/auth/token/", people.Credentials, people.SessionToken, "200"),
-        ("post", "/auth/key/verify/", people.KeyCheck, people.KeyOwner, "200"),
-        ("post", "/auth/once/", None, people.SessionToken, "201"),
-        ("delete", "/auth/token/", None, None, "204"),
-        ("get", profile + "keys/", None, people.ApiKey, "200"),
-        ("get", profile + "apikey/", None, people.ApiKey, "200"),
-        ("get", profile + "uploadkey/", None, people.UploadKey, "200"),
-    )
-    for method, path, body, answer, status in accounts:
-        parameters = [key] if "{key}" in path else []
-        _add(paths, method, path, status, parameters, body=body, answer=answer)
-    _add(paths, "post", "/satellites/import/", "200", [], answer=SatelliteImport, text="text/plain")
-    for path, parameters, kind in (
-        (chart, [key], "image/svg+xml"),
-        (file, [dataset, key], "application/octet-stream"),
-        (preview, [dataset, key, hdu, size], "image/webp"),
-        ("/live", [_parameter("after", "query", "integer")], "text/event-stream"),
-        ("/", [], "application/json"),
-        ("/health", [], "application/json"),
-        ("/schema", [], "application/json"),
+def _bodies(struct: type[msgspec.Struct], needed: Sequence[str]) -> Schema:
+    kinds = {_JSON: _ref(struct), **dict.fromkeys(_FORMS, _ref(struct, "Form"))}
+    also = {"required": list(needed)} if needed else {}
+    return {kind: {"schema": shape | also} for kind, shape in kinds.items()}
+
+
+# What is no resource
+
+
+def _add_others(paths: Paths) -> None:
+    """Add accounts, keys, an import, a chart, bytes and the feed."""
+    logged_in = _bodies(people.Credentials, ("username", "password"))
+    registered = _bodies(people.Registration, ("username", "email", "password1", "password2"))
+    checked = _bodies(people.KeyCheck, ("username", "key"))
+    for path, status, body, answer, more in (
+        ("/auth/registration/", "201", registered, people.SessionKey, ("403",)),
+        ("/auth/login/", "200", logged_in, people.SessionKey, ()),
+        ("/auth/token/", "200", logged_in, people.SessionToken, ()),
+        ("/auth/key/verify/", "200", checked, people.KeyOwner, ("401",)),
     ):
-        _add(paths, "get", path, "200", parameters, media=kind)
+        answers = {status: _content({_JSON: _ref(answer)})}
+        _add(paths, "post", path, body=body, answers=answers, anonymous=True, more=more)
+    once = {"201": _content({_JSON: _ref(people.SessionToken)})}
+    _add(paths, "post", "/auth/once/", answers=once, signed_in=True)
+    _add(paths, "delete", "/auth/token/", answers={"204": {"description": "Over."}}, more=("403",))
+    for name, shape in (
+        ("keys", people.ApiKey),
+        ("apikey", people.ApiKey),
+        ("uploadkey", people.UploadKey),
+    ):
+        path = BY_NAME["profiles"].path + "{key}/" + name + "/"
+        answers = {"200": _content({_JSON: _ref(shape)})}
+        _add(paths, "get", path, answers=answers, signed_in=True, more=("403",))
+    _add(
+        paths,
+        "post",
+        "/satellites/import/",
+        body={"text/plain": {"schema": {"type": "string"}}},
+        answers={"200": _content({_JSON: _ref(SatelliteImport)})},
+        signed_in=True,
+    )
+    _add_media(paths)
+
+
+def _add_media(paths: Paths) -> None:
+    """Add what answers no struct."""
+    anything: Schema = {}
+    served = {name: {"required": True, "schema": {"type": "string"}} for name in _FILE_HEADERS}
+    file = {"application/fits": anything, "application/octet-stream": anything}
+    for path, content, anonymous, more in (
+        (BY_NAME["findingcharts"].path + "{key}/chart.svg", {"image/svg+xml": anything}, False, {}),
+        ("/datasets/{dataset}/fitsfiles/{key}/download/", file, False, {"headers": served}),
+        (_PREVIEW, {"image/webp": anything}, False, {}),
+        ("/live", {"text/event-stream": anything, "text/html": anything}, False, {}),
+        ("/", {_JSON: {"type": "object"}, "text/html": anything}, False, {}),
+        ("/health", {_JSON: {"type": "object"}}, True, {}),
+        ("/schema", {_JSON: {"type": "object"}}, True, {}),
+    ):
+        answers = {"200": _content(content) | more}
+        query = _MEDIA_QUERY.get(path, {})
+        _add(paths, "get", path, answers=answers, anonymous=anonymous, query=query)
+
+
+_PREVIEW = "/datasets/{dataset}/fitsfiles/{key}/preview/{hdu}/"
+_MEDIA_QUERY: dict[str, dict[str, Schema]] = {
+    _PREVIEW: {"size": {**_TEXT, "description": "`small`, or a large one."}},
+    "/live": {"after": _NUMBER},
+}
+_FILE_HEADERS = ("Content-Disposition", "Content-Length", "ETag")
+
+# Operations
 
 
 def _add(
-    paths: dict[str, dict[str, Any]],
+    paths: Paths,
     method: str,
     path: str,
-    status: str,
-    parameters: list[dict[str, Any]],
     *,
-    body: type[msgspec.Struct] | None = None,
-    answer: type[msgspec.Struct] | None = None,
-    media: str = "",
-    text: str = "",
+    answers: dict[str, Schema],
+    name: str = "",
+    summary: str = "",
+    tag: str = "",
+    query: dict[str, Schema] | None = None,
+    body: Schema | None = None,
+    anonymous: bool = False,
+    signed_in: bool = False,
+    more: Iterable[str] = (),
 ) -> None:
-    done: dict[str, Any] = {"description": "Done."}
-    if answer is not None:
-        done = _content({"$ref": _REF.format(name=answer.__name__)})
-    elif media:
-        done["content"] = {media: {}}
-    operation: dict[str, Any] = {
-        "operationId": f"{method}_{path.strip('/').replace('/', '_') or 'home'}",
-        "summary": _SUMMARIES[method, path],
-        "parameters": parameters,
-        "responses": {
-            status: done,
-            "default": _content({"$ref": _REF.format(name="Error")}, "An error."),
-        },
+    """Add an operation, with the errors that its kind brings.
+
+    Parameters
+    ----------
+    anonymous
+        Whether it does not look at who is asking.
+    signed_in
+        Whether it refuses strangers.
+    more
+        Statuses that nothing else here tells.
+    """
+    known: list[Schema] = [{"key": []}, {"token": []}, {"session": []}]
+    statuses = {"400", "5XX", *more}
+    statuses |= set() if anonymous else {"401"}
+    statuses |= {"403"} if signed_in and method != "get" else set()
+    statuses |= {"404"} if "{" in path else set()
+    statuses |= {"413"} if body else set()
+    operation: Schema = {
+        "operationId": name or _name(method, path),
+        "summary": summary or SUMMARIES[method, path],
+        "parameters": [
+            *_path_parameters(path),
+            *(_parameter(name, "query", shape) for name, shape in (query or {}).items()),
+        ],
+        "responses": answers | {status: _error(status) for status in sorted(statuses)},
+        "security": [] if anonymous else known if signed_in else [{}, *known],
     }
-    if body is not None:
-        shape = {"schema": {"$ref": _REF.format(name=body.__name__)}}
-        forms = ("application/json", "application/x-www-form-urlencoded")
-        operation["requestBody"] = {"content": dict.fromkeys(forms, shape)}
-    if text:
-        operation["requestBody"] = {"content": {text: {"schema": {"type": "string"}}}}
+    if tag:
+        operation["tags"] = [tag]
+    if body:
+        operation["requestBody"] = {"content": body, "required": bool(not tag or method == "post")}
     paths.setdefault(path, {})[method] = operation
 
 
-def _content(schema: dict[str, Any], description: str = "Done.") -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
+def _name(method: str, path: str) -> str:
+    words = [word.strip("{}") for word in path.split("/") if word]
+    return "_".join([method, *(words or ["home"])])
 
 
-def _parameter(name: str, where: str, kind: str) -> dict[str, Any]:
-    return {"name": name, "in": where, "required": where == "path", "schema": {"type": kind}}
+def _path_parameters(path: str) -> Iterable[Schema]:
+    if "{dataset}" in path:
+        yield _parameter("dataset", "path", _UUID)
+    if "{key}" in path:
+        before = path.partition("{key}")[0].strip("/")
+        resource = BY_NAME[before.rpartition("}/")[2]]
+        # A file is known by its name as well.
+        shape = _KEYS["name"] if resource.name == "fitsfiles" else _KEYS[resource.key]
+        yield _parameter("key", "path", shape)
+    if "{hdu}" in path:
+        yield _parameter("hdu", "path", _NUMBER)
+
+
+def _parameter(name: str, where: str, shape: Schema) -> Schema:
+    return {"name": name, "in": where, "required": where == "path", "schema": shape}
+
+
+def _error(status: str) -> Schema:
+    answer = _shown(_ref(Error), _STATUSES[status])
+    if status == "401":
+        answer["headers"] = {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}
+    return answer
+
+
+def _shown(shape: Schema, description: str = "Done.") -> Schema:
+    """Return an answer that a browser sees as a page."""
+    return _content({_JSON: shape, "text/html": {}}, description)
+
+
+def _content(kinds: dict[str, Schema], description: str = "Done.") -> Schema:
+    content = {kind: {"schema": shape} if shape else {} for kind, shape in kinds.items()}
+    return {"description": description, "content": content}

@@ -1,0 +1,37 @@
+"""The kinds of values that bodies hold, with the limits that ``/schema`` tells.
+
+They are told here and kept by the services, which judge a text once the blanks
+around it are gone and say in words what is wrong with it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+LONGEST = 255
+"""Longest text, in characters, where nothing else is said."""
+
+MOST_TAGS = 1000
+
+
+def told(**keywords: Any) -> Meta:
+    """Return what ``/schema`` says of a value beside its type."""
+    return Meta(extra_json_schema=keywords)
+
+
+Name = Annotated[str, told(pattern=r"\S", maxLength=LONGEST)]
+Text = Annotated[str, told(maxLength=LONGEST)]
+Reference = Annotated[str, told(anyOf=[{"format": "uuid"}, {"maxLength": 0}])]
+"""UUID of a site, a telescope, ...; a blank one takes the reference away."""
+
+_RA = r"(360(\.0+)?|(3[0-5]\d|[12]?\d?\d)(\.\d+)?)"
+_DEC = r"-?(90(\.0+)?|[1-8]?\d(\.\d+)?)"
+PLACE = f"{_RA},{_DEC}"
+"""Pattern of a position as clients of before 2.0 write it: RA,DEC in degrees."""
+
+Place = Annotated[str, told(pattern=f"^{PLACE}$")]
+
+Tags = Annotated[list[Text], told(maxItems=MOST_TAGS)] | str
+"""A list, or one text with commas between them."""

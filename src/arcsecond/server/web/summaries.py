@@ -1,0 +1,28 @@
+"""One line for every address that is no resource, for ``/schema`` and the reference."""
+
+DOES = {
+    "list": "List",
+    "read": "Read one",
+    "create": "Create one",
+    "update": "Change one",
+    "delete": "Delete one",
+}
+SUMMARIES = {
+    ("post", "/auth/registration/"): "Make an account; answers a session token.",
+    ("post", "/auth/login/"): "Sign in with a password; answers a session token as `key`.",
+    ("post", "/auth/token/"): "Sign in with a password; answers a session token as `token`.",
+    ("delete", "/auth/token/"): "End the session of the token that is sent.",
+    ("post", "/auth/key/verify/"): "Check that a key is a user's own.",
+    ("post", "/auth/once/"): "Make a token that signs a browser in once; embedded only.",
+    ("get", "/profiles/{key}/keys/"): "Your access key.",
+    ("get", "/profiles/{key}/apikey/"): "Your access key.",
+    ("get", "/profiles/{key}/uploadkey/"): "Your upload key.",
+    ("post", "/satellites/import/"): "Import two-line element sets; for administrators.",
+    ("get", "/findingcharts/{key}/chart.svg"): "The image of a finding chart.",
+    ("get", "/datasets/{dataset}/fitsfiles/{key}/download/"): "The bytes of a file.",
+    ("get", "/datasets/{dataset}/fitsfiles/{key}/preview/{hdu}/"): "A picture of an image.",
+    ("get", "/live"): "The live feed: activities as server-sent events, those behind `after`.",
+    ("get", "/"): "The addresses of all resources.",
+    ("get", "/health"): "Whether the server works, and its version.",
+    ("get", "/schema"): "The OpenAPI document.",
+}
