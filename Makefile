@@ -6,6 +6,9 @@ PORT ?= 8000
 # Tests write and flush a lot: in memory where there is such a folder.
 TEMPROOT := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 
+# Two processes at once, each with the whole of a file's tests.
+SPREAD := -n 2 --dist loadfile
+
 .PHONY: demo test test-faults test-clients test-offline check fix docs serve bench screenshots clean
 
 demo: $(VENV)/ready  ## The main job with real frames, on 127.0.0.1:8000; ONCE=1 ends by itself.
@@ -13,19 +16,19 @@ demo: $(VENV)/ready  ## The main job with real frames, on 127.0.0.1:8000; ONCE=1
 
 test: $(VENV)/dev check  ## All checks and tests, on SQLite and on PostgreSQL.
 	$(BIN)/coverage erase
-	PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/coverage run -m pytest --ignore=tests/faults $(ARGS)
+	PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/coverage run -m pytest --ignore=tests/faults $(SPREAD) $(ARGS)
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 
 test-faults: $(VENV)/dev  ## Kill it, cut it, fill its disk: nothing that was acknowledged is lost.
-	PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/python -m pytest tests/faults $(ARGS)
+	PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/python -m pytest tests/faults $(SPREAD) $(ARGS)
 
 test-clients: $(VENV)/ready  ## Older clients, as they were released, against this server.
 	$(BIN)/python tests/clients/run.py $(ARGS)
 
 test-offline: $(VENV)/dev  ## The tests in a network of their own with nothing but loopback.
 	unshare -n$(if $(filter-out 0,$(shell id -u)),r) sh -c 'ip link set lo up && \
-	ARCSECOND_OFFLINE=1 PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/python -m pytest --ignore=tests/faults $(ARGS)'
+	ARCSECOND_OFFLINE=1 PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/python -m pytest --ignore=tests/faults $(SPREAD) $(ARGS)'
 
 check: $(VENV)/dev  ## Style, types and the order of imports.
 	$(BIN)/ruff format --check .

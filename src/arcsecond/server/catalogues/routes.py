@@ -19,7 +19,8 @@ from arcsecond.server.crud import LARGEST_PAGE, listed, look_routes, parse_amoun
 @get("/objects/", opt={"resource": "objects", "verb": "list"})
 async def list_objects(request: AnyRequest) -> Any:
     name = request.query_params.get("name", "")
-    if name and wanted(request) == "html":  # what the form of the first page sends
+    # The form of the first page sends a name, and nothing else.
+    if name and len(request.query_params) == 1 and wanted(request) == "html":
         return Redirect(f"/objects/{quote(name, safe='')}/", status_code=303)
     return await listed(
         request, lambda backend, viewer: service.list_objects(backend, viewer, name), enveloped=True
