@@ -25,14 +25,21 @@ ARCSECOND = [sys.executable, "-m", "arcsecond"]
 class Terminal:
     """A command in a terminal of its own."""
 
-    def __init__(self, settings: Settings, *words: str, columns: int = 100, **more: str) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *words: str,
+        columns: int = 100,
+        program: list[str] | None = None,
+        **more: str,
+    ) -> None:
         self.text = ""
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         environ = environment(settings, **({"TERM": "xterm", "LC_ALL": "C.UTF-8"} | more))
         environ.pop("COLUMNS", None)
         self.process = subprocess.Popen(
-            [*ARCSECOND, *words], env=environ, stdin=slave, stdout=slave, stderr=slave,
+            program or [*ARCSECOND, *words], env=environ, stdin=slave, stdout=slave, stderr=slave,
             start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )  # fmt: skip
         os.close(slave)

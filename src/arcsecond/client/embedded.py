@@ -262,12 +262,12 @@ async def _unless(event: asyncio.Event, work: Any) -> bool:
     """Await some work unless an event comes first; tell whether it was done."""
     task = asyncio.ensure_future(work)
     waiting = asyncio.ensure_future(event.wait())
-    await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
-    if task.done():
-        return True
-    task.cancel()
-    return False
+    try:
+        await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
+        return task.done()
+    finally:  # also when nobody waits for this any more
+        waiting.cancel()
+        task.cancel()
 
 
 class _Lifespan:
