@@ -6,8 +6,8 @@ PORT ?= 8000
 # Tests write and flush a lot: in memory where there is such a folder.
 TEMPROOT := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 
-# Two processes at once, each with the whole of a file's tests.
-SPREAD := -n 2 --dist loadfile
+# Two processes at once; who is done first takes from the other.
+SPREAD := -n 2 --dist worksteal
 
 .PHONY: demo test test-faults test-clients test-offline check fix docs serve bench screenshots clean
 

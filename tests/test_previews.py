@@ -325,6 +325,7 @@ def test_pictures_go_with_their_bytes(
     assert previews.sweep(backend) == 2
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(not SHARED.exists(), reason="shared data are not beside this clone")
 def test_every_shared_frame_has_its_pictures_or_a_reason(tmp_path: Path) -> None:
     for path in sorted((SHARED / "fits").glob("*/*.fit*")):
