@@ -17,7 +17,7 @@ from arcsecond.server.archive import files
 from arcsecond.server.archive.service import Datasets
 from arcsecond.server.archive.sweep import sweep
 from arcsecond.server.check import check
-from arcsecond.server.context import Viewer
+from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.settings import Settings
 from tests.conftest import Server, fits_bytes, new_database, new_user
 
@@ -52,6 +52,10 @@ class Account:
             self.content[name] = content
         return answer
 
+    def _swept(self, backend: Backend) -> list[Path]:
+        sweep(backend)
+        return list((self.settings.home / "incoming").iterdir())
+
     def is_whole(self, *, maybe: dict[str, bytes] | None = None) -> None:
         """Check the data directory, and that what was acknowledged is there.
 
@@ -73,8 +77,8 @@ class Account:
                 if there.get(name) == content:
                     self.content[name] = content
             assert there == self.content
-            sweep(backend)
-            assert not list((self.settings.home / "incoming").iterdir())
+            # A killed process may take a moment to let go of its files.
+            wait_until(lambda: not self._swept(backend))
             assert check(backend).findings == []
         finally:
             backend.db.close()

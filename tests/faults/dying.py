@@ -23,7 +23,7 @@ UPLOAD = {
     "after the rename": (folder, "flush_folder", "before"),
     "before the row": (FolderIncoming, "keep", "after"),
     "after the row": (files, "keep_version", "after"),
-    "after the commit": (files, "_with_headers", "before"),
+    "after the commit": (files, "_file", "before"),
 }
 DELETE = {
     "before the commit": (files, "trash", "after"),
