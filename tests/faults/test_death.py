@@ -96,6 +96,7 @@ def test_killed_in_a_sweep(account: Account, monkeypatch: pytest.MonkeyPatch) ->
     incoming.write(NEW)
     incoming.finish()
     incoming.keep()
+    incoming.discard()
     sweep.sweep(backend)
     monkeypatch.setattr(sweep, "now", lambda: now() + timedelta(days=2))
     pid = os.fork()

@@ -264,7 +264,7 @@ async def _unless(event: asyncio.Event, work: Any) -> bool:
     waiting = asyncio.ensure_future(event.wait())
     try:
         await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
-        return task.done()
+        return bool(task.done())
     finally:  # also when nobody waits for this any more
         waiting.cancel()
         task.cancel()
