@@ -51,6 +51,9 @@ ASTROPY_FRAMES = Path(_spec.origin).parent / "io" / "fits" / "tests" / "data"
 
 _numbers = itertools.count(1)
 
+# A job in the background of a script starts with Ctrl-C ignored, and so would all that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _cheap_passwords() -> None:
