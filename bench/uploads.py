@@ -62,9 +62,8 @@ def upload_rows(root: Path, mib: int) -> list[Row]:
 def small_files_row(root: Path, count: int) -> Row:
     """Upload a night of small frames beside copying and flushing them one by one.
 
-    They go through the module, by one process with a few threads, as an uploader
-    at the telescope would; each is read, hashed, flushed and recorded before it
-    is acknowledged.
+    They go through the module, as an uploader at the telescope would; each is read,
+    hashed, flushed and recorded before it is acknowledged.
     """
     with tempfile.TemporaryDirectory(dir=root) as name:
         folder = Path(name)
@@ -92,25 +91,18 @@ def small_files_row(root: Path, count: int) -> Row:
 
 UPLOADER = """
 import sys, time
-from concurrent.futures import ThreadPoolExecutor
-from threading import local
 from arcsecond import ArcsecondAPI
 dataset, *frames = sys.argv[1:]
-here = local()
-def upload(frame):
-    if not hasattr(here, "files"):
-        here.files = ArcsecondAPI().datasets(dataset).fitsfiles
-    return here.files.create(file=frame)["target"]
+files = ArcsecondAPI().datasets(dataset).fitsfiles
 begin = time.perf_counter()
-with ThreadPoolExecutor(THREADS) as pool:
-    assert set(pool.map(upload, frames)) == {"bench"}
+assert {sent.created["target"] for sent in files.create_many(frames)} == {"bench"}
 print(time.perf_counter() - begin)
 """
 
 
 def upload_all(frames: Sequence[Path], dataset: str, environ: dict[str, str]) -> float:
     """Upload frames by the module in a process of its own; returns seconds."""
-    words = [sys.executable, "-c", UPLOADER.replace("THREADS", "4"), dataset, *map(str, frames)]
+    words = [sys.executable, "-c", UPLOADER, dataset, *map(str, frames)]
     done = subprocess.run(words, check=True, env={**os.environ, **environ}, stdout=subprocess.PIPE)
     return float(done.stdout)
 

@@ -20,7 +20,7 @@ from sqlalchemy.engine import Engine
 
 from arcsecond.schemas.archive import DatasetChange
 from arcsecond.server.app import open_backend
-from arcsecond.server.archive import files
+from arcsecond.server.archive.adding import add_file
 from arcsecond.server.archive.service import Datasets
 from arcsecond.server.migrations import HEAD
 from arcsecond.server.settings import Settings
@@ -38,7 +38,7 @@ def fill(settings: Settings) -> None:
     dataset = Datasets().create(backend, ann, DatasetChange(name=f"kept since {HEAD}"))
     incoming = backend.store.receive()
     incoming.write(fits_bytes(OBJECT="M 31"))
-    files.add_file(backend, ann, dataset.uuid, "kept.fits", incoming)
+    add_file(backend, ann, dataset.uuid, "kept.fits", incoming)
     incoming.discard()
     backend.db.close()
 

@@ -17,6 +17,7 @@ from arcsecond.errors import BytesLostError
 from arcsecond.schemas.archive import DatasetChange, FitsFile, FitsFileChange
 from arcsecond.schemas.records import NightLogChange
 from arcsecond.server.archive import files
+from arcsecond.server.archive.adding import add_file
 from arcsecond.server.archive.service import Datasets
 from arcsecond.server.archive.sweep import sweep
 from arcsecond.server.archive.tables import blobs, datasets, headers, versions
@@ -39,7 +40,7 @@ class Archive:
 
     def add(self, name: str = "a.fits", **cards: Any) -> FitsFile:
         incoming = self.incoming(**cards)
-        file, _ = files.add_file(self.backend, self.ann, self.dataset, name, incoming)
+        file, _ = add_file(self.backend, self.ann, self.dataset, name, incoming)
         incoming.discard()
         return file
 

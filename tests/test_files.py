@@ -7,6 +7,7 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ import sqlalchemy as sa
 
 from arcsecond.server.archive.sweep import DEATH, TRASH, sweep
 from arcsecond.server.archive.tables import blobs, datasets, files, versions
+from arcsecond.server.archive.transfers import MOST_AT_ONCE
 from arcsecond.server.context import Backend
 from arcsecond.server.db import now
 from arcsecond.server.settings import Settings
@@ -303,6 +305,99 @@ def test_a_disk_that_fills_up_later(
     assert (answer.status_code, answer.json()["code"]) == (507, "no_space")
     monkeypatch.undo()
     nothing_is_left(http)
+
+
+class TestSeveral:
+    """Several files in one request."""
+
+    @staticmethod
+    def send(post: Post, http: Http, parts: list[tuple[str, bytes]], **more: Any) -> Any:
+        headers: dict[str, str] = post.headers  # type: ignore[attr-defined]
+        files = [("file", part) for part in parts]
+        return http.post(post.address, files=files, headers=headers, **more)  # type: ignore[attr-defined]
+
+    def test_each_says_how_it_went(self, post: Post, http: Http) -> None:
+        there = post("there.fits", fits_bytes(OBJECT="there")).json()
+        parts = [
+            ("a.fits", fits_bytes(OBJECT="a")),
+            ("text.fits", b"no frame"),
+            ("there.fits", fits_bytes(OBJECT="there")),
+            ("b.fits.gz", gzip.compress(fits_bytes(OBJECT="b"))),
+            ("there.fits", fits_bytes(OBJECT="other")),
+            ("a.fits", fits_bytes(OBJECT="a")),
+            ("a.fits", fits_bytes(OBJECT="another")),
+            ("same as a.fits", fits_bytes(OBJECT="a")),
+        ]
+        answer = self.send(post, http, parts, data={"tags": "x,y"})
+        assert answer.status_code == 200
+        told = answer.json()
+        assert [(one["name"], one["status"]) for one in told] == [
+            ("a.fits", 201), ("text.fits", 400), ("there.fits", 200), ("b.fits.gz", 201),
+            ("there.fits", 409), ("a.fits", 200), ("a.fits", 409), ("same as a.fits", 201),
+        ]  # fmt: skip
+        targets = [one["file"] and one["file"]["target"] for one in told]
+        assert targets == ["a", None, "there", "b", None, "a", None, "a"]
+        assert told[1]["error"]["code"] == "not_fits"
+        assert told[2]["file"]["pk"] == there["pk"]
+        assert told[3]["file"]["hdus"][0]["header"]["OBJECT"] == "b"
+        assert told[3]["file"]["tags"] == ["x", "y"]
+        assert told[4]["error"]["detail"].startswith(f"File {there['pk']} of this dataset")
+        assert told[5]["file"]["pk"] == told[0]["file"]["pk"]
+        for one in told:
+            if one["file"]:
+                read = http.get(one["file"]["file"], headers=post.headers).content  # type: ignore[attr-defined]
+                assert hashlib.sha256(read).hexdigest() == one["file"]["sha256"]
+        assert not list((http.inside.settings.home / "incoming").iterdir())
+
+    def test_one_too_many(self, post: Post, http: Http) -> None:
+        parts = [(f"{n}.fits", fits_bytes(OBJECT=str(n))) for n in range(MOST_AT_ONCE + 1)]
+        answer = self.send(post, http, parts)
+        assert answer.status_code == 400
+        assert answer.json()["file"] == [f"Send at most {MOST_AT_ONCE} files at a time."]
+        nothing_is_left(http)
+        told = self.send(post, http, parts[:-1]).json()
+        assert {one["status"] for one in told} == {201}
+        assert len({one["file"]["pk"] for one in told}) == MOST_AT_ONCE
+
+    def test_a_body_that_ends_too_early_keeps_none(self, post: Post, http: Http) -> None:
+        request = http.build_request(
+            "POST",
+            post.address,  # type: ignore[attr-defined]
+            files=[("file", (f"{n}.fits", fits_bytes(OBJECT=str(n)))) for n in range(3)],
+            headers=post.headers,  # type: ignore[attr-defined]
+        )
+        body = request.read()
+        headers = {**post.headers, "content-type": request.headers["content-type"]}  # type: ignore[attr-defined]
+        answer = http.post(post.address, content=body[:-4000], headers=headers)  # type: ignore[attr-defined]
+        assert (answer.status_code, answer.json()["code"]) == (400, "incomplete_upload")
+        nothing_is_left(http)
+
+    def test_a_form(self, post: Post, http: Http) -> None:
+        headers = {**post.headers, "Accept": "text/html"}  # type: ignore[attr-defined]
+        files = [("file", (name, fits_bytes(OBJECT=name))) for name in ("a.fits", "b.fits")]
+        answer = http.post(post.address, files=files, headers=headers, follow_redirects=False)  # type: ignore[attr-defined]
+        assert answer.status_code == 303
+        files.append(("file", ("c.fits", b"none")))
+        answer = http.post(post.address, files=files, headers=headers)  # type: ignore[attr-defined]
+        assert answer.status_code == 400
+        assert "no FITS signature" in answer.text
+
+    def test_the_same_contents_in_another_order_at_once(self, post: Post, http: Http) -> None:
+        headers: dict[str, str] = post.headers  # type: ignore[attr-defined]
+        frames = [fits_bytes(OBJECT=str(n)) for n in range(20)]
+
+        def send(turn: int) -> set[int]:
+            made = http.post("/datasets/", json={"name": str(turn)}, headers=headers).json()
+            parts = [("file", (f"{n}.fits", frame)) for n, frame in enumerate(frames)]
+            answer = http.post(
+                f"/datasets/{made['uuid']}/fitsfiles/",
+                files=parts[:: 1 if turn % 2 else -1],
+                headers=headers,
+            )
+            return {one["status"] for one in answer.json()}
+
+        with ThreadPoolExecutor(4) as pool:
+            assert all(statuses == {201} for statuses in pool.map(send, range(8)))
 
 
 def test_renaming_onto_a_taken_name(post: Post, http: Http) -> None:

@@ -14,6 +14,7 @@ import pytest
 from arcsecond.schemas.archive import DatasetChange
 from arcsecond.server.app import open_backend
 from arcsecond.server.archive import files
+from arcsecond.server.archive.adding import add_file
 from arcsecond.server.archive.service import Datasets
 from arcsecond.server.archive.sweep import sweep
 from arcsecond.server.check import check
@@ -101,7 +102,7 @@ def account(settings: Settings) -> Account:
     dataset = Datasets().create(backend, viewer, DatasetChange(name="d")).uuid
     incoming = backend.store.receive()
     incoming.write(KEPT)
-    file, _ = files.add_file(backend, viewer, dataset, "kept.fits", incoming)
+    file, _ = add_file(backend, viewer, dataset, "kept.fits", incoming)
     incoming.discard()
     backend.db.close()
     return Account(settings, viewer, header, dataset, file.pk, {"kept.fits": KEPT})

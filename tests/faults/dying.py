@@ -10,20 +10,22 @@ import signal
 from typing import Any, NoReturn
 
 from arcsecond.server import app
-from arcsecond.server.archive import files, service
+from arcsecond.server.archive import adding, files, service
 from arcsecond.server.storage import folder
 from arcsecond.server.storage.folder import FolderIncoming, FolderStore
 from tests.faults.workers import serve_with
 
-UPLOAD = {
+RECEIVE = {
     "streaming": (FolderIncoming, "write", "after"),
     "before the flush": (FolderIncoming, "finish", "before"),
     "after the flush": (FolderIncoming, "finish", "after"),
     "before the rename": (FolderIncoming, "keep", "before"),
     "after the rename": (folder, "flush_folder", "before"),
     "before the row": (FolderIncoming, "keep", "after"),
-    "after the row": (files, "keep_version", "after"),
-    "after the commit": (files, "_file", "before"),
+}
+RECORD = {
+    "after the row": ("keep_versions", "after"),
+    "after the commit": ("shape", "before"),
 }
 DELETE = {
     "before the commit": (files, "trash", "after"),
@@ -35,8 +37,8 @@ DELETE_DATASET = {
 }
 SWEEP = {"after the bytes, before the row": (FolderStore, "delete", "after")}
 POINTS = {
-    "upload": UPLOAD,
-    "replace": UPLOAD,
+    "upload": RECEIVE | {name: (adding, *point) for name, point in RECORD.items()},
+    "replace": RECEIVE | {name: (files, *point) for name, point in RECORD.items()},
     "delete": DELETE,
     "delete dataset": DELETE_DATASET,
     "sweep": SWEEP,

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 from urllib.parse import quote, urlsplit
 
 from arcsecond.client.transport import Answer, Progress, Transport
 from arcsecond.errors import (
+    ArcsecondError,
     ArcsecondInputValueError,
     ArcsecondInvalidEndpointError,
     ArcsecondMissingArgumentError,
     ArcsecondNotLoggedInError,
+    from_wire,
 )
 from arcsecond.registry import BY_NAME, Resource
 
 PAGE = 100
+TOGETHER = 32
+TOGETHER_BYTES = 8 << 20
 
 Json = dict[str, Any]
+
+
+class Sent(NamedTuple):
+    """How it went with one of many files: what was created of it, or why nothing was."""
+
+    path: Path
+    created: Json | None
+    error: ArcsecondError | None
 
 
 class LazyList(Sequence[Json]):
@@ -149,6 +163,49 @@ class Endpoint:
         """
         return self.answer("POST", None, _merged(payload, fields)).data
 
+    def create_many(
+        self, files: Iterable[str | Path], *, jobs: int = 2, **fields: Any
+    ) -> Iterator[Sent]:
+        """Create one of each file, small ones together; tell of each how it went, in order.
+
+        Nothing is sent before the first outcome is asked for.
+
+        Parameters
+        ----------
+        files
+            Their paths.
+        jobs
+            How many requests are under way at a time.
+        **fields
+            What all of them get, such as ``tags``.
+        """
+        self._check()
+        with ThreadPoolExecutor(jobs) as pool:
+            waiting: deque[Future[Sequence[Sent]]] = deque()
+            for group in _together(Path(file).expanduser() for file in files):
+                waiting.append(pool.submit(self._send_group, group, fields))
+                if len(waiting) > jobs:
+                    yield from waiting.popleft().result()
+            for future in waiting:
+                yield from future.result()
+
+    def _send_group(self, group: Sequence[Path], fields: Mapping[str, Any]) -> Sequence[Sent]:
+        try:
+            answer = self._transport.request(
+                "POST", self.path(None), fields=fields, files=group, progress=self._progress
+            )
+        except ArcsecondError as error:
+            if len(group) == 1 or not isinstance(error, ArcsecondInputValueError):
+                return [Sent(path, None, error) for path in group]
+            # One that cannot be sent: find out which.
+            return [sent for path in group for sent in self._send_group([path], fields)]
+        if len(group) == 1:
+            return [Sent(group[0], answer.data, None)]
+        return [
+            Sent(path, told["file"], told["error"] and from_wire(told["status"], told["error"]))
+            for path, told in zip(group, answer.data, strict=True)
+        ]
+
     def update(self, key: Any, payload: Any = None, **fields: Any) -> Any:
         """Change the fields that are given and return the whole."""
         return self.answer("PATCH", key, _merged(payload, fields)).data
@@ -175,7 +232,7 @@ class Endpoint:
         if "file" in values:
             file = Path(values.pop("file")).expanduser()
             return self._transport.request(
-                method, path, fields=values, file=file, progress=self._progress
+                method, path, fields=values, files=[file], progress=self._progress
             )
         body = None if method in ("GET", "DELETE") else values
         return self._transport.request(method, path, fields=body, params=params)
@@ -238,6 +295,21 @@ class _Inside:
             raise ArcsecondInvalidEndpointError(f"{self._endpoint.resource.name} hold no {name!r}.")
         inner = self._endpoint
         return Endpoint(resource, inner._transport, self._key, inner._progress)
+
+
+def _together(files: Iterable[Path]) -> Iterator[list[Path]]:
+    """Put small files together, up to a number and a size; a large one goes alone."""
+    group: list[Path] = []
+    total = 0
+    for file in files:
+        size = file.stat().st_size if file.is_file() else TOGETHER_BYTES
+        if group and (total + size > TOGETHER_BYTES or len(group) == TOGETHER):
+            yield group
+            group, total = [], 0
+        group.append(file)
+        total += size
+    if group:
+        yield group
 
 
 def _merged(payload: Any, fields: Mapping[str, Any]) -> dict[str, Any]:

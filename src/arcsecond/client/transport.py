@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -75,7 +77,7 @@ class Transport:
         params: Mapping[str, Any] | None = None,
         fields: Mapping[str, Any] | None = None,
         content: bytes | None = None,
-        file: Path | None = None,
+        files: Sequence[Path] = (),
         token: str | None = None,
         anonymous: bool = False,
         progress: Progress | None = None,
@@ -87,11 +89,11 @@ class Transport:
         path
             A path with its slashes, or the absolute address of a next page.
         fields
-            Body: JSON, or form fields beside a file.
+            Body: JSON, or form fields beside files.
         content
             Body as it is.
-        file
-            A file to send as multipart part "file".
+        files
+            Files to send, each as a multipart part "file".
         token
             A session token to send in place of the key.
         anonymous
@@ -107,43 +109,41 @@ class Transport:
             headers["Authorization"] = f"Token {token}"
         elif self.config.key and not anonymous:
             headers[KEY_HEADER] = f"Key {self.config.key}"
-        if file is not None:
-            return self._send_file(method, path, headers, file, fields or {}, progress)
+        if files:
+            return self._send_files(method, path, headers, files, fields or {}, progress)
         if fields is not None:
             headers["Content-Type"] = "application/json"
             content = json.dumps(fields).encode()
         return self._send(method, path, headers, params=params, content=content)
 
-    def _send_file(
+    def _send_files(
         self,
         method: str,
         path: str,
         headers: dict[str, str],
-        file: Path,
+        files: Sequence[Path],
         fields: Mapping[str, Any],
         progress: Progress | None,
     ) -> Answer:
-        if not file.name.isprintable():
-            raise ArcsecondInputValueError(
-                f"The name {file.name!r} cannot be sent: it holds what is no text."
-            )
-        try:
-            with file.open("rb") as opened:
-                size = file.stat().st_size
-                watched = _Watched(opened, size, progress)
-                patience = self.timeout + size / SLOWEST_BYTES_PER_S
+        with contextlib.ExitStack() as stack:
+            opened = [stack.enter_context(_open(file)) for file in files]
+            size = sum(os.fstat(one.fileno()).st_size for one in opened)
+            watch = _Watch(size, progress)
+            patience = self.timeout + size / SLOWEST_BYTES_PER_S
+            try:
                 return self._send(
                     method,
                     path,
                     headers,
-                    files={"file": (file.name, watched, "application/octet-stream")},
+                    files=[
+                        ("file", (file.name, _Watched(one, watch), "application/octet-stream"))
+                        for file, one in zip(files, opened, strict=True)
+                    ],
                     data={k: _form_value(v) for k, v in fields.items()},
                     timeout=httpx2.Timeout(self.timeout, read=patience, write=patience),
                 )
-        except OSError as error:
-            raise ArcsecondInputValueError(
-                f"The file {file} cannot be read: {error.strerror}."
-            ) from error
+            except OSError as error:
+                raise _unreadable(files[0], error) from error
 
     def _send(self, method: str, path: str, headers: dict[str, str], **kwargs: Any) -> Answer:
         where = self.config.server or "the embedded server"
@@ -212,20 +212,48 @@ def _form_value(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
+def _open(file: Path) -> BinaryIO:
+    if not file.name.isprintable():
+        raise ArcsecondInputValueError(
+            f"The name {file.name!r} cannot be sent: it holds what is no text."
+        )
+    try:
+        return file.open("rb")
+    except OSError as error:
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(file: Path, error: OSError) -> ArcsecondInputValueError:
+    return ArcsecondInputValueError(f"The file {file} cannot be read: {error.strerror}.")
+
+
+@dataclass(slots=True)
+class _Watch:
+    """How much was read of all the files of a request."""
+
+    size: int
+    progress: Progress | None
+    read: int = 0
+
+    def moved(self, by: int) -> None:
+        """Take note of a read, or of going back."""
+        self.read += by
+        if self.progress is not None:
+            self.progress(self.read, self.size)
+
+
 class _Watched(io.RawIOBase):
     """A file that tells how much of it was read."""
 
-    def __init__(self, file: BinaryIO, size: int, progress: Progress | None) -> None:
+    def __init__(self, file: BinaryIO, watch: _Watch) -> None:
         super().__init__()
         self._file = file
-        self._size = size
-        self._progress = progress
+        self._watch = watch
 
     def read(self, size: int = -1, /) -> bytes:
         """Read on."""
         data = self._file.read(size)
-        if self._progress is not None:
-            self._progress(self._file.tell(), self._size)
+        self._watch.moved(len(data))
         return data
 
     def fileno(self) -> int:
@@ -234,7 +262,10 @@ class _Watched(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         """Go back, to send it again."""
-        return self._file.seek(offset, whence)
+        before = self._file.tell()
+        after = self._file.seek(offset, whence)
+        self._watch.read += after - before
+        return after
 
     def tell(self) -> int:
         """Tell where it stands."""

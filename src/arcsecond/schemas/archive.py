@@ -116,6 +116,19 @@ class FitsFile(msgspec.Struct, kw_only=True):
     download_url: str
 
 
+class UploadOutcome(msgspec.Struct, kw_only=True):
+    """How it went with one of several files that came together.
+
+    ``status`` is what it would have answered by itself: 201 new, 200 known, else
+    ``error`` has the body of that answer.
+    """
+
+    name: str
+    status: int
+    file: FitsFile | None = None
+    error: dict[str, Any] | None = None
+
+
 class FitsFileChange(msgspec.Struct, kw_only=True):
     """Body of an update without a file; what is missing stays as it is."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import unicodedata
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any, BinaryIO
 from uuid import UUID
 
@@ -15,20 +14,18 @@ from msgspec import UNSET
 from arcsecond.errors import BytesLostError, ConflictError, NotFoundError
 from arcsecond.schemas.archive import FitsFile, FitsFileChange, Hdu, Position
 from arcsecond.server.archive.cards import parse
-from arcsecond.server.archive.ingest import Frame, read_frame
-from arcsecond.server.archive.keeping import keep_bytes, keep_version
+from arcsecond.server.archive.keeping import Version, keep_bytes, keep_frame, keep_versions
 from arcsecond.server.archive.service import DATASET, has_tag
-from arcsecond.server.archive.tables import LIVE, LOST, blobs, datasets, files, headers, versions
+from arcsecond.server.archive.tables import LOST, blobs, datasets, files, headers, versions
 from arcsecond.server.archive.transfers import clean_name
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import SqlListing, clean_tags, parse_integer, parse_uuid
-from arcsecond.server.people.owned import change, find, find_own, new_row, trash
+from arcsecond.server.people.owned import change, find, find_own, trash
 from arcsecond.server.people.tables import users
 from arcsecond.server.people.visibility import signed_in, visible_to
 from arcsecond.server.storage import Incoming, told_when_full
 
 FILE = "File"
-_NEW_FILE = sa.insert(files).returning(files.c.pk)
 
 
 def may_upload(backend: Backend, viewer: Viewer, dataset: str, file: str | None = None) -> None:
@@ -87,7 +84,7 @@ def read_file(backend: Backend, viewer: Viewer, dataset: str, key: str) -> FitsF
         row = _find(connection, viewer, dataset, key)
         statement = sa.select(headers).where(headers.c.file == row.pk, headers.c.n == row.current)
         cards = {header.hdu: header.cards for header in connection.execute(statement)}
-    return _with_headers(_file(row), cards)
+    return _with_headers(shape(row), cards)
 
 
 def _with_headers(file: FitsFile, cards: dict[int, str]) -> FitsFile:
@@ -117,60 +114,6 @@ def open_file(
         raise BytesLostError(_lost(file.name)) from None
 
 
-def add_file(
-    backend: Backend,
-    viewer: Viewer,
-    dataset: str,
-    name: str,
-    incoming: Incoming,
-    body: FitsFileChange | None = None,
-) -> tuple[FitsFile, bool]:
-    """Keep an upload as a new file of a dataset.
-
-    Returns
-    -------
-    tuple
-        The file, and whether it is new: the same content under the same name
-        is there already.
-
-    Raises
-    ------
-    ConflictError
-        The name is taken by other content.
-    """
-    frame = _kept(backend, incoming)
-    with told_when_full(), backend.db.write() as connection:
-        uuid = _locked_dataset(connection, viewer, dataset)
-        named, called = _select_named(viewer.id), {"in": uuid, "called": name}
-        there = connection.execute(named, called).one_or_none()
-        if there is None:
-            row = new_row(
-                viewer, "fitsfiles:create", dataset=uuid, path=name, current=1, tags=[]
-            ) | _values(body or FitsFileChange(), but="name")
-            pk = connection.execute(_NEW_FILE, row).scalar_one()
-            version = keep_version(connection, incoming, frame, pk, 1)
-            about = {"pk": pk, "size": incoming.size, "state": LIVE, "profile": viewer.username}
-            added: Any = SimpleNamespace(**(version | {"is_raw": None} | row | about))
-        elif there.blob == incoming.sha256:
-            keep_bytes(connection, incoming)  # they may have been lost
-            added = connection.execute(named, called).one()
-        else:
-            raise _taken(there.pk, dataset)
-    file = _file(added)
-    for hdu, cards, values in zip(file.hdus, frame.headers, frame.values, strict=True):
-        hdu.header_string, hdu.header = cards, dict(values)
-    return file, there is None
-
-
-def _kept(backend: Backend, incoming: Incoming) -> Frame:
-    """Read a frame, and make its bytes durable before any transaction begins."""
-    with told_when_full():
-        frame = read_frame(incoming, backend.settings.max_unpacked_bytes)
-        incoming.finish()
-        incoming.keep()
-    return frame
-
-
 def update_file(
     backend: Backend,
     viewer: Viewer,
@@ -183,28 +126,28 @@ def update_file(
 
     It keeps its pk; the old version is kept. All of it happens, or nothing.
     """
-    values = _values(body)
-    frame = None if incoming is None else _kept(backend, incoming)
+    values = values_of(body)
+    frame = None if incoming is None else keep_frame(backend, incoming)
     with told_when_full(), backend.db.write() as connection:
-        uuid = _locked_dataset(connection, viewer, dataset, action="fitsfiles:update")
+        uuid = locked_dataset(connection, viewer, dataset, action="fitsfiles:update")
         row = _find(connection, viewer, dataset, key)
         if "path" in values:
             other = _select(viewer).where(
                 files.c.dataset == uuid, files.c.path == values["path"], files.c.pk != row.pk
             )
             if there := connection.execute(other).one_or_none():
-                raise _taken(there.pk, dataset)
+                raise taken(there.pk, dataset)
         if incoming is not None and frame is not None:
             if row.blob == incoming.sha256:
-                keep_bytes(connection, incoming)  # they may have been lost
+                keep_bytes(connection, [incoming])  # they may have been lost
             else:
                 values["current"] = row.current + 1
-                keep_version(connection, incoming, frame, row.pk, row.current + 1)
+                keep_versions(connection, [Version(incoming, frame, row.pk, row.current + 1)])
         change(connection, files, row.pk, **values)
     return read_file(backend, viewer, dataset, str(row.pk))
 
 
-def _values(body: FitsFileChange, *, but: str = "") -> dict[str, Any]:
+def values_of(body: FitsFileChange, *, but: str = "") -> dict[str, Any]:
     """Return the columns that a body gives, but one."""
     values: dict[str, Any] = {}
     if body.name is not UNSET and but != "name":
@@ -224,7 +167,7 @@ def delete_file(backend: Backend, viewer: Viewer, dataset: str, key: str) -> Non
         trash(connection, viewer, files, row.pk, FILE, "fitsfiles:delete")
 
 
-def _locked_dataset(
+def locked_dataset(
     connection: sa.Connection, viewer: Viewer, dataset: str, action: str = "fitsfiles:create"
 ) -> UUID:
     """Find a dataset of the viewer's own and keep others from writing into it meanwhile."""
@@ -259,10 +202,11 @@ def _select_by(who: int | None) -> sa.Select[Any]:
 
 
 @functools.lru_cache(maxsize=1024)
-def _select_named(who: int | None) -> sa.Select[Any]:
+def select_named(who: int | None) -> sa.Select[Any]:
+    """Select files of a dataset, ``in``, by their names, ``called``."""
     dataset = sa.bindparam("in", type_=files.c.dataset.type)
-    name = sa.bindparam("called", type_=files.c.path.type)
-    return _select_by(who).where(files.c.dataset == dataset, files.c.path == name)
+    names = sa.bindparam("called", type_=files.c.path.type, expanding=True)
+    return _select_by(who).where(files.c.dataset == dataset, files.c.path.in_(names))
 
 
 def _find(connection: sa.Connection, viewer: Viewer, dataset: str, key: str) -> sa.Row[Any]:
@@ -279,7 +223,8 @@ def _find(connection: sa.Connection, viewer: Viewer, dataset: str, key: str) -> 
     raise NotFoundError(f"{FILE} {key[:80]!r} not found.")
 
 
-def _taken(pk: int, dataset: str) -> ConflictError:
+def taken(pk: int, dataset: str) -> ConflictError:
+    """Return the error for a name that another file has."""
     return ConflictError(
         # Without the name: it could hold the words that old uploaders take for success.
         f"File {pk} of this dataset has that name and other content. "
@@ -289,10 +234,11 @@ def _taken(pk: int, dataset: str) -> ConflictError:
 
 
 def _shaped(_connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[FitsFile]:
-    return [_file(row) for row in rows]
+    return [shape(row) for row in rows]
 
 
-def _file(row: Any) -> FitsFile:
+def shape(row: Any) -> FitsFile:
+    """Return a file as the API gives it; its addresses are paths."""
     located = row.ra_deg is not None
     address = f"/datasets/{row.dataset}/fitsfiles/{row.pk}/download/"
     return FitsFile(

@@ -6,29 +6,71 @@ The statements are made once: making one takes longer than running it.
 from __future__ import annotations
 
 import functools
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from arcsecond.server.archive.ingest import Frame
+from arcsecond.server.archive.ingest import Frame, read_frame
 from arcsecond.server.archive.tables import LIVE, blobs, headers, versions
+from arcsecond.server.context import Backend
 from arcsecond.server.db import insert_for, now
-from arcsecond.server.storage import Incoming
+from arcsecond.server.storage import Incoming, told_when_full
 
 _VERSION = sa.insert(versions)
 _HEADERS = sa.insert(headers)
 
 
-def keep_version(
-    connection: sa.Connection, incoming: Incoming, frame: Frame, pk: int, n: int
-) -> dict[str, Any]:
-    """Record kept bytes as a version of a file, with what its headers told; return its row."""
-    keep_bytes(connection, incoming)
+def keep_frame(backend: Backend, incoming: Incoming) -> Frame:
+    """Read a frame, and make its bytes durable before any transaction begins.
+
+    Raises
+    ------
+    NotFitsError
+        It is no FITS file.
+    TooLargeError
+        It unpacks to more than the setting allows.
+    """
+    with told_when_full():
+        frame = read_frame(incoming, backend.settings.max_unpacked_bytes)
+        incoming.finish()
+        incoming.keep()
+    return frame
+
+
+class Version(NamedTuple):
+    """Content that a file is to have: its n-th."""
+
+    incoming: Incoming
+    frame: Frame
+    file: int
+    n: int
+
+
+def keep_versions(connection: sa.Connection, new: Sequence[Version]) -> list[dict[str, Any]]:
+    """Record kept bytes as versions of files, with what the headers told; return the rows."""
+    if not new:
+        return []
+    keep_bytes(connection, [version.incoming for version in new])
+    rows = [_row(version) for version in new]
+    connection.execute(_VERSION, rows)
+    cards = [
+        {"file": version.file, "n": version.n, "hdu": i, "cards": text}
+        for version in new
+        for i, text in enumerate(version.frame.headers)
+    ]
+    if cards:
+        connection.execute(_HEADERS, cards)
+    return rows
+
+
+def _row(version: Version) -> dict[str, Any]:
+    frame = version.frame
     told = frame.observation
-    row = {
-        "file": pk,
-        "n": n,
-        "blob": incoming.sha256,
+    return {
+        "file": version.file,
+        "n": version.n,
+        "blob": version.incoming.sha256,
         "created_at": now(),
         "packing": frame.packing,
         "content_size": frame.content_size if frame.content_sha256 else None,
@@ -46,29 +88,30 @@ def keep_version(
         "hdus": frame.hdus,
         "problems": frame.problems,
     }
-    connection.execute(_VERSION, row)
-    rows = [{"file": pk, "n": n, "hdu": i, "cards": c} for i, c in enumerate(frame.headers)]
-    if rows:
-        connection.execute(_HEADERS, rows)
-    return row
 
 
-def keep_bytes(connection: sa.Connection, incoming: Incoming) -> None:
-    """Give kept bytes their row.
+def keep_bytes(connection: sa.Connection, kept: Sequence[Incoming]) -> None:
+    """Give kept bytes their rows.
 
     They were made durable before this transaction, which others wait for. A
     sweeper may have unlinked the same content in between: its row is locked from
-    here on, so whoever comes second looks again.
+    here on, so whoever comes second looks again. In the order of the digests: two
+    transactions with the same content would else wait for each other.
     """
-    row = {
-        "sha256": incoming.sha256,
-        "size": incoming.size,
-        "state": LIVE,
-        "dying_since": None,
-        "created_at": now(),
-    }
-    connection.execute(_blob(connection.dialect.name, insert_for(connection)), row)
-    incoming.keep()
+    kept = sorted(kept, key=lambda incoming: incoming.sha256)
+    rows = [
+        {
+            "sha256": incoming.sha256,
+            "size": incoming.size,
+            "state": LIVE,
+            "dying_since": None,
+            "created_at": now(),
+        }
+        for incoming in kept
+    ]
+    connection.execute(_blob(connection.dialect.name, insert_for(connection)), rows)
+    for incoming in kept:
+        incoming.keep()
 
 
 @functools.cache

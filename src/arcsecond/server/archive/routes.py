@@ -11,12 +11,19 @@ from litestar import Response, delete, get, post, route
 from litestar.params import FromPath
 from litestar.response import Redirect, Stream
 
-from arcsecond.errors import InvalidInputError
+from arcsecond.errors import ArcsecondError, InvalidInputError
 from arcsecond.registry import BY_NAME
-from arcsecond.schemas.archive import FitsFile, FitsFileChange
+from arcsecond.schemas.archive import FitsFile, FitsFileChange, UploadOutcome
 from arcsecond.server.archive import files, previews
+from arcsecond.server.archive.adding import Added, add_files
 from arcsecond.server.archive.service import Datasets
-from arcsecond.server.archive.transfers import PIECE, Upload, is_multipart, received
+from arcsecond.server.archive.transfers import (
+    MOST_AT_ONCE,
+    PIECE,
+    Upload,
+    is_multipart,
+    received,
+)
 from arcsecond.server.context import (
     AnyRequest,
     backend_of,
@@ -46,20 +53,38 @@ async def list_files(request: AnyRequest, dataset: FromPath[str]) -> Any:
 @post(_ALL, opt={"resource": "fitsfiles", "verb": "create"})
 async def create_file(request: AnyRequest, dataset: FromPath[str]) -> Response[Any]:
     await reading(request, files.may_upload, dataset)
-    async with received(request, backend_of(request)) as upload:
+    async with received(request, backend_of(request), most=MOST_AT_ONCE) as upload:
         return await keep(request, dataset, upload)
 
 
 async def keep(request: AnyRequest, dataset: str, upload: Upload) -> Response[Any]:
-    """Keep what was received as a file of a dataset."""
-    if upload.incoming is None:
+    """Keep what was received as files of a dataset.
+
+    One file answers with itself, several with a list that says of each how it went.
+    """
+    if not upload.files:
         raise InvalidInputError(fields={"file": ["No file was submitted."]})
     body = to_struct(upload.fields, FitsFileChange)
-    file, new = await writing(request, files.add_file, dataset, upload.name, upload.incoming, body)
+    outcomes = await writing(request, add_files, dataset, upload.files, body)
+    if len(outcomes) > 1 and wanted(request) != "html":
+        named = zip(upload.files, outcomes, strict=True)
+        told = [_told(request, one.name, outcome) for one, outcome in named]
+        return Response(told, status_code=200)
+    for outcome in outcomes:
+        if isinstance(outcome, ArcsecondError):
+            raise outcome
+        file, new = outcome
     if wanted(request) == "html":  # a form on the page of the dataset
         told = "uploaded" if new else "known"
         return Redirect(f"/datasets/{file.dataset}/?{told}={file.pk}", status_code=303)
     return Response(present(request, file), status_code=201 if new else 200)
+
+
+def _told(request: AnyRequest, name: str, outcome: Added | ArcsecondError) -> UploadOutcome:
+    if isinstance(outcome, ArcsecondError):
+        return UploadOutcome(name=name, status=outcome.status, error=outcome.to_wire())
+    status = 201 if outcome.new else 200
+    return UploadOutcome(name=name, status=status, file=present(request, outcome.file))
 
 
 @get(_ONE, opt={"resource": "fitsfiles", "verb": "read"})
@@ -80,7 +105,7 @@ async def change(request: AnyRequest, dataset: str, key: str) -> FitsFile:
         return present(request, await writing(request, files.update_file, dataset, key, body))
     async with received(request, backend_of(request)) as upload:
         body = to_struct(upload.fields, FitsFileChange)
-        file = await writing(request, files.update_file, dataset, key, body, upload.incoming)
+        file = await writing(request, files.update_file, dataset, key, body, upload.only)
     return present(request, file)
 
 

@@ -1,4 +1,4 @@
-"""Take an upload in: streamed, hashed while it arrives, never held in memory.
+"""Take uploads in: streamed, hashed while they arrive, never held in memory.
 
 While one piece is being written and hashed in a thread, the next one arrives.
 """
@@ -10,6 +10,7 @@ import contextlib
 import unicodedata
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from litestar.exceptions import ClientException
@@ -24,18 +25,31 @@ from arcsecond.server.context import AnyRequest, Backend
 from arcsecond.server.storage import Incoming, told_when_full
 
 PIECE = 1 << 18
+MOST_AT_ONCE = 64
+"""Files in one request."""
 LONGEST_NAME = 255
 _LONGEST_FIELD = 64 << 10
 _BIDIRECTIONAL = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
+class Arrived(NamedTuple):
+    """The name of a file, and its bytes."""
+
+    name: str
+    incoming: Incoming
+
+
 @dataclass(slots=True)
 class Upload:
-    """What a multipart body held: one file, or none, and text fields."""
+    """What a multipart body held: files, and text fields."""
 
-    name: str = ""
-    incoming: Incoming | None = None
+    files: list[Arrived] = field(default_factory=list)
     fields: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def only(self) -> Incoming | None:
+        """The bytes of the first file."""
+        return self.files[0].incoming if self.files else None
 
 
 def is_multipart(request: AnyRequest) -> bool:
@@ -48,6 +62,7 @@ async def received(
     request: AnyRequest,
     backend: Backend,
     *,
+    most: int = 1,
     before_file: Callable[[Upload], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Upload]:
     """Receive a multipart body; what nobody kept is gone afterwards.
@@ -56,8 +71,10 @@ async def received(
 
     Parameters
     ----------
+    most
+        How many files it may bring.
     before_file
-        Called with the fields that came before the file; it may refuse the file.
+        Called with the fields that came before the first file; it may refuse the files.
 
     Raises
     ------
@@ -73,11 +90,11 @@ async def received(
     upload = Upload()
     try:
         if is_multipart(request):
-            await _receive(request, _Writer(backend, upload, before_file))
+            await _receive(request, _Writer(backend, upload, most, before_file))
         yield upload
     finally:
-        if upload.incoming is not None:
-            upload.incoming.discard()
+        for _, incoming in upload.files:
+            incoming.discard()
 
 
 async def _receive(request: AnyRequest, writer: _Writer) -> None:
@@ -112,10 +129,12 @@ class _Writer:
         self,
         backend: Backend,
         upload: Upload,
+        most: int,
         before_file: Callable[[Upload], Awaitable[None]] | None,
     ) -> None:
         self.backend = backend
         self.upload = upload
+        self.most = most
         self.before_file = before_file
         self.limit = backend.settings.max_upload_bytes
         self.in_file = False
@@ -147,20 +166,20 @@ class _Writer:
         name = segment.filename or _extended_filename(segment)
         if name is None:
             return
-        if self.upload.incoming is not None:
-            raise InvalidInputError(fields={"file": ["Send one file at a time."]})
-        self.upload.name = clean_name(name)
-        if self.before_file is not None:
+        if len(self.upload.files) == self.most:
+            many = "one file" if self.most == 1 else f"at most {self.most} files"
+            raise InvalidInputError(fields={"file": [f"Send {many} at a time."]})
+        name = clean_name(name)
+        if self.before_file is not None and not self.upload.files:
             await self.before_file(self.upload)
         with told_when_full():
-            self.upload.incoming = self.backend.store.receive()
+            self.upload.files.append(Arrived(name, self.backend.store.receive()))
         self.in_file = True
 
     async def _end(self) -> None:
         if self.in_file:
             await self.check()
-            if self.upload.incoming is not None:
-                self.upload.incoming.write_later(bytes(self._buffer))
+            self.upload.files[-1].incoming.write_later(bytes(self._buffer))
             self.in_file = False
         elif self._segment is not None:
             text = self._buffer.decode("utf-8", "replace").replace("\0", "")
@@ -168,10 +187,9 @@ class _Writer:
 
     async def _write(self) -> None:
         await self.check()
-        incoming = self.upload.incoming
-        if incoming is not None and self._buffer:
-            piece, self._buffer = bytes(self._buffer), bytearray()
-            self._pending = asyncio.create_task(asyncio.to_thread(incoming.write, piece))
+        incoming = self.upload.files[-1].incoming
+        piece, self._buffer = bytes(self._buffer), bytearray()
+        self._pending = asyncio.create_task(asyncio.to_thread(incoming.write, piece))
 
     async def check(self) -> None:
         """Wait for the write that is under way, and learn how it went."""

@@ -27,6 +27,7 @@ class FolderIncoming:
         self._handle, self.path = _locked_file(store.incoming)
         self._written = 0
         self._rest = b""
+        self._lasts = False
         self._hash = hashlib.sha256()
 
     @property
@@ -74,12 +75,14 @@ class FolderIncoming:
     def keep(self) -> None:
         """Name it after its digest and flush the folders, so that the name lasts too."""
         target = self._store.path(self.sha256)
-        if target.exists():
+        there = target.exists()
+        if there and self._lasts:
             return
-        changed = _make_folders(target.parent, self._store.blobs)
-        _name_too(self.path, target, self._store.incoming)
-        for folder in (target.parent, *changed):
-            flush_folder(folder)
+        self._store.make_folder(target.parent)
+        if not there:
+            _name_too(self.path, target, self._store.incoming)
+        flush_folder(target.parent)  # whoever named it may not have come so far
+        self._lasts = True
 
     def discard(self) -> None:
         """Take it back; harmless after ``keep``."""
@@ -96,6 +99,7 @@ class FolderStore:
         self.blobs = home / "blobs"
         self.incoming = home / "incoming"
         self.quarantine = home / "quarantine"
+        self._lasting = {self.blobs}
         for folder in (self.blobs, self.incoming):
             if not folder.exists():
                 folder.mkdir(parents=True, exist_ok=True)
@@ -148,11 +152,10 @@ class FolderStore:
         elsewhere = [*self.quarantine.glob(f"{sha256}*"), *self.blobs.rglob(f"{sha256}*")]
         for found in elsewhere:
             if found != target and found.is_file() and _digest(found) == sha256:
-                changed = _make_folders(target.parent, self.blobs)
+                self.make_folder(target.parent)
                 target.unlink(missing_ok=True)
                 _name_too(found, target, self.incoming)
-                for folder in (target.parent, *changed):
-                    flush_folder(folder)
+                flush_folder(target.parent)
                 return True
         return False
 
@@ -173,6 +176,18 @@ class FolderStore:
     def path(self, sha256: str) -> Path:
         """Return where a blob is kept."""
         return self.blobs / sha256[:2] / sha256[2:4] / sha256
+
+    def make_folder(self, folder: Path) -> None:
+        """Make a folder for blobs whose name lasts.
+
+        One that is there may have been made by another process just now: each
+        process flushes its name once itself.
+        """
+        if folder not in self._lasting or not folder.exists():
+            self.make_folder(folder.parent)
+            folder.mkdir(exist_ok=True)
+            flush_folder(folder.parent)
+            self._lasting.add(folder)
 
 
 def _locked_file(folder: Path) -> tuple[int, Path]:
@@ -206,15 +221,6 @@ def _name_too(source: Path, target: Path, scratch: Path) -> None:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _make_folders(folder: Path, top: Path) -> list[Path]:
-    """Make a folder and its parents; return those whose content changed."""
-    if folder.exists():
-        return []
-    changed = [*_make_folders(folder.parent, top), folder.parent] if folder != top else []
-    folder.mkdir(exist_ok=True)
-    return changed
 
 
 def flush_folder(folder: Path) -> None:

@@ -13,8 +13,10 @@ import msgspec
 
 from arcsecond.registry import BY_NAME, RESOURCES, Key, Resource
 from arcsecond.schemas import people, resolve
+from arcsecond.schemas.archive import UploadOutcome
 from arcsecond.schemas.fields import PLACE
 from arcsecond.schemas.observatory import SatelliteImport
+from arcsecond.server.archive.transfers import MOST_AT_ONCE
 from arcsecond.server.crud import LARGEST_PAGE
 from arcsecond.server.web.summaries import DOES, SUMMARIES
 from arcsecond.version import __version__
@@ -119,6 +121,7 @@ def _components() -> Schema:
     answers = {resolve(r.schema) for r in RESOURCES} | {
         Error,
         SatelliteImport,
+        UploadOutcome,
         people.ApiKey,
         people.KeyOwner,
         people.SessionKey,
@@ -205,7 +208,8 @@ def _answers(resource: Resource, verb: str) -> dict[str, Schema]:
         case "create":
             answers = {"201": _shown(item)}
             if resource.name == "fitsfiles":
-                answers["200"] = _shown(item)
+                outcomes = {"type": "array", "items": _ref(UploadOutcome)}
+                answers["200"] = _shown({"anyOf": [item, outcomes]})
         case "delete":
             answers = {"204": {"description": "Deleted."}}
         case _:
@@ -258,9 +262,12 @@ def _body(resource: Resource, verb: str) -> Schema:
     if resource.name != "fitsfiles":
         return _bodies(resolve(resource.change), needed)
     tags = {"type": "string", "description": "Separated by commas."}
+    file = {"type": "string", "format": "binary"}
+    if verb == "create":
+        file["description"] = f"Once, or up to {MOST_AT_ONCE} times: then the answer is a list."
     upload = {
         "type": "object",
-        "properties": {"file": {"type": "string", "format": "binary"}, "tags": tags},
+        "properties": {"file": file, "tags": tags},
         "required": list(needed),
     }
     kind = {"encoding": {"file": {"contentType": "application/fits, application/octet-stream"}}}
