@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import uuid
 from typing import Any
 
@@ -177,6 +178,32 @@ def test_every_error_has_one_shape(http: Http) -> None:
         body = answer.json()
         assert isinstance(body["detail"], str), path
         assert errors.BY_CODE[body["code"]], path
+
+
+def test_every_route_errs_in_that_shape(http: Http, user: Any) -> None:
+    askers = ({}, user("ann"), {"Authorization": "Token nonsense"})
+    erred = set()
+    for route in http.table:
+        path = re.sub(r"\{[a-z_]+\}", "nonsense", route.path_format)
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "PROPFIND"):
+            if (method, path) == ("GET", "/live"):
+                continue  # a feed, without end
+            for asker in askers:
+                headers = {**asker, "Content-Type": "application/json"}
+                answer = http.request(method, path, headers=headers, content=b'{"name": [')
+                if answer.status_code < 400:
+                    continue
+                told = f"{method} {path}: {answer.status_code} {answer.text[:200]}"
+                assert answer.headers["content-type"].startswith("application/json"), told
+                body = answer.json()
+                assert errors.BY_CODE[body["code"]].status == answer.status_code, told
+                assert isinstance(body["detail"], str), told
+                assert body["detail"], told
+                lists = [body[name] for name in body.keys() - {"detail", "code"}]
+                assert all(isinstance(text, str) for texts in lists for text in texts), told
+                assert answer.status_code < 500, told
+                erred.add(route.path_format)
+    assert erred == {route.path_format for route in http.table}
 
 
 def test_a_filter_that_is_none_is_told(http: Http, user: Any) -> None:
