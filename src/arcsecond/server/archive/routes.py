@@ -68,8 +68,8 @@ async def keep(request: AnyRequest, dataset: str, upload: Upload) -> Response[An
     outcomes = await writing(request, add_files, dataset, upload.files, body)
     if len(outcomes) > 1 and wanted(request) != "html":
         named = zip(upload.files, outcomes, strict=True)
-        told = [_told(request, one.name, outcome) for one, outcome in named]
-        return Response(told, status_code=200)
+        list_ = [_told(request, one.name, outcome) for one, outcome in named]
+        return Response(list_, status_code=200)
     for outcome in outcomes:
         if isinstance(outcome, ArcsecondError):
             raise outcome
