@@ -9,16 +9,19 @@ TEMPROOT := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 # Two processes at once; who is done first takes from the other.
 SPREAD := -n 2 --dist worksteal
 
-.PHONY: demo test test-faults test-clients test-offline check fix docs serve bench screenshots clean
+.PHONY: demo test test-pages test-faults test-clients test-offline check fix docs serve bench screenshots clean
 
 demo: $(VENV)/ready  ## The main job with real frames, on 127.0.0.1:8000; ONCE=1 ends by itself.
 	@$(BIN)/python demo/demo.py --port $(PORT) $(if $(ONCE),--once)
 
 test: $(VENV)/dev check  ## All checks and tests, on SQLite and on PostgreSQL.
 	$(BIN)/coverage erase
-	PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/coverage run -m pytest --ignore=tests/faults $(SPREAD) $(ARGS)
+	PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/coverage run -m pytest --ignore=tests/faults --ignore=tests/pages $(SPREAD) $(ARGS)
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
+
+test-pages: $(VENV)/dev  ## Every page in a real browser, and pictures of many frames.
+	PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/python -m pytest tests/pages $(SPREAD) $(ARGS)
 
 test-faults: $(VENV)/dev  ## Kill it, cut it, fill its disk: nothing that was acknowledged is lost.
 	PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/python -m pytest tests/faults $(SPREAD) $(ARGS)

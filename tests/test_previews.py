@@ -22,7 +22,7 @@ from PIL import Image
 from arcsecond.server.archive import pictures, previews
 from arcsecond.server.archive.sweep import sweep
 from arcsecond.server.context import Backend
-from tests.conftest import ASTROPY_FRAMES, SHARED, Http, fits_bytes
+from tests.conftest import ASTROPY_FRAMES, Http, fits_bytes
 
 pytestmark = pytest.mark.filterwarnings("ignore::astropy.utils.exceptions.AstropyWarning")
 
@@ -323,24 +323,3 @@ def test_pictures_go_with_their_bytes(
     assert not any(name.startswith((sha256, "new-")) for name in kept)
     monkeypatch.setattr(previews, "RECIPE", "r0")
     assert previews.sweep(backend) == 2
-
-
-@pytest.mark.timeout(600)
-@pytest.mark.skipif(not SHARED.exists(), reason="shared data are not beside this clone")
-def test_every_shared_frame_has_its_pictures_or_a_reason(tmp_path: Path) -> None:
-    for path in sorted((SHARED / "fits").glob("*/*.fit*")):
-        order = {"hdus": list(range(12)), "limit": 1 << 30, "scratch": str(tmp_path)}
-        order["packing"] = previews_packing(path)
-        command = [sys.executable, "-m", pictures.__name__, json.dumps(order)]
-        with path.open("rb") as file:
-            done = subprocess.run(command, stdin=file, capture_output=True, check=True)
-        for line in done.stdout.splitlines():
-            told = json.loads(line)
-            assert ("large" in told) != ("problem" in told), path
-
-
-def previews_packing(path: Path) -> str | None:
-    from arcsecond.server.archive.packing import detect
-
-    with path.open("rb") as file:
-        return detect(file.read(4))
