@@ -95,8 +95,10 @@ from arcsecond import ArcsecondAPI
 dataset, *frames = sys.argv[1:]
 files = ArcsecondAPI().datasets(dataset).fitsfiles
 begin = time.perf_counter()
-assert {sent.created["target"] for sent in files.create_many(frames)} == {"bench"}
+sent = list(files.create_many(frames))
 print(time.perf_counter() - begin)
+assert {one.created["target"] for one in sent} == {"bench"}
+assert not any(one.created["problems"] for one in sent)
 """
 
 
@@ -175,7 +177,7 @@ def write_frame(path: Path, mib: int) -> None:
 
 
 def touch(path: Path, n: int) -> None:
-    """Change one pixel."""
+    """Change one pixel, in the last block of the data."""
     with path.open("r+b") as file:
-        file.seek(2880 + n)
+        file.seek(-2880 + n, os.SEEK_END)
         file.write(bytes([n + 1]))

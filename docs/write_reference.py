@@ -21,7 +21,7 @@ import msgspec
 from arcsecond import config, errors
 from arcsecond.cli.main import CONTEXT, cli
 from arcsecond.client.api import ArcsecondAPI
-from arcsecond.client.endpoint import Endpoint, LazyList
+from arcsecond.client.endpoint import Endpoint, LazyList, Sent
 from arcsecond.registry import BY_NAME, RESOURCES, Resource
 from arcsecond.schemas import resolve
 from arcsecond.server.settings import Settings
@@ -370,7 +370,7 @@ def module() -> str:
             for r in RESOURCES
         ],
     )
-    for cls in (ArcsecondAPI, Endpoint, LazyList):
+    for cls in (ArcsecondAPI, Endpoint, LazyList, Sent):
         text += f"\n## {cls.__name__}\n\n{_docstring(cls, cls.__name__)}"
         for name, member in vars(cls).items():
             if (

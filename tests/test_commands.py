@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from arcsecond.version import __version__
-from tests.conftest import PASSWORD, SHARED, Command
+from tests.conftest import PASSWORD, SHARED, Command, fits_bytes
 
 PARANAL = "0c8dbe8d-9b50-53a3-9382-cecec71f9ec6"
 KUEYEN = "5b87fc64-91bc-55ba-92c7-ba7f9fe53c9c"
@@ -226,6 +226,19 @@ class TestLookups:
         assert "'HD 59801' not found" in done.err
         assert "HD 5980" in done.err
 
+    def test_a_list_is_one_page_or_everything(
+        self, arcsecond: Command, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        page, everything = arcsecond("objects").json, arcsecond("objects", "--all").json
+        assert page["count"] == len(everything) > len(page["results"])
+        assert everything[: len(page["results"])] == page["results"]
+        monkeypatch.setenv("ARCSECOND_FORCE_TTY", "1")
+        shown = arcsecond("objects")
+        assert f"{len(everything)} in all; this is the first page, --all shows" in shown.err
+        quiet = arcsecond("objects", "--all", "--quiet").out.split("\n")
+        assert len(quiet) == len(everything) + 1
+        assert arcsecond("objects", "M31", "--all").status == 2
+
     def test_exoplanets(self, arcsecond: Command) -> None:
         for name in ("51 Peg b", "51 Pegasi b", "dimidium"):
             assert arcsecond("exoplanets", name).json["name"] == "51 Peg b"
@@ -437,6 +450,26 @@ class TestFiles:
         again = arcsecond("fitsfiles", dataset, "create", "--file", str(frame))
         assert again.json == first.json
         assert "was there already" in again.err
+
+    def test_a_damaged_file_is_told(
+        self, arcsecond: Command, dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "cut.fits"
+        path.write_bytes(fits_bytes((100, 100))[:9000])
+        for how in ([], ["--quiet"], ["--json"]):
+            done = arcsecond("fitsfiles", dataset, "create", "--file", str(path), *how)
+            assert done.status == 0
+            assert "cut.fits is kept, and damaged: " in done.err
+        monkeypatch.setenv("ARCSECOND_FORCE_TTY", "1")
+        shown = arcsecond("fitsfiles", dataset, "read", "cut.fits")
+        assert "Problems" in shown.out
+        assert "bytes are there" in " ".join(shown.out.split())
+        assert "Problems" in arcsecond("fitsfiles", dataset).out
+
+    def test_the_option_is_named_for_a_bare_path(self, arcsecond: Command, dataset: str) -> None:
+        done = arcsecond("fitsfiles", dataset, "create", "a.fits")
+        assert done.status == 2
+        assert "write --file a.fits" in done.err
 
     def test_a_name_that_is_no_text(self, arcsecond: Command, dataset: str, tmp_path: Path) -> None:
         path = os.fsencode(tmp_path) + b"/caf\xe9.fits"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
+import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,13 +18,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from arcsecond.server.archive import adding, keeping
 from arcsecond.server.archive.sweep import DEATH, TRASH, sweep
 from arcsecond.server.archive.tables import blobs, datasets, files, versions
 from arcsecond.server.archive.transfers import MOST_AT_ONCE
 from arcsecond.server.context import Backend
 from arcsecond.server.db import now
 from arcsecond.server.settings import Settings
-from tests.conftest import ASTROPY_FRAMES, Http, fits_bytes
+from tests.conftest import ASTROPY_FRAMES, Http, fits_bytes, new_user
 
 Post = Callable[..., Any]
 
@@ -340,7 +343,7 @@ class TestSeveral:
         assert targets == ["a", None, "there", "b", None, "a", None, "a"]
         assert told[1]["error"]["code"] == "not_fits"
         assert told[2]["file"]["pk"] == there["pk"]
-        assert told[3]["file"]["hdus"][0]["header"]["OBJECT"] == "b"
+        assert told[3]["file"]["hdus"][0]["header"] is None  # as in a list
         assert told[3]["file"]["tags"] == ["x", "y"]
         assert told[4]["error"]["detail"].startswith(f"File {there['pk']} of this dataset")
         assert told[5]["file"]["pk"] == told[0]["file"]["pk"]
@@ -381,7 +384,86 @@ class TestSeveral:
         files.append(("file", ("c.fits", b"none")))
         answer = http.post(post.address, files=files, headers=headers)  # type: ignore[attr-defined]
         assert answer.status_code == 400
-        assert "no FITS signature" in answer.text
+        assert "Of 3 files 2 are kept. c.fits: The file carries no FITS signature" in answer.text
+
+    def test_a_name_that_cannot_be_kept_holds_up_no_other(self, post: Post, http: Http) -> None:
+        parts = [
+            ("a.fits", fits_bytes(OBJECT="a")),
+            ("b\\c.fits", fits_bytes((800, 800), OBJECT="b")),
+            ("d.fits", fits_bytes(OBJECT="d")),
+        ]
+        told = self.send(post, http, parts).json()
+        assert [one["status"] for one in told] == [201, 400, 201]
+        assert "is a path" in told[1]["error"]["name"][0]
+        assert len(list(http.inside.store.digests())) == 2
+
+    def test_all_together_have_the_limit_of_one(self, settings: Settings) -> None:
+        with Http(replace(settings, max_upload_bytes=200_000)) as http:
+            _, headers = new_user(http.inside)
+            made = http.post("/datasets/", json={"name": "d"}, headers=headers).json()
+            address = f"/datasets/{made['uuid']}/fitsfiles/"
+            files = [("file", (f"{n}.fits", fits_bytes((250, 250), N=n))) for n in range(3)]
+            for chunked in (False, True):
+                request = http.build_request("POST", address, files=files, headers=headers)
+                body = request.read()
+                given = {**headers, "content-type": request.headers["content-type"]}
+                content = iter([body]) if chunked else body
+                answer = http.post(address, content=content, headers=given)
+                assert answer.status_code == 413
+                assert answer.json()["detail"] == "The upload is larger than 200000 bytes."
+            nothing_is_left(http)
+            assert http.post(address, files=files[:1], headers=headers).status_code == 201
+
+    def test_headers_do_not_fill_the_memory(
+        self, post: Post, http: Http, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What was read is recorded before the headers of the next could be too many."""
+        held: list[int] = []
+        real = adding._add
+
+        def counting(*args: Any) -> Any:
+            held.append(sum(len(text) for frame in args[-1] for text in frame.headers))
+            return real(*args)
+
+        monkeypatch.setattr(adding, "_add", counting)
+        monkeypatch.setattr(adding, "HEADERS_TOGETHER", 10_000)
+        parts = [
+            (f"{n}.fits", fits_bytes(N=n, **{f"K{k}": k for k in range(50)})) for n in range(9)
+        ]
+        assert {one["status"] for one in self.send(post, http, parts).json()} == {201}
+        assert len(held) > 2
+        assert max(held) < 10_000 + 80 * 100
+
+    def test_two_wait_for_each_other_never(
+        self, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each knows what the other brings new: both lock the same contents."""
+        frames = {name: fits_bytes(OBJECT=name) for name in ("a.fits", "b.fits")}
+        with Http(settings) as http:
+            _, headers = new_user(http.inside)
+            addresses = []
+            for name in frames:
+                made = http.post("/datasets/", json={"name": name}, headers=headers).json()
+                addresses.append(f"/datasets/{made['uuid']}/fitsfiles/")
+                known = {"file": (name, frames[name])}
+                http.post(addresses[-1], files=known, headers=headers).raise_for_status()
+            met, real = threading.Barrier(2), keeping.keep_bytes
+
+            def meeting(*args: Any) -> None:
+                real(*args)
+                with contextlib.suppress(threading.BrokenBarrierError):
+                    met.wait(2)
+
+            for module in (adding, keeping):
+                monkeypatch.setattr(module, "keep_bytes", meeting)
+            parts = [("file", part) for part in frames.items()]
+
+            def send(address: str) -> set[int]:
+                answer = http.post(address, files=parts, headers=headers)
+                return {one["status"] for one in answer.json()}
+
+            with ThreadPoolExecutor(2) as pool:
+                assert list(pool.map(send, addresses)) == [{200, 201}, {200, 201}]
 
     def test_the_same_contents_in_another_order_at_once(self, post: Post, http: Http) -> None:
         headers: dict[str, str] = post.headers  # type: ignore[attr-defined]

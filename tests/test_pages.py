@@ -122,6 +122,16 @@ def test_the_readable_answer_of_every_page(
         assert plain.headers["content-type"] == "application/json", address
 
 
+def test_a_stranger_is_asked_to_sign_in(http: Http, user: Callable[[str], dict[str, str]]) -> None:
+    html = {"Accept": "text/html"}
+    stranger = http.get("/datasets/", headers=html).text
+    assert "Only what is public is shown" in stranger
+    assert "create" not in stranger.split("Nothing here yet.")[1]
+    known = http.get("/datasets/", headers={**html, **user("ann")}).text
+    assert "Only what is public is shown" not in known
+    assert "datasets create" in known
+
+
 def test_errors_are_pages_too(http: Http) -> None:
     for address, status in (("/nothing", 404), ("/objects/<b>/", 404), ("/me/", 401)):
         answer = http.get(address, headers=HTML)
@@ -163,7 +173,7 @@ def test_a_form_uploads_a_file_and_leads_back(
     assert f"{HOSTILE.replace('/', '')} was uploaded" in html.unescape(
         send(HOSTILE.replace("/", ""), fits_bytes()).text
     )
-    assert "a.fits was uploaded. It has problems" in send("a.fits", fits_bytes()[:3000]).text
+    assert "a.fits was uploaded. HDU 0" in send("a.fits", fits_bytes()[:3000]).text
     again = send("a.fits", fits_bytes()[:3000])
     assert "a.fits was here already" in again.text
     assert again.request.method == "GET"

@@ -42,6 +42,33 @@ def test_what_is_kept_is_there_under_its_digest(store: Store) -> None:
     assert list(store.digests()) == [DIGEST]
 
 
+def test_the_rest_is_written_when_it_is_needed(store: Store) -> None:
+    for step in ("sha256", "finish", "open"):
+        incoming = store.receive()
+        incoming.write(CONTENT[:100])
+        incoming.write_later(CONTENT[100:])
+        assert incoming.size == len(CONTENT)
+        if step == "open":
+            with incoming.open() as file:
+                assert file.read() == CONTENT
+        elif step == "finish":
+            incoming.finish()
+        assert incoming.sha256 == DIGEST
+        incoming.discard()
+
+
+def test_keeping_again_brings_back_what_was_deleted_meanwhile(store: Store) -> None:
+    incoming = store.receive()
+    incoming.write(CONTENT)
+    incoming.finish()
+    incoming.keep()
+    incoming.keep()
+    store.delete(DIGEST)
+    incoming.keep()
+    incoming.discard()
+    assert read(store, DIGEST) == CONTENT
+
+
 def test_the_same_content_twice_is_kept_once(store: Store) -> None:
     assert put(store) == put(store)
     assert list(store.digests()) == [DIGEST]

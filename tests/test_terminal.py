@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
+import json
 import os
 import pty
 import select
+import shlex
 import struct
 import subprocess
 import sys
@@ -65,12 +66,9 @@ class Terminal:
         return self.process.wait(30)
 
     def interrupt(self) -> int:
-        """Press Ctrl-C as somebody does who wants it to end; returns the exit status."""
-        for _ in range(20):
-            os.write(self._master, b"\x03")
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(0.5)
-                break
+        """Press Ctrl-C, once, as late as a hand would; returns the exit status."""
+        time.sleep(0.3)
+        os.write(self._master, b"\x03")
         return self.end()
 
     def _read(self) -> bool:
@@ -163,6 +161,51 @@ def test_ctrl_c_ends_with_130(home: Settings) -> None:
     assert terminal.interrupt() == 130
     assert "Traceback" not in terminal.text
     assert not (home.home / "client.ini").exists()
+
+
+def new_dataset(home: Settings) -> str:
+    command = [*ARCSECOND, "datasets", "create", "--name", "d", "--quiet"]
+    made = subprocess.run(
+        command, env=environment(home), capture_output=True, text=True, check=True
+    )
+    return made.stdout.strip()
+
+
+def nothing_is_half_done(home: Settings, dataset: str) -> None:
+    for words in (["fitsfiles", dataset, "--json"], ["server", "check", "--json"]):
+        done = subprocess.run([*ARCSECOND, *words], env=environment(home), capture_output=True)
+        assert done.returncode == 0, done.stderr
+        if words[0] == "fitsfiles":
+            assert json.loads(done.stdout) == []
+    assert not list((home.home / "incoming").iterdir())
+
+
+def test_ctrl_c_ends_an_upload(home: Settings, tmp_path: Path) -> None:
+    frame = tmp_path / "large.fits"
+    frame.write_bytes(fits_bytes())
+    os.truncate(frame, 4 << 30)  # with nothing in it, which takes no room
+    dataset = new_dataset(home)
+    terminal = Terminal(home, "fitsfiles", dataset, "create", "--file", str(frame))
+    terminal.expect(" 1%")
+    assert terminal.interrupt() == 130
+    assert "Interrupted." in terminal.text
+    assert "Traceback" not in terminal.text
+    nothing_is_half_done(home, dataset)
+
+
+def test_an_upload_onto_a_full_disk(home: Settings, tmp_path: Path) -> None:
+    frame = tmp_path / "large.fits"
+    frame.write_bytes(fits_bytes((1000, 3000)))
+    dataset = new_dataset(home)
+    # 4 MiB, the most that a file may have here
+    program = "ulimit -f 4096; " + shlex.join(
+        [*ARCSECOND, "fitsfiles", dataset, "create", "--file", str(frame)]
+    )
+    terminal = Terminal(home, program=["bash", "-c", program])
+    assert terminal.end() == 1
+    assert "The server has no room for this file; nothing was kept." in terminal.text
+    assert "Traceback" not in terminal.text
+    nothing_is_half_done(home, dataset)
 
 
 def test_a_closed_pipe_is_no_fault(home: Settings) -> None:

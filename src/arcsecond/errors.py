@@ -175,7 +175,10 @@ class ArcsecondConnectionError(ArcsecondError):
 
     code = "connection"
     status = 502
-    default_hint = "Check the address, or leave --server away to use the embedded server."
+    default_hint = (
+        "Check the address. The embedded server answers when none is named: leave --server "
+        "away, or type `arcsecond logout` where you signed in."
+    )
 
 
 class ArcsecondRequestTimeoutError(ArcsecondConnectionError):

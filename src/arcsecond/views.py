@@ -130,15 +130,15 @@ COLUMNS: dict[str, list[tuple[str, Cell]]] = {
     "fitsfiles": [
         ("Name", _get("name")),
         ("pk", lambda f: str(f["pk"])),
+        ("Problems", lambda f: str(len(f["problems"])) if f["problems"] else ""),
         ("Target", _get("target")),
-        ("Position", _get("position")),
         ("Start", _get("start")),
         ("Exposure", lambda f: None if f["exposure"] is None else f"{f['exposure']:g} s"),
         ("Filter", _get("filter")),
         ("Kind", _get("kind")),
+        ("Position", _get("position")),
         ("HDUs", lambda f: str(len(f["hdus"]))),
         ("Size", lambda f: size(f["size"])),
-        ("Problems", lambda f: str(len(f["problems"])) if f["problems"] else ""),
     ],
     "activities": [
         ("pk", lambda a: str(a["pk"])),
@@ -184,7 +184,7 @@ _HIDDEN = {
     "header", "memberships",
 }  # fmt: skip
 
-_FIRST = ("content", "description", "journal")
+_FIRST = ("problems", "content", "description", "journal")
 
 _LABELS = {
     "creation_date": "Created",
@@ -232,6 +232,8 @@ def card(resource: str, item: Json) -> Card:
     """Return one thing as a card: facts in the API's order, unknown ones left out."""
     title = title_of(resource, item)
     shown = [n for n in _FIRST if item.get(n) != title] + [n for n in item if n not in _HIDDEN]
+    if not item.get("packing"):  # what was sent is what is inside
+        shown = [n for n in shown if not n.startswith("content_")]
     if item.get("creation_date"):
         shown.append("creation_date")
     facts = [Fact(n, item.get(n), label(n), _fact(n, item.get(n))) for n in shown]
@@ -243,6 +245,8 @@ def _fact(name: str, value: Any) -> str:
         return f"{size(value)} ({value} bytes)" if value >= 1000 else f"{value} bytes"
     if name == "exposure" and value is not None:
         return f"{value:g} s"
+    if name == "problems":
+        return "\n".join(value or ())
     return show(value)
 
 
@@ -262,8 +266,6 @@ def _tables(item: Json) -> list[Table]:
             for h in hdus
         ]
         tables.append(Table("Header and data units", ["HDU", "Name", "Type", "Shape"], rows))
-    if problems := item.get("problems"):
-        tables.append(Table("Problems", ["What is wrong"], [[p] for p in problems]))
     return tables
 
 

@@ -23,7 +23,8 @@ from arcsecond.server.settings import Settings
 from tests.conftest import Server, fits_bytes, new_database, new_user
 
 KEPT = fits_bytes(OBJECT="kept")
-NEW = fits_bytes(OBJECT="new")
+NEW = fits_bytes((600, 600), OBJECT="new")
+"""Large enough to be written while it arrives."""
 
 
 @dataclass
@@ -51,6 +52,15 @@ class Account:
         answer = httpx2.post(url + self.path, files=part, headers=self.header, timeout=60)
         if answer.is_success:
             self.content[name] = content
+        return answer
+
+    def upload_several(self, url: str, content: dict[str, bytes]) -> httpx2.Response:
+        """Upload files in one request; each that is acknowledged has to be there."""
+        parts = [("file", part) for part in content.items()]
+        answer = httpx2.post(url + self.path, files=parts, headers=self.header, timeout=60)
+        for told in answer.json() if answer.is_success else ():
+            if told["file"]:
+                self.content[told["name"]] = content[told["name"]]
         return answer
 
     def _swept(self, backend: Backend) -> list[Path]:

@@ -20,7 +20,7 @@ RECEIVE = {
     "before the flush": (FolderIncoming, "finish", "before"),
     "after the flush": (FolderIncoming, "finish", "after"),
     "before the rename": (FolderIncoming, "keep", "before"),
-    "after the rename": (folder, "flush_folder", "before"),
+    "after the rename": (folder, "_name_too", "after"),
     "before the row": (FolderIncoming, "keep", "after"),
 }
 RECORD = {

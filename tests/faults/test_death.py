@@ -14,7 +14,7 @@ from arcsecond.server.app import open_backend
 from arcsecond.server.archive import sweep
 from arcsecond.server.archive.tables import blobs
 from arcsecond.server.db import now
-from tests.conftest import Server, start
+from tests.conftest import Server, fits_bytes, start
 from tests.faults.conftest import NEW, Account, gone
 from tests.faults.dying import POINTS
 
@@ -32,6 +32,23 @@ def test_killed_in_an_upload(point: str, account: Account, serve: Callable[..., 
     account.is_whole(maybe={"new.fits": NEW})
     again = account.upload(serve().url, "new.fits", NEW)
     assert again.status_code == (200 if point == "after the commit" else 201)
+    account.is_whole()
+
+
+@pytest.mark.parametrize("point", POINTS["upload"])
+def test_killed_in_an_upload_of_several(
+    point: str, account: Account, serve: Callable[..., Server]
+) -> None:
+    """Each of them is there, whole, or not at all."""
+    sent = {f"{n}.fits": fits_bytes((400, 400 + n), OBJECT=str(n)) for n in range(6)}
+    server = dying_server(account, "upload", point)
+    with pytest.raises(httpx2.TransportError):
+        account.upload_several(server.url, sent)
+    gone(server)
+    account.is_whole(maybe=sent)
+    again = account.upload_several(serve().url, sent).json()
+    known = 200 if point == "after the commit" else 201
+    assert [told["status"] for told in again] == [known] * 6
     account.is_whole()
 
 

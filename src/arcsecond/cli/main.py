@@ -156,6 +156,8 @@ def resource_command(resource: Resource) -> click.Command:
         *(_field_option(field) for field in resource.fields),
         click.Option(["--open"], metavar="[api]", help="Open its page, or the API's answer."),
     ]
+    if "list" in resource.verbs:
+        params.append(click.Option(["--all"], is_flag=True, help="Every page of a list."))
     if "delete" in resource.verbs:
         params.append(click.Option(["-y", "--yes"], is_flag=True, help="Delete without asking."))
     params += shared_options()

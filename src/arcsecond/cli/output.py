@@ -42,8 +42,8 @@ class Output:
         self.for_people = watched and not as_json and not quiet
         self._plain = "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
 
-    def answer(self, resource: str, answer: Answer) -> None:
-        """Print an answer of the API."""
+    def answer(self, resource: str, answer: Answer, *, where: str = "") -> None:
+        """Print an answer of the API; an empty one says which server was asked."""
         data = answer.data
         items = _items(data)
         if self.quiet:
@@ -59,9 +59,10 @@ class Output:
         else:
             self._table(views.table(resource, items))
             if not items:
-                self.say("Nothing found.")
+                self.say(f"Nothing found on {where}." if where else "Nothing found.")
             if answer.next:
-                self.say(f"{data.get('count', 'More')} in all; this is the first page.")
+                count = data["count"] if isinstance(data, dict) else "More"
+                self.say(f"{count} in all; this is the first page, --all shows everything.")
 
     def raw(self, answer: Answer) -> None:
         """Print an answer that is no resource."""

@@ -43,7 +43,7 @@ def run(
     **given: Any,
 ) -> None:
     """Do what a resource's command line says."""
-    opening = given.pop("open")
+    opening, everything = given.pop("open"), given.pop("all", False)
     output = Output(as_json=as_json, quiet=quiet)
     if resource.name == "satellites" and words[:1] == ("import",):
         _import_satellites(words[1:], server, output)
@@ -55,6 +55,8 @@ def run(
         raise click.UsageError(f"--{option} goes with create and update.")
     if opening is not None and action.verb not in (READ, LIST):
         raise click.UsageError(f"--open shows what is there; it does not go with {action.verb}.")
+    if everything and action.verb != LIST:
+        raise click.UsageError("--all goes with a list.")
     if action.verb == UPDATE and not fields:
         raise click.UsageError("update needs something to change; --help lists the options.")
     with ArcsecondAPI(server=server) as api:
@@ -67,8 +69,8 @@ def run(
             elif action.verb == DELETE:
                 _delete(endpoint, action, yes=yes, output=output)
             else:
-                answer = endpoint.answer("GET", action.key)
-                output.answer(resource.name, answer)
+                answer = endpoint.everything() if everything else endpoint.answer("GET", action.key)
+                output.answer(resource.name, answer, where=api.config.server)
                 if resource.name == "satellites" and not answer.data:
                     output.say(
                         "No satellites yet. Import a TLE file: arcsecond satellites import FILE"
@@ -108,7 +110,10 @@ def understand(resource: Resource, words: tuple[str, ...]) -> Action:
     if verb in (UPDATE, DELETE) and key is None:
         raise click.UsageError(f"Which one? Type `{verb}` and then its {resource.key}.")
     if verb in (CREATE, LIST) and key is not None:
-        raise click.UsageError(f"{verb} takes no {resource.key}, but {key!r} was given.")
+        option = next(
+            (f"; write --{f.name} {key}" for f in resource.fields if f.kind == "file"), ""
+        )
+        raise click.UsageError(f"{verb} takes no {resource.key}, but {key!r} was given{option}.")
     if verb is None or verb == READ:
         verb = READ if key is not None or resource.key == "none" else LIST
     return Action(verb, key, parent)
@@ -138,6 +143,8 @@ def _write(
         sending = Endpoint(endpoint.resource, api.transport, action.parent, progress)
         answer = sending.answer(method, action.key, values)
     output.answer(endpoint.resource.name, answer)
+    if problems := answer.data["problems"]:
+        output.say(f"{answer.data['name']} is kept, and damaged: {' '.join(problems)}")
     if action.verb == CREATE and answer.status == ALREADY_THERE:
         output.say(f"This file was there already, as {answer.data['pk']}; nothing was added.")
 
@@ -162,7 +169,8 @@ def _delete(endpoint: Endpoint, action: Action, *, yes: bool, output: Output) ->
     if not yes and on_terminal(sys.stdin) and on_terminal(sys.stderr):
         title = views.title_of(name, endpoint.answer("GET", action.key).data)
         if not click.confirm(f"Delete {what}, {title!r}?", err=True):
-            raise click.ClickException("Nothing was deleted.")
+            output.say("Nothing was deleted.")
+            raise click.exceptions.Exit(1)
     endpoint.answer("DELETE", action.key)
     output.done(f"Deleted {what}.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -168,7 +169,9 @@ class Endpoint:
     ) -> Iterator[Sent]:
         """Create one of each file, small ones together; tell of each how it went, in order.
 
-        Nothing is sent before the first outcome is asked for.
+        Nothing is sent before the first outcome is asked for. The outcomes are
+        the progress: the function given as ``progress`` is not called. Files
+        that travelled with others come without their headers, as in a list.
 
         Parameters
         ----------
@@ -178,26 +181,37 @@ class Endpoint:
             How many requests are under way at a time.
         **fields
             What all of them get, such as ``tags``.
+
+        Raises
+        ------
+        ArcsecondInvalidEndpointError
+            This endpoint takes no files.
+        ArcsecondNotLoggedInError
+            Nobody is signed in.
         """
+        if "file" not in self.resource.needed:
+            raise ArcsecondInvalidEndpointError(f"{self.resource.name} are not made of files.")
         self._check()
-        with ThreadPoolExecutor(jobs) as pool:
+        given = {name: value for name, value in fields.items() if value is not None}
+        pool = ThreadPoolExecutor(jobs)
+        try:
             waiting: deque[Future[Sequence[Sent]]] = deque()
             for group in _together(Path(file).expanduser() for file in files):
-                waiting.append(pool.submit(self._send_group, group, fields))
+                waiting.append(pool.submit(self._send_group, group, given))
                 if len(waiting) > jobs:
                     yield from waiting.popleft().result()
             for future in waiting:
                 yield from future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def _send_group(self, group: Sequence[Path], fields: Mapping[str, Any]) -> Sequence[Sent]:
         try:
-            answer = self._transport.request(
-                "POST", self.path(None), fields=fields, files=group, progress=self._progress
-            )
+            answer = self._transport.request("POST", self.path(None), fields=fields, files=group)
         except ArcsecondError as error:
-            if len(group) == 1 or not isinstance(error, ArcsecondInputValueError):
+            if len(group) == 1 or error.status not in (400, 413):
                 return [Sent(path, None, error) for path in group]
-            # One that cannot be sent: find out which.
+            # What is wrong with one of them, or with all of them together?
             return [sent for path in group for sent in self._send_group([path], fields)]
         if len(group) == 1:
             return [Sent(group[0], answer.data, None)]
@@ -236,6 +250,11 @@ class Endpoint:
             )
         body = None if method in ("GET", "DELETE") else values
         return self._transport.request(method, path, fields=body, params=params)
+
+    def everything(self) -> Answer:
+        """Return the whole list as one answer, fetched page by page."""
+        items = [*self.list()]
+        return Answer(200, json.dumps(items, ensure_ascii=False), items)
 
     def send(self, method: str, below: str, content: bytes) -> Answer:
         """Send a body as it is to an address below the list's."""
@@ -302,7 +321,10 @@ def _together(files: Iterable[Path]) -> Iterator[list[Path]]:
     group: list[Path] = []
     total = 0
     for file in files:
-        size = file.stat().st_size if file.is_file() else TOGETHER_BYTES
+        try:
+            size = file.stat().st_size
+        except OSError:  # it will be told when it is opened
+            size = TOGETHER_BYTES
         if group and (total + size > TOGETHER_BYTES or len(group) == TOGETHER):
             yield group
             group, total = [], 0

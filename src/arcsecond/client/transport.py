@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,7 @@ class Transport:
         self.config = config
         self.timeout = timeout
         self._client: httpx2.Client | None = None
+        self._opening = threading.Lock()
 
     def request(
         self,
@@ -130,20 +132,17 @@ class Transport:
             size = sum(os.fstat(one.fileno()).st_size for one in opened)
             watch = _Watch(size, progress)
             patience = self.timeout + size / SLOWEST_BYTES_PER_S
-            try:
-                return self._send(
-                    method,
-                    path,
-                    headers,
-                    files=[
-                        ("file", (file.name, _Watched(one, watch), "application/octet-stream"))
-                        for file, one in zip(files, opened, strict=True)
-                    ],
-                    data={k: _form_value(v) for k, v in fields.items()},
-                    timeout=httpx2.Timeout(self.timeout, read=patience, write=patience),
-                )
-            except OSError as error:
-                raise _unreadable(files[0], error) from error
+            return self._send(
+                method,
+                path,
+                headers,
+                files=[
+                    ("file", (file.name, _Watched(file, one, watch), "application/octet-stream"))
+                    for file, one in zip(files, opened, strict=True)
+                ],
+                data={k: _form_value(v) for k, v in fields.items()},
+                timeout=httpx2.Timeout(self.timeout, read=patience, write=patience),
+            )
 
     def _send(self, method: str, path: str, headers: dict[str, str], **kwargs: Any) -> Answer:
         where = self.config.server or "the embedded server"
@@ -167,24 +166,28 @@ class Transport:
         raise from_wire(response.status_code, body)
 
     def _opened(self) -> httpx2.Client:
-        if self._client is None:
-            transport: httpx2.BaseTransport | None = None
-            if self.config.embedded:
-                from arcsecond.client.embedded import embedded
+        with self._opening:
+            if self._client is None:
+                self._client = self._open()
+            return self._client
 
-                transport = embedded(self.config.home)
-            self._client = httpx2.Client(
-                base_url=self.config.server or "http://embedded",
-                transport=transport,
-                timeout=self.timeout,
-                headers={"Accept": "application/json", "User-Agent": f"arcsecond/{__version__}"},
-                follow_redirects=False,
-                # A proxy of the environment is none for a server on this machine.
-                trust_env=not (
-                    self.config.embedded or is_loopback(urlsplit(self.config.server).hostname or "")
-                ),
-            )
-        return self._client
+    def _open(self) -> httpx2.Client:
+        transport: httpx2.BaseTransport | None = None
+        if self.config.embedded:
+            from arcsecond.client.embedded import embedded
+
+            transport = embedded(self.config.home)
+        return httpx2.Client(
+            base_url=self.config.server or "http://embedded",
+            transport=transport,
+            timeout=self.timeout,
+            headers={"Accept": "application/json", "User-Agent": f"arcsecond/{__version__}"},
+            follow_redirects=False,
+            # A proxy of the environment is none for a server on this machine.
+            trust_env=not (
+                self.config.embedded or is_loopback(urlsplit(self.config.server).hostname or "")
+            ),
+        )
 
     def close(self) -> None:
         """Close the connections to a server on the network."""
@@ -245,14 +248,18 @@ class _Watch:
 class _Watched(io.RawIOBase):
     """A file that tells how much of it was read."""
 
-    def __init__(self, file: BinaryIO, watch: _Watch) -> None:
+    def __init__(self, path: Path, file: BinaryIO, watch: _Watch) -> None:
         super().__init__()
+        self._path = path
         self._file = file
         self._watch = watch
 
     def read(self, size: int = -1, /) -> bytes:
         """Read on."""
-        data = self._file.read(size)
+        try:
+            data = self._file.read(size)
+        except OSError as error:
+            raise _unreadable(self._path, error) from error
         self._watch.moved(len(data))
         return data
 

@@ -11,6 +11,7 @@ import contextlib
 import gc
 import logging
 import os
+import resource
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -127,11 +128,20 @@ def create_app(settings: Settings, *, serving: bool = False) -> Application:
 
 def serving() -> Application:
     """Make the application for a server process."""
+    allow_many_files()
     application = create_app(Settings.from_environment(), serving=True)
     # What is there now stays: looking for garbage in it again and again is in vain.
     gc.collect()
     gc.freeze()
     return application
+
+
+def allow_many_files() -> None:
+    """Let this process open as many files as the system lets it, not the few of a shell."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):  # macOS knows a lower limit of its own
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _prepare(request: AnyRequest) -> Response[None] | None:

@@ -1,14 +1,13 @@
 """Take uploads in as new files: several at once cost little more than one.
 
-Each is read and made durable by itself, side by side, since most of that is
-waiting for the disk. Their rows are written in one transaction. One that cannot
-be kept says why and holds up no other.
+Their bytes are flushed side by side, since most of that is waiting for the disk,
+and their rows are written in one transaction. A file that cannot be kept says
+why and holds up no other; only a full disk ends it for all that follow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -18,15 +17,15 @@ import sqlalchemy as sa
 from arcsecond.errors import ArcsecondError, NotFitsError, TooLargeError
 from arcsecond.schemas.archive import FitsFile, FitsFileChange
 from arcsecond.server.archive.files import locked_dataset, select_named, shape, taken, values_of
-from arcsecond.server.archive.ingest import Frame
-from arcsecond.server.archive.keeping import Version, keep_bytes, keep_frame, keep_versions
+from arcsecond.server.archive.ingest import Frame, read_frame
+from arcsecond.server.archive.keeping import Version, keep_bytes, keep_versions, make_durable
 from arcsecond.server.archive.tables import LIVE, files, versions
-from arcsecond.server.archive.transfers import Arrived
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.people.owned import new_row
 from arcsecond.server.storage import Incoming, told_when_full
 
-SIDE_BY_SIDE = 8
+HEADERS_TOGETHER = 1 << 22
+"""Text of headers, in characters, after which what was read so far is recorded."""
 
 _NEW = sa.insert(files).returning(files.c.pk, files.c.path)
 _THERE = (
@@ -38,6 +37,14 @@ _THERE = (
         files.c.deleted_at.is_(None),
     )
 )
+
+
+class Arrived(NamedTuple):
+    """The name of a file, and its bytes; why it is refused already, when it is."""
+
+    name: str
+    incoming: Incoming
+    refusal: ArcsecondError | None = None
 
 
 class Added(NamedTuple):
@@ -81,14 +88,63 @@ def add_files(
 ) -> list[Added | ArcsecondError]:
     """Keep uploads as new files of a dataset.
 
+    Of several, the files come back without their headers, as in a list.
+
     Returns
     -------
     list
         For each of them what ``add_file`` would return or raise.
+
+    Raises
+    ------
+    NoSpaceError
+        The disk is full; some of them may be there.
     """
-    frames = _keep_frames(backend, [incoming for _, incoming in arrived])
-    good = {n: frame for n, frame in enumerate(frames) if isinstance(frame, Frame)}
     given = values_of(body or FitsFileChange(), but="name")
+    outcomes: list[Added | ArcsecondError] = []
+    for group in _read(backend, arrived):
+        outcomes += _add(backend, viewer, dataset, given, *zip(*group, strict=True))
+    return outcomes
+
+
+def _read(
+    backend: Backend, arrived: Sequence[Arrived]
+) -> Iterator[list[tuple[Arrived, Frame | ArcsecondError]]]:
+    """Read the frames, and group them: all headers at once could fill the memory."""
+    group: list[tuple[Arrived, Frame | ArcsecondError]] = []
+    size = 0
+    for one in arrived:
+        frame = one.refusal or _frame(backend, one.incoming)
+        if len(arrived) > 1 and isinstance(frame, Frame):
+            frame.values.clear()
+            size += sum(map(len, frame.headers))
+        group.append((one, frame))
+        if size > HEADERS_TOGETHER:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def _frame(backend: Backend, incoming: Incoming) -> Frame | ArcsecondError:
+    try:
+        with told_when_full():
+            return read_frame(incoming, backend.settings.max_unpacked_bytes)
+    except (NotFitsError, TooLargeError) as error:
+        return error
+
+
+def _add(
+    backend: Backend,
+    viewer: Viewer,
+    dataset: str,
+    given: dict[str, Any],
+    arrived: Sequence[Arrived],
+    frames: Sequence[Frame | ArcsecondError],
+) -> list[Added | ArcsecondError]:
+    """Keep those whose frames could be read, in one transaction."""
+    good = {n: frame for n, frame in enumerate(frames) if isinstance(frame, Frame)}
+    make_durable([arrived[n].incoming for n in good])
     with told_when_full(), backend.db.write() as connection:
         uuid = locked_dataset(connection, viewer, dataset)
         called = {"in": uuid, "called": sorted({arrived[n].name for n in good})}
@@ -97,44 +153,26 @@ def add_files(
         for n in good:
             if arrived[n].name not in there:
                 new.setdefault(arrived[n].name, n)
-        made = _insert(
-            connection, viewer, uuid, given, [(arrived[n], good[n]) for n in new.values()]
-        )
-        there |= {row.path: (row.pk, row.blob) for row in made}
+        content = {path: blob for path, (_, blob) in there.items()}
+        content |= {name: arrived[n].incoming.sha256 for name, n in new.items()}
         rest = [n for n in good if new.get(arrived[n].name) != n]
-        known = [n for n in rest if there[arrived[n].name][1] == arrived[n].incoming.sha256]
-        rows: dict[str, Any] = {}
-        if known:
-            keep_bytes(connection, [arrived[n].incoming for n in known])  # they may have been lost
-            called["called"] = [arrived[n].name for n in known]
-            found = connection.execute(select_named(viewer.id), called)
-            rows = {row.path: row for row in found}
+        known = [n for n in rest if content[arrived[n].name] == arrived[n].incoming.sha256]
+        # What is known, too: its bytes may have been lost.
+        keep_bytes(connection, [arrived[n].incoming for n in (*new.values(), *known)])
+        firsts = [(arrived[n], good[n]) for n in new.values()]
+        made = _insert(connection, viewer, uuid, given, firsts)
+        pks = {path: pk for path, (pk, _) in there.items()} | {row.path: row.pk for row in made}
+        called["called"] = sorted({arrived[n].name for n in known})
+        found = connection.execute(select_named(viewer.id), called) if known else ()
+        rows = {row.path: row for row in found}
     outcomes: dict[int, Added | ArcsecondError] = {
-        n: taken(there[arrived[n].name][0], dataset) for n in rest
+        n: frame for n, frame in enumerate(frames) if isinstance(frame, ArcsecondError)
     }
+    outcomes |= {n: taken(pks[arrived[n].name], dataset) for n in rest}
     outcomes |= {n: Added(_shown(rows[arrived[n].name], good[n]), False) for n in known}
-    outcomes |= {
-        n: Added(_shown(row, good[n]), True) for n, row in zip(new.values(), made, strict=True)
-    }
-    return [
-        frame if isinstance(frame, ArcsecondError) else outcomes[n]
-        for n, frame in enumerate(frames)
-    ]
-
-
-def _keep_frames(
-    backend: Backend, incomings: Sequence[Incoming]
-) -> list[Frame | NotFitsError | TooLargeError]:
-    def keep(incoming: Incoming) -> Frame | NotFitsError | TooLargeError:
-        try:
-            return keep_frame(backend, incoming)
-        except (NotFitsError, TooLargeError) as error:
-            return error
-
-    if len(incomings) == 1:
-        return [keep(incomings[0])]
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        return list(pool.map(keep, incomings))
+    firsts_made = zip(new.values(), made, strict=True)
+    outcomes |= {n: Added(_shown(row, good[n]), True) for n, row in firsts_made}
+    return [outcomes[n] for n in range(len(arrived))]
 
 
 def _insert(
@@ -161,6 +199,7 @@ def _insert(
 def _shown(row: Any, frame: Frame) -> FitsFile:
     """Return a file with the headers that were just read."""
     file = shape(row)
-    for hdu, cards, values in zip(file.hdus, frame.headers, frame.values, strict=True):
-        hdu.header_string, hdu.header = cards, dict(values)
+    if frame.values:
+        for hdu, cards, values in zip(file.hdus, frame.headers, frame.values, strict=True):
+            hdu.header_string, hdu.header = cards, dict(values)
     return file

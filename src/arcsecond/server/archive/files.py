@@ -15,9 +15,9 @@ from arcsecond.errors import BytesLostError, ConflictError, NotFoundError
 from arcsecond.schemas.archive import FitsFile, FitsFileChange, Hdu, Position
 from arcsecond.server.archive.cards import parse
 from arcsecond.server.archive.keeping import Version, keep_bytes, keep_frame, keep_versions
+from arcsecond.server.archive.names import clean_name
 from arcsecond.server.archive.service import DATASET, has_tag
 from arcsecond.server.archive.tables import LOST, blobs, datasets, files, headers, versions
-from arcsecond.server.archive.transfers import clean_name
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import SqlListing, clean_tags, parse_integer, parse_uuid
 from arcsecond.server.people.owned import change, find, find_own, trash
@@ -138,9 +138,8 @@ def update_file(
             if there := connection.execute(other).one_or_none():
                 raise taken(there.pk, dataset)
         if incoming is not None and frame is not None:
-            if row.blob == incoming.sha256:
-                keep_bytes(connection, [incoming])  # they may have been lost
-            else:
+            keep_bytes(connection, [incoming])  # the same, too: they may have been lost
+            if row.blob != incoming.sha256:
                 values["current"] = row.current + 1
                 keep_versions(connection, [Version(incoming, frame, row.pk, row.current + 1)])
         change(connection, files, row.pk, **values)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -16,6 +17,8 @@ from arcsecond.server.archive.tables import LIVE, blobs, headers, versions
 from arcsecond.server.context import Backend
 from arcsecond.server.db import insert_for, now
 from arcsecond.server.storage import Incoming, told_when_full
+
+SIDE_BY_SIDE = 8
 
 _VERSION = sa.insert(versions)
 _HEADERS = sa.insert(headers)
@@ -33,9 +36,24 @@ def keep_frame(backend: Backend, incoming: Incoming) -> Frame:
     """
     with told_when_full():
         frame = read_frame(incoming, backend.settings.max_unpacked_bytes)
+    make_durable([incoming])
+    return frame
+
+
+def make_durable(arrived: Sequence[Incoming]) -> None:
+    """Flush bytes to the disk under their digests, several side by side: it is all waiting."""
+
+    def make(incoming: Incoming) -> None:
         incoming.finish()
         incoming.keep()
-    return frame
+
+    with told_when_full():
+        if len(arrived) == 1:
+            make(arrived[0])
+        else:
+            with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+                for _ in pool.map(make, arrived):
+                    pass
 
 
 class Version(NamedTuple):
@@ -48,10 +66,7 @@ class Version(NamedTuple):
 
 
 def keep_versions(connection: sa.Connection, new: Sequence[Version]) -> list[dict[str, Any]]:
-    """Record kept bytes as versions of files, with what the headers told; return the rows."""
-    if not new:
-        return []
-    keep_bytes(connection, [version.incoming for version in new])
+    """Record versions of files, with what the headers told; return the rows."""
     rows = [_row(version) for version in new]
     connection.execute(_VERSION, rows)
     cards = [
@@ -91,12 +106,13 @@ def _row(version: Version) -> dict[str, Any]:
 
 
 def keep_bytes(connection: sa.Connection, kept: Sequence[Incoming]) -> None:
-    """Give kept bytes their rows.
+    """Give kept bytes their rows, once in a transaction.
 
     They were made durable before this transaction, which others wait for. A
     sweeper may have unlinked the same content in between: its row is locked from
-    here on, so whoever comes second looks again. In the order of the digests: two
-    transactions with the same content would else wait for each other.
+    here on, so whoever comes second looks again. Everybody locks in the order of
+    the digests; two transactions with the same content would else wait for each
+    other.
     """
     kept = sorted(kept, key=lambda incoming: incoming.sha256)
     rows = [
@@ -109,7 +125,8 @@ def keep_bytes(connection: sa.Connection, kept: Sequence[Incoming]) -> None:
         }
         for incoming in kept
     ]
-    connection.execute(_blob(connection.dialect.name, insert_for(connection)), rows)
+    if rows:
+        connection.execute(_blob(connection.dialect.name, insert_for(connection)), rows)
     for incoming in kept:
         incoming.keep()
 

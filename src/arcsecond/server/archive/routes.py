@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
@@ -70,14 +70,27 @@ async def keep(request: AnyRequest, dataset: str, upload: Upload) -> Response[An
         named = zip(upload.files, outcomes, strict=True)
         list_ = [_told(request, one.name, outcome) for one, outcome in named]
         return Response(list_, status_code=200)
-    for outcome in outcomes:
-        if isinstance(outcome, ArcsecondError):
-            raise outcome
-        file, new = outcome
+    refused = [outcome for outcome in outcomes if isinstance(outcome, ArcsecondError)]
+    if len(outcomes) == 1 and refused:
+        raise refused[0]
+    if refused:
+        raise InvalidInputError(_told_together(upload, outcomes))
+    file, new = [outcome for outcome in outcomes if isinstance(outcome, Added)][-1]
     if wanted(request) == "html":  # a form on the page of the dataset
         told = "uploaded" if new else "known"
         return Redirect(f"/datasets/{file.dataset}/?{told}={file.pk}", status_code=303)
     return Response(present(request, file), status_code=201 if new else 200)
+
+
+def _told_together(upload: Upload, outcomes: Sequence[Added | ArcsecondError]) -> str:
+    """Say in one text which of several files were not kept, and why."""
+    wrong = [
+        f"{one.name}: {outcome}"
+        for one, outcome in zip(upload.files, outcomes, strict=True)
+        if isinstance(outcome, ArcsecondError)
+    ]
+    kept = len(outcomes) - len(wrong)
+    return f"Of {len(outcomes)} files {kept} are kept. " + " ".join(wrong)
 
 
 def _told(request: AnyRequest, name: str, outcome: Added | ArcsecondError) -> UploadOutcome:

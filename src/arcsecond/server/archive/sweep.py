@@ -11,6 +11,7 @@ import contextlib
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -78,11 +79,20 @@ def _unreferenced() -> sa.ColumnElement[bool]:
 
 def _mark(backend: Backend) -> int:
     """Mark what nobody refers to, and unmark what was taken up again meanwhile."""
+    dying = {"state": DYING, "dying_since": now()}
     with backend.db.write() as connection:
-        revived = sa.update(blobs).where(blobs.c.state == DYING, ~_unreferenced())
-        connection.execute(revived.values(state=LIVE, dying_since=None))
-        marking = sa.update(blobs).where(blobs.c.state == LIVE, _unreferenced())
-        return connection.execute(marking.values(state=DYING, dying_since=now())).rowcount
+        _change(connection, blobs.c.state == DYING, ~_unreferenced(), state=LIVE, dying_since=None)
+        return _change(connection, blobs.c.state == LIVE, _unreferenced(), **dying)
+
+
+def _change(connection: sa.Connection, *where: sa.ColumnElement[bool], **values: Any) -> int:
+    """Change blobs, locked in the order of their digests as everybody does."""
+    chosen = sa.select(blobs.c.sha256).where(*where).order_by(blobs.c.sha256).with_for_update()
+    keys = [{"key": sha256} for sha256 in connection.scalars(chosen)]
+    if keys:
+        update = sa.update(blobs).where(blobs.c.sha256 == sa.bindparam("key")).values(**values)
+        connection.execute(update, keys)
+    return len(keys)
 
 
 def _adopt(backend: Backend) -> int:

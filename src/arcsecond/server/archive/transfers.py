@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import unicodedata
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 from urllib.parse import unquote
 
 from litestar.exceptions import ClientException
@@ -21,22 +19,15 @@ from arcsecond.errors import (
     InvalidInputError,
     TooLargeError,
 )
+from arcsecond.server.archive.adding import Arrived
+from arcsecond.server.archive.names import clean_name
 from arcsecond.server.context import AnyRequest, Backend
 from arcsecond.server.storage import Incoming, told_when_full
 
 PIECE = 1 << 18
 MOST_AT_ONCE = 64
 """Files in one request."""
-LONGEST_NAME = 255
 _LONGEST_FIELD = 64 << 10
-_BIDIRECTIONAL = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-
-class Arrived(NamedTuple):
-    """The name of a file, and its bytes."""
-
-    name: str
-    incoming: Incoming
 
 
 @dataclass(slots=True)
@@ -85,7 +76,7 @@ async def received(
     NoSpaceError
         The disk is full.
     TooLargeError
-        The file is larger than the setting allows.
+        The files together are larger than the setting allows.
     """
     upload = Upload()
     try:
@@ -93,15 +84,16 @@ async def received(
             await _receive(request, _Writer(backend, upload, most, before_file))
         yield upload
     finally:
-        for _, incoming in upload.files:
-            incoming.discard()
+        with contextlib.ExitStack() as discarding:
+            for one in upload.files:
+                discarding.callback(one.incoming.discard)
 
 
 async def _receive(request: AnyRequest, writer: _Writer) -> None:
     _, parameters = parse_options_header(request.headers.get("content-type", ""))
     length = int(request.headers.get("content-length") or 0)
     if length > writer.limit + _LONGEST_FIELD:
-        raise TooLargeError(f"The file is larger than {writer.limit} bytes.")
+        raise writer.too_large()
     try:
         parser = PushMultipartParser(
             parameters.get("boundary", ""), max_segment_count=100, strict=True
@@ -141,6 +133,7 @@ class _Writer:
         self._segment: MultipartSegment | None = None
         self._buffer = bytearray()
         self._arrived = 0
+        self._refused = False
         self._pending: asyncio.Task[None] | None = None
 
     async def take(self, event: MultipartSegment | bytes | bytearray | None) -> None:
@@ -150,10 +143,12 @@ class _Writer:
         elif event is None:
             await self._end()
         else:
+            if self._refused:
+                return
             self._buffer += event
             self._arrived += len(event)
             if self.in_file and self._arrived > self.limit:
-                raise TooLargeError(f"The file is larger than {self.limit} bytes.")
+                raise self.too_large()
             if not self.in_file and len(self._buffer) > _LONGEST_FIELD:
                 raise InvalidInputError("A text field is longer than 64 KiB.")
             if self.in_file and len(self._buffer) >= PIECE:
@@ -162,19 +157,26 @@ class _Writer:
     async def _begin(self, segment: MultipartSegment) -> None:
         self._segment = segment
         self._buffer.clear()
-        self._arrived = 0
+        self._refused = False
         name = segment.filename or _extended_filename(segment)
         if name is None:
             return
         if len(self.upload.files) == self.most:
             many = "one file" if self.most == 1 else f"at most {self.most} files"
             raise InvalidInputError(fields={"file": [f"Send {many} at a time."]})
-        name = clean_name(name)
+        refusal = None
+        try:
+            name = clean_name(name)
+        except InvalidInputError as error:
+            if self.most == 1:
+                raise
+            refusal = error  # of this file alone
         if self.before_file is not None and not self.upload.files:
             await self.before_file(self.upload)
         with told_when_full():
-            self.upload.files.append(Arrived(name, self.backend.store.receive()))
+            self.upload.files.append(Arrived(name, self.backend.store.receive(), refusal))
         self.in_file = True
+        self._refused = refusal is not None
 
     async def _end(self) -> None:
         if self.in_file:
@@ -190,6 +192,10 @@ class _Writer:
         incoming = self.upload.files[-1].incoming
         piece, self._buffer = bytes(self._buffer), bytearray()
         self._pending = asyncio.create_task(asyncio.to_thread(incoming.write, piece))
+
+    def too_large(self) -> TooLargeError:
+        """Return the error for more than may come."""
+        return TooLargeError(f"The upload is larger than {self.limit} bytes.")
 
     async def check(self) -> None:
         """Wait for the write that is under way, and learn how it went."""
@@ -223,25 +229,3 @@ def _extended_filename(segment: MultipartSegment) -> str | None:
             if charset.lower() == "utf-8":
                 return unquote(rest.partition("'")[2].partition(";")[0].strip())
     return None
-
-
-def clean_name(name: str) -> str:
-    """Return a file's name as it is kept, or refuse it.
-
-    Raises
-    ------
-    InvalidInputError
-        It is empty, too long, or holds what no name of a file should.
-    """
-    name = unicodedata.normalize("NFC", name).strip()
-    if not name:
-        problem = "A file needs a name."
-    elif name in (".", "..") or "/" in name or "\\" in name:
-        problem = f"{name[:60]!r} is a path; give the name of the file alone."
-    elif any(unicodedata.category(c) in ("Cc", "Cs") or c in _BIDIRECTIONAL for c in name):
-        problem = "The name holds characters that cannot be shown."
-    elif len(name.encode()) > LONGEST_NAME:
-        problem = f"The name is {len(name.encode())} bytes long; {LONGEST_NAME} are the most."
-    else:
-        return name
-    raise InvalidInputError(fields={"name": [problem]})

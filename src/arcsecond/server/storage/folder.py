@@ -86,10 +86,12 @@ class FolderIncoming:
 
     def discard(self) -> None:
         """Take it back; harmless after ``keep``."""
-        if self._handle >= 0:
-            self.path.unlink(missing_ok=True)
-            os.close(self._handle)
-            self._handle = -1
+        handle, self._handle = self._handle, -1
+        if handle >= 0:
+            try:
+                self.path.unlink(missing_ok=True)
+            finally:
+                os.close(handle)
 
 
 class FolderStore:

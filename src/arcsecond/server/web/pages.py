@@ -165,7 +165,7 @@ def _one(request: AnyRequest, resource: Resource, thing: Any) -> str:
         case "datasets":
             template, extra = "dataset.html", _dataset(request, item)
         case "fitsfiles":
-            template, extra = "file.html", _file(request, thing, item, card)
+            template, extra = "file.html", _file(request, thing, item)
     return _render(
         request, template, title=card.title, resource=resource, card=card, item=item, **extra
     )
@@ -201,14 +201,11 @@ def _uploaded(request: AnyRequest, dataset: str) -> str:
                 file = read_file(backend_of(request), viewer_of(request), dataset, key)
             except ArcsecondError:
                 return ""
-            problem = " It has problems, which its page tells." if file.problems else ""
-            return f"{file.name} {done}.{problem}"
+            return " ".join([f"{file.name} {done}.", *file.problems])
     return ""
 
 
-def _file(
-    request: AnyRequest, file: FitsFile, item: dict[str, Any], card: views.Card
-) -> dict[str, Any]:
+def _file(request: AnyRequest, file: FitsFile, item: dict[str, Any]) -> dict[str, Any]:
     pictures = [
         {
             "hdu": hdu,
@@ -217,8 +214,6 @@ def _file(
         }
         for hdu in pictured(file)[:MOST]
     ]
-    if file.packing is None:  # what was sent is what is inside
-        card.facts[:] = [fact for fact in card.facts if not fact.name.startswith("content_")]
     asked = request.query_params
     headers = shown(file.hdus, str(asked.get("search", "")), str(asked.get("hdu", "")))
     return {"pictures": pictures, "headers": headers}

@@ -33,6 +33,12 @@ function end(row, text, bad = false) {
   row.bar.remove();
 }
 
+function outcome(request) {
+  const { problems } = JSON.parse(request.responseText);
+  const text = request.status === 201 ? "uploaded" : "was here already";
+  return [[text, ...problems].join(". "), problems.length > 0];
+}
+
 function reason(request) {
   try {
     return JSON.parse(request.responseText).detail;
@@ -54,7 +60,7 @@ function send(file, row) {
     });
     request.addEventListener("load", () => {
       if (request.status >= 300) end(row, reason(request), true);
-      else end(row, request.status === 201 ? "uploaded" : "was here already");
+      else end(row, ...outcome(request));
     });
     request.addEventListener("error", () => end(row, "The connection was cut; try again.", true));
     request.addEventListener("loadend", () => resolve(request.status === 201));
@@ -74,7 +80,9 @@ async function work() {
     tried += 1;
     if (await send(file, row)) sent += 1;
     said.textContent = `${sent} of ${tried + queue.length} uploaded.`;
-    if (!queue.length) await replace("files", location.pathname).catch(() => {});
+    if (!queue.length) {
+      for (const part of ["facts", "files"]) await replace(part, location.pathname).catch(() => {});
+    }
   }
   busy = false;
 }
