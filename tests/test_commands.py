@@ -226,6 +226,58 @@ class TestLookups:
         assert "'HD 59801' not found" in done.err
         assert "HD 5980" in done.err
 
+    def test_searching_and_looking_around(
+        self, arcsecond: Command, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        found = arcsecond("objects", "search", "whirl").json["results"]
+        assert [item["name"] for item in found] == ["M 51"]
+        found = arcsecond("objects", "--around", "83.82,-5.39", "--radius", "0.5").json["results"]
+        away = [item["separation"] for item in found]
+        assert found[0]["name"] == "M 42"
+        assert away == sorted(away)
+        assert max(away) <= 0.5
+        both = arcsecond("objects", "search", "theta1", "--around", "83.82,-5.39").json["results"]
+        assert {item["name"] for item in both} == {f"theta1 Ori {c}" for c in "ABCD"}
+        for place in ("6 45 8.9 -16 42 58", "06:45:08.9 -16:42:58", "06h45m08.9s −16°42′58″",
+                      "101.287 -16.716", "101.287,-16.716"):  # fmt: skip
+            there = arcsecond("objects", place).json
+            assert there["name"] == "Sirius"
+            assert there["separation"] < 0.001
+        planets = arcsecond("exoplanets", "search", "dimid").json["results"]
+        assert [item["name"] for item in planets] == ["51 Peg b"]
+        monkeypatch.setenv("ARCSECOND_FORCE_TTY", "1")
+        assert "Away (deg)" in arcsecond("objects", "--around", "83.82,-5.39").out
+        assert "Away (deg)" not in arcsecond("objects", "search", "theta1").out
+
+    @pytest.mark.parametrize(
+        ("words", "status", "said"),
+        [
+            (["--around", "here"], 1, "write RA,DEC"),
+            (["--around", "10,100"], 1, "from -90 to 90"),
+            (["--around", "nan,0"], 1, "from 0 to 360"),
+            (["--around", "10,10", "--radius", "0"], 1, "more than 0 and at most 180"),
+            (["--around", "10,10", "--radius", "-1"], 1, "more than 0 and at most 180"),
+            (["--around", "10,10", "--radius", "200"], 1, "more than 0 and at most 180"),
+            (["--around", "10,10", "--radius", "wide"], 1, "more than 0 and at most 180"),
+            (["--radius", "1"], 1, "needs a position"),
+            (["10:08:22 +12:01:45"], 1, "the nearest is"),
+            (["25:00:00 +10:00:00"], 1, "from 0 to 360"),
+            (["10:61:00 +10:00:00"], 1, "60 or more"),
+            (["search"], 2, "Search for what?"),
+            (["M31", "--radius", "1"], 2, "goes with a list"),
+            (["search", "M", "--open"], 2, "goes with a list"),
+            (["x" * 10_000], 1, "not found"),
+            (["O'Meara / 100 %"], 1, "not found"),
+        ],
+    )
+    def test_what_is_no_place_and_no_search(
+        self, words: list[str], status: int, said: str, arcsecond: Command
+    ) -> None:
+        done = arcsecond("objects", *words)
+        assert done.status == status
+        assert said in done.err
+        assert done.out == ""
+
     def test_a_list_is_one_page_or_everything(
         self, arcsecond: Command, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import uuid
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from arcsecond.server.catalogues.names import _CONSTELLATIONS as CONSTELLATIONS
+from arcsecond.server.catalogues.names import _GREEK as GREEK
+from arcsecond.server.catalogues.names import forms
 from arcsecond.server.catalogues.starter import KEYS, separation, table
 from arcsecond.server.observatory import chart
 from arcsecond.server.observatory.directory import directory
@@ -43,6 +48,70 @@ def test_positions(name: str, ra_deg: float, dec_deg: float) -> None:
 def test_names_are_matched_as_people_type_them() -> None:
     for typed in ("hd 5980", "HD5980", " HD  5980 ", "m31", "M_31", "BARNARD’S STAR"):
         assert table("objects").find(typed), typed
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("alpha Cen A", "Alpha Centauri A"), ("α Cen A", "Alpha Centauri A"),
+        ("alf Centauri A", "Alpha Centauri A"), ("ALPHA CENTAURI A", "Alpha Centauri A"),
+        ("alphacena", "Alpha Centauri A"), ("α CMa", "Sirius"), ("alp Canis Majoris", "Sirius"),
+        ("alphacanismajoris", "Sirius"), ("HIP 032349", "Sirius"), ("Hipparcos 32349", "Sirius"),
+        ("hd048915", "Sirius"), ("Messier 031", "M 31"), ("m031", "M 31"), ("NGC0224", "M 31"),
+        ("ngc 00224", "M 31"), ("Mel 22", "M 45"), ("melotte22", "M 45"), ("θ1 Ori C", "theta1 Ori C"),
+        ("θ¹ Orionis C", "theta1 Ori C"), ("tet01 Ori C", "theta1 Ori C"), ("V452 Vulpeculae", "HD 189733"),
+        ("51 pegasi", "51 Peg"), ("ε Eri", "epsilon Eri"), ("Gliese 551", "Proxima Centauri"),
+        ("gl 699", "Barnard's Star"), ("B 033", "Barnard 33"), ("BM Orionis", "theta1 Ori B"),
+    ],
+)  # fmt: skip
+def test_designations_are_matched_however_they_are_written(typed: str, name: str) -> None:
+    found = table("objects").find(typed)
+    assert found is not None
+    assert found.name == name
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_name_finds_its_row_in_every_spelling(key: str) -> None:
+    for row in table(key).rows:
+        for name in (row.name, *row.aliases):
+            for typed in (name, name.upper(), name.lower(), name.replace(" ", ""), f"  {name} "):
+                assert table(key).find(typed) is row, typed
+
+
+@given(st.sampled_from(sorted(GREEK)), st.integers(0, 9), st.sampled_from(sorted(CONSTELLATIONS)))
+def test_a_star_has_one_form_however_it_is_written(letter: str, n: int, place: str) -> None:
+    number = str(n) if n else ""
+    written = [
+        f"{word}{number} {where}"
+        for word in (letter, *GREEK[letter].split())
+        for where in (place, CONSTELLATIONS[place])
+    ]
+    found = {forms(text)[-1] for text in written}
+    found |= {forms(text.replace(" ", "").upper())[-1] for text in written}
+    assert found == {f"{letter}{number}{place}"}
+
+
+def test_a_planet_is_told_from_a_star() -> None:
+    assert forms("mu Ara e")[-1] == "muarae"
+    assert forms("mu Arae")[-1] == "muara"
+
+
+@given(st.text(max_size=60))
+def test_any_text_has_a_form(text: str) -> None:
+    assert all(forms(form)[0] == form for form in forms(text)[:1])
+
+
+def test_around_agrees_with_looking_at_all_rows() -> None:
+    objects = table("objects")
+    for ra_deg, dec_deg in ((0, 90), (0, -90), (359.99, 0), (14.8, -72.2), (83.8, -5.4)):
+        for radius_deg in (0.01, 1, 40, 180):
+            found = objects.around(ra_deg, dec_deg, radius_deg)
+            assert [d for d, _ in found] == sorted(d for d, _ in found)
+            near = [
+                r for r in objects.rows
+                if separation(ra_deg, dec_deg, r.ra_deg, r.dec_deg) <= radius_deg
+            ]  # fmt: skip
+            assert {id(r) for _, r in found} == {id(r) for r in near}
 
 
 def test_separations_are_exact_at_every_scale() -> None:

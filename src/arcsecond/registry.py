@@ -63,6 +63,9 @@ class Resource:
         Fields that a create has to give.
     filters
         Query parameters that a list understands.
+    sought
+        Filters that are options of the command; ``search``, where it is a
+        filter, is a word of it.
     paged
         Whether its list always comes as {count, next, previous, results}.
     example
@@ -81,6 +84,7 @@ class Resource:
     fields: tuple[Field, ...] = ()
     needed: tuple[str, ...] = ()
     filters: tuple[str, ...] = ()
+    sought: tuple[Field, ...] = ()
     paged: bool = False
     example: str = ""
     constant: str = ""
@@ -133,12 +137,16 @@ RESOURCES: tuple[Resource, ...] = (
     ),
     Resource(
         "objects",
-        "Astronomical objects, by any of their names.",
+        "Astronomical objects, by any of their names or a position.",
         "name",
         LOOK,
         "catalogues:AstronomicalObject",
         aliases=("o",),
-        filters=("name",),
+        filters=("name", "search", "around", "coordinates", "radius"),
+        sought=(
+            Field("around", "List what lies around RA,DEC (degrees), nearest first."),
+            Field("radius", "How far around, in degrees; 0.1 when it is not given."),
+        ),
         paged=True,
         example='arcsecond objects "HD 5980"',
     ),

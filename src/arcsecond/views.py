@@ -59,6 +59,7 @@ def _get(*names: str) -> Cell:
 COLUMNS: dict[str, list[tuple[str, Cell]]] = {
     "objects": [
         ("Name", _get("name")),
+        ("Away (deg)", lambda o: None if o["separation"] is None else f"{o['separation']:.3f}"),
         ("Position", _get("coordinates")),
         ("Type", lambda item: ", ".join(item["object_types"][:2])),
         ("Spectral type", _get("spectral_type")),

@@ -153,7 +153,7 @@ def resource_command(resource: Resource) -> click.Command:
         click.Argument(
             ["words"], nargs=-1, metavar=_usage(resource), shell_complete=_completion(resource)
         ),
-        *(_field_option(field) for field in resource.fields),
+        *(_field_option(field) for field in (*resource.fields, *resource.sought)),
         click.Option(["--open"], metavar="[api]", help="Open its page, or the API's answer."),
     ]
     if "list" in resource.verbs:
@@ -165,9 +165,11 @@ def resource_command(resource: Resource) -> click.Command:
     def callback(**values: Any) -> Any:
         return lazy("resources", "run")(resource=resource, **values)
 
-    more = (
-        " `import FILE` reads two-line element sets (TLE)." if resource.name == "satellites" else ""
-    )
+    more = ""
+    if resource.name == "satellites":
+        more = " `import FILE` reads two-line element sets (TLE)."
+    elif "search" in resource.filters:
+        more = " `search TEXT` lists those with a name that holds it."
     aliases = f" Also: {', '.join(resource.aliases)}." if resource.aliases else ""
     return ResourceCommand(
         resource.name,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,6 +31,7 @@ class Action:
     verb: Verb
     key: str | None = None
     parent: str | None = None
+    filters: Mapping[str, str] = field(default_factory=dict)
 
 
 def run(
@@ -49,16 +51,10 @@ def run(
         _import_satellites(words[1:], server, output)
         return
     action = understand(resource, words)
+    sought = {f.name: given.pop(f.name) for f in resource.sought}
+    filters = {k: v for k, v in {**sought, **action.filters}.items() if v is not None}
     fields = {k: v for k, v in given.items() if v is not None}
-    if fields and action.verb not in (CREATE, UPDATE):
-        option = next(iter(fields))
-        raise click.UsageError(f"--{option} goes with create and update.")
-    if opening is not None and action.verb not in (READ, LIST):
-        raise click.UsageError(f"--open shows what is there; it does not go with {action.verb}.")
-    if everything and action.verb != LIST:
-        raise click.UsageError("--all goes with a list.")
-    if action.verb == UPDATE and not fields:
-        raise click.UsageError("update needs something to change; --help lists the options.")
+    _check_options(action.verb, fields, [*filters, *(["all"] if everything else [])], opening)
     with ArcsecondAPI(server=server) as api:
         endpoint = api.endpoint(resource.name, action.parent)
         try:
@@ -69,7 +65,11 @@ def run(
             elif action.verb == DELETE:
                 _delete(endpoint, action, yes=yes, output=output)
             else:
-                answer = endpoint.everything() if everything else endpoint.answer("GET", action.key)
+                answer = (
+                    endpoint.everything(**filters)
+                    if everything
+                    else endpoint.answer("GET", action.key, params=filters)
+                )
                 output.answer(resource.name, answer, where=api.config.server)
                 if resource.name == "satellites" and not answer.data:
                     output.say(
@@ -81,6 +81,21 @@ def run(
         except ArcsecondNotLoggedInError as error:
             error.hint = sign_in_hint(api, error.hint)
             raise
+
+
+def _check_options(
+    verb: Verb, fields: Mapping[str, Any], listing: Sequence[str], opening: str | None
+) -> None:
+    """Refuse options that do not go with what is to be done."""
+    if fields and verb not in (CREATE, UPDATE):
+        raise click.UsageError(f"--{next(iter(fields))} goes with create and update.")
+    if opening is not None and verb not in (READ, LIST):
+        raise click.UsageError(f"--open shows what is there; it does not go with {verb}.")
+    if listing and (verb != LIST or opening is not None):
+        what = "--open" if verb == LIST else verb
+        raise click.UsageError(f"--{listing[0]} goes with a list, not with {what}.")
+    if verb == UPDATE and not fields:
+        raise click.UsageError("update needs something to change; --help lists the options.")
 
 
 def understand(resource: Resource, words: tuple[str, ...]) -> Action:
@@ -120,6 +135,11 @@ def understand(resource: Resource, words: tuple[str, ...]) -> Action:
 
 
 def _named(resource: Resource, words: list[str]) -> Action:
+    if words[:1] == ["search"] and "search" in resource.filters:
+        text = " ".join(words[1:]).strip()
+        if not text:
+            raise click.UsageError("Search for what? Type some letters of a name.")
+        return Action(LIST, filters={"search": text})
     if words[:1] == ["read"] and len(words) > 1:
         words = words[1:]
     name = " ".join(words).strip()

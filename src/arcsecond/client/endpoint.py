@@ -251,9 +251,9 @@ class Endpoint:
         body = None if method in ("GET", "DELETE") else values
         return self._transport.request(method, path, fields=body, params=params)
 
-    def everything(self) -> Answer:
+    def everything(self, **filters: Any) -> Answer:
         """Return the whole list as one answer, fetched page by page."""
-        items = [*self.list()]
+        items = [*self.list(**filters)]
         return Answer(200, json.dumps(items, ensure_ascii=False), items)
 
     def send(self, method: str, below: str, content: bytes) -> Answer:

@@ -65,7 +65,7 @@ class Flux(msgspec.Struct, kw_only=True):
 
 
 class AstronomicalObject(msgspec.Struct, kw_only=True):
-    """An astronomical object."""
+    """An astronomical object; ``separation`` is its distance in degrees from where was asked."""
 
     name: str
     source: str | None = None
@@ -83,6 +83,7 @@ class AstronomicalObject(msgspec.Struct, kw_only=True):
     radial_velocity: Measure | None = None
     distance: Measure | None = None
     angular_size: Measure | None = None
+    separation: float | None = None
 
 
 class Exoplanet(msgspec.Struct, kw_only=True):

@@ -2,12 +2,98 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _NOISE = str.maketrans("", "", " \t\n\u00a0_*")
+_BLANKS = re.compile(r"[\s_*]+")
+
+_GREEK = {
+    "alp": "alpha alf", "bet": "beta", "gam": "gamma", "del": "delta", "eps": "epsilon",
+    "zet": "zeta", "eta": "", "tet": "theta the", "iot": "iota", "kap": "kappa",
+    "lam": "lambda", "mu": "", "nu": "", "ksi": "xi", "omi": "omicron", "pi": "", "rho": "",
+    "sig": "sigma", "tau": "", "ups": "upsilon", "phi": "", "chi": "", "psi": "", "ome": "omega",
+}  # fmt: skip
+_LETTERS = [chr(code) for code in range(0x3B1, 0x3CA) if code != 0x3C2]  # the two sigmas
+
+_CONSTELLATIONS = {
+    "and": "andromedae", "ant": "antliae", "aps": "apodis", "aqr": "aquarii", "aql": "aquilae",
+    "ara": "arae", "ari": "arietis", "aur": "aurigae", "boo": "bootis", "cae": "caeli",
+    "cam": "camelopardalis", "cnc": "cancri", "cvn": "canumvenaticorum", "cma": "canismajoris",
+    "cmi": "canisminoris", "cap": "capricorni", "car": "carinae", "cas": "cassiopeiae",
+    "cen": "centauri", "cep": "cephei", "cet": "ceti", "cha": "chamaeleontis", "cir": "circini",
+    "col": "columbae", "com": "comaeberenices", "cra": "coronaeaustralis",
+    "crb": "coronaeborealis", "crv": "corvi", "crt": "crateris", "cru": "crucis",
+    "cyg": "cygni", "del": "delphini", "dor": "doradus", "dra": "draconis", "equ": "equulei",
+    "eri": "eridani", "for": "fornacis", "gem": "geminorum", "gru": "gruis", "her": "herculis",
+    "hor": "horologii", "hya": "hydrae", "hyi": "hydri", "ind": "indi", "lac": "lacertae",
+    "leo": "leonis", "lmi": "leonisminoris", "lep": "leporis", "lib": "librae", "lup": "lupi",
+    "lyn": "lyncis", "lyr": "lyrae", "men": "mensae", "mic": "microscopii",
+    "mon": "monocerotis", "mus": "muscae", "nor": "normae", "oct": "octantis",
+    "oph": "ophiuchi", "ori": "orionis", "pav": "pavonis", "peg": "pegasi", "per": "persei",
+    "phe": "phoenicis", "pic": "pictoris", "psc": "piscium", "psa": "piscisaustrini",
+    "pup": "puppis", "pyx": "pyxidis", "ret": "reticuli", "sge": "sagittae",
+    "sgr": "sagittarii", "sco": "scorpii", "scl": "sculptoris", "sct": "scuti",
+    "ser": "serpentis", "sex": "sextantis", "tau": "tauri", "tel": "telescopii",
+    "tri": "trianguli", "tra": "trianguliaustralis", "tuc": "tucanae", "uma": "ursaemajoris",
+    "umi": "ursaeminoris", "vel": "velorum", "vir": "virginis", "vol": "volantis",
+    "vul": "vulpeculae",
+}  # fmt: skip
+"""The 88 abbreviations of the IAU (1922) and the genitives that names are written with."""
+
+_CATALOGUES = {
+    "m": "messier", "ngc": "", "ic": "", "c": "caldwell", "mel": "melotte", "cr": "collinder",
+    "tr": "trumpler", "b": "barnard", "hip": "hipparcos", "hd": "", "hr": "", "sao": "",
+    "ugc": "", "pgc": "", "gj": "gliese gl",
+}  # fmt: skip
+
+
+def _spellings(table: dict[str, str]) -> dict[str, str]:
+    """Return the short form of every spelling, the longest spellings first."""
+    found = {word: short for short, others in table.items() for word in (short, *others.split())}
+    return dict(sorted(found.items(), key=lambda pair: -len(pair[0])))
+
+
+_LETTER = _spellings(_GREEK) | dict(zip(_LETTERS, _GREEK, strict=True)) | {"\u03c2": "sig"}
+_PLACE = _spellings(_CONSTELLATIONS)
+_PREFIX = _spellings(_CATALOGUES)
+
+_PLACES = "|".join(_PLACE)
+_BAYER = re.compile(rf"({'|'.join(_LETTER)})\.?(\d{{0,2}})({_PLACES})([a-z]{{0,2}})")
+_BAYER_APART = re.compile(rf"({'|'.join(_LETTER)})\.? ?(\d{{0,2}}) ({_PLACES})(?: ([a-z]{{1,2}}))?")
+_FLAMSTEED = re.compile(rf"(\d{{1,3}})({_PLACES})([a-z]{{0,2}})")
+_VARIABLE = re.compile(rf"(v\d+|[a-z]{{1,2}}) ({_PLACES})(?: ([a-z]{{1,2}}))?")
+_NUMBERED = re.compile(rf"({'|'.join(_PREFIX)})0*(\d.*)")
 
 
 def fold(name: str) -> str:
     """Return a name without case, blanks and typographic variants."""
     text = unicodedata.normalize("NFKC", name).casefold().translate(_NOISE)
+    text = unicodedata.normalize("NFKC", text)  # an accent alone may have met a letter
     return text.replace("\u2212", "-").replace("\u2019", "'")
+
+
+def forms(name: str) -> list[str]:
+    """Return what a name is looked up by, its own spelling first.
+
+    The other form, where there is one, is the same for all ways to write the
+    same designation: Greek letters and their abbreviations, constellations in
+    the genitive or abbreviated, catalogues by name or by letter, leading zeros.
+    """
+    plain = fold(name)
+    spaced = _BLANKS.sub(" ", unicodedata.normalize("NFKC", name).casefold()).strip()
+    found = [plain]
+    # Blanks tell the planet "mu Ara e" from the star "mu Arae".
+    if match := _BAYER_APART.fullmatch(spaced) or _BAYER.fullmatch(plain):
+        letter, number, place, rest = match.groups()
+        found.append(f"{_LETTER[letter]}{number.lstrip('0')}{_PLACE[place]}{rest or ''}")
+    elif match := _FLAMSTEED.fullmatch(plain):
+        number, place, rest = match.groups()
+        found.append(f"{int(number)}{_PLACE[place]}{rest}")
+    elif match := _NUMBERED.fullmatch(plain):
+        prefix, rest = match.groups()
+        found.append(f"{_PREFIX[prefix]}{rest}")
+    if match := _VARIABLE.fullmatch(spaced):
+        star, place, rest = match.groups()
+        found.append(f"{star}{_PLACE[place]}{rest or ''}")
+    return list(dict.fromkeys(found))

@@ -10,6 +10,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from arcsecond.errors import InvalidInputError
+from arcsecond.registry import BY_NAME
 from arcsecond.schemas.catalogues import AstronomicalObject, Exoplanet
 from arcsecond.server.catalogues import service
 from arcsecond.server.context import AnyRequest, reading, wanted
@@ -22,8 +23,12 @@ async def list_objects(request: AnyRequest) -> Any:
     # The form of the first page sends a name, and nothing else.
     if name and len(request.query_params) == 1 and wanted(request) == "html":
         return Redirect(f"/objects/{quote(name, safe='')}/", status_code=303)
+    known = BY_NAME["objects"].filters
+    filters = {k: v for k, v in request.query_params.items() if k in known}
     return await listed(
-        request, lambda backend, viewer: service.list_objects(backend, viewer, name), enveloped=True
+        request,
+        lambda backend, viewer: service.list_objects(backend, viewer, filters),
+        enveloped=True,
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from arcsecond.errors import InvalidInputError, NotFoundError
@@ -23,10 +25,25 @@ from arcsecond.server.catalogues.starter import KEYS, Row, Table, table
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import MemoryListing
 
+THERE_ARCMIN = 2.0
+"""How far from a position an object may be that is said to be there."""
+
+AROUND_DEG = 0.1
+"""Radius of a search around a position when none is given."""
+
 
 def read_object(backend: Backend, viewer: Viewer, name: str) -> AstronomicalObject:
-    """Return an object by any of its names."""
-    return _object(find_object(name))
+    """Return an object by any of its names, or the one at a position."""
+    if (place := parse_place(name)) is None:
+        return _object(find_object(name))
+    near = table("objects").around(*place, 180.0)
+    distance_deg, row = near[0]
+    if distance_deg * 60 > THERE_ARCMIN:
+        raise NotFoundError(
+            f"Nothing is known within {THERE_ARCMIN:g}′ of {name[:60]}; "
+            f"the nearest is {row.name}, {distance_deg:.2f}° away."
+        )
+    return _object(row, distance_deg)
 
 
 def find_object(name: str) -> Row:
@@ -35,13 +52,34 @@ def find_object(name: str) -> Row:
 
 
 def list_objects(
-    backend: Backend, viewer: Viewer, name: str = ""
+    backend: Backend, viewer: Viewer, filters: Mapping[str, str]
 ) -> MemoryListing[AstronomicalObject]:
-    """List all objects by name, or the one that has a name."""
-    if name:
-        found = table("objects").find(name)
-        return MemoryListing([_object(found)] if found else [])
-    return MemoryListing([_object(row) for row in table("objects").rows])
+    """List objects by name, or nearest first those around a position.
+
+    Parameters
+    ----------
+    filters
+        ``name``, the one that has it; ``search``, those that have a name which
+        holds a text; ``around`` or ``coordinates`` as "RA,DEC" with ``radius``,
+        all in degrees.
+    """
+    found: list[tuple[float | None, Row]] = [(None, row) for row in table("objects").rows]
+    around = filters.get("around") or filters.get("coordinates", "")
+    if around:
+        place = parse_position("around" if "around" in filters else "coordinates", around)
+        radius_deg = parse_radius(filters.get("radius", str(AROUND_DEG)))
+        found = [*table("objects").around(*place, radius_deg)]
+    elif "radius" in filters:
+        raise InvalidInputError(fields={"radius": ["A radius needs a position: `around=RA,DEC`."]})
+    if name := filters.get("name", ""):
+        named = table("objects").find(name)
+        found = [pair for pair in found if pair[1] is named]
+    if text := filters.get("search", ""):
+        order = {id(row): n for n, row in enumerate(table("objects").search(text))}
+        found = [pair for pair in found if id(pair[1]) in order]
+        if not around:
+            found.sort(key=lambda pair: order[id(pair[1])])
+    return MemoryListing([_object(row, distance) for distance, row in found])
 
 
 def read_exoplanet(backend: Backend, viewer: Viewer, name: str) -> Exoplanet:
@@ -50,10 +88,9 @@ def read_exoplanet(backend: Backend, viewer: Viewer, name: str) -> Exoplanet:
 
 
 def list_exoplanets(backend: Backend, viewer: Viewer, search: str = "") -> MemoryListing[Exoplanet]:
-    """List exoplanets by name, those whose name holds a text when one is given."""
-    folded = search.casefold()
-    rows = [r for r in table("exoplanets").rows if folded in r.name.casefold()]
-    return MemoryListing([_exoplanet(row) for row in rows])
+    """List exoplanets by name, those with a name that holds a text when one is given."""
+    found = table("exoplanets").search(search) if search else table("exoplanets").rows
+    return MemoryListing([_exoplanet(row) for row in found])
 
 
 def list_standard_stars(
@@ -91,6 +128,51 @@ def list_rows(backend: Backend, viewer: Viewer, key: str) -> MemoryListing[Any]:
     }
     read_catalogue(backend, viewer, key)
     return MemoryListing([shapes[key](row) for row in table(key).rows])
+
+
+_SEXAGESIMAL = re.compile(
+    r"(\d{1,2})[h: ]\s*(\d{1,2})[m: ]\s*(\d{1,2}(?:\.\d*)?)s?[\s,]*"
+    r"([+-])(\d{1,2})[d°: ]\s*(\d{1,2})[m′': ]\s*(\d{1,2}(?:\.\d*)?)(?:s|″|\"|'')?"
+)
+_DECIMAL = re.compile(r"(\d{1,3}(?:\.\d*)?)(?:\s*,\s*|\s+)([+-]?\d{1,2}(?:\.\d*)?)")
+
+
+def parse_place(text: str) -> tuple[float, float] | None:
+    """Return the position that a text is, in ICRS degrees; None when it is a name.
+
+    Hours, minutes and seconds with a signed declination, however they are set
+    apart, or both in decimal degrees.
+
+    Raises
+    ------
+    InvalidInputError
+        It is written like a position, and is none.
+    """
+    text = text.strip().replace("\u2212", "-")
+    if match := _DECIMAL.fullmatch(text):
+        return check_position("name", *map(float, match.groups()))
+    match = _SEXAGESIMAL.fullmatch(text)
+    if match is None:
+        return None
+    hours, minutes, seconds, sign, degrees, arcminutes, arcseconds = match.groups()
+    parts = (minutes, seconds, arcminutes, arcseconds)
+    if any(float(part) >= 60 for part in parts):
+        raise InvalidInputError(fields={"name": [f"{text} has a part of 60 or more."]})
+    ra_deg = 15 * (int(hours) + int(minutes) / 60 + float(seconds) / 3600)
+    dec_deg = int(degrees) + int(arcminutes) / 60 + float(arcseconds) / 3600
+    return check_position("name", ra_deg, -dec_deg if sign == "-" else dec_deg)
+
+
+def parse_radius(text: str) -> float:
+    """Return a radius in degrees, more than 0 and at most 180."""
+    try:
+        radius_deg = float(text)
+    except ValueError:
+        radius_deg = math.nan
+    if not 0 < radius_deg <= 180:
+        problem = f"A radius is more than 0 and at most 180 degrees, not {text[:40]!r}."
+        raise InvalidInputError(fields={"radius": [problem]})
+    return radius_deg
 
 
 def parse_position(field: str, text: str) -> tuple[float, float]:
@@ -135,7 +217,7 @@ def _found(catalogue: Table, name: str, what: str) -> Row:
     raise NotFoundError(f"{what} {name[:60]!r} not found.{suggestion}")
 
 
-def _object(row: Row) -> AstronomicalObject:
+def _object(row: Row, distance_deg: float | None = None) -> AstronomicalObject:
     position = coordinates(row)
     moving = row.pm_ra_mas_yr is not None and row.pm_dec_mas_yr is not None
     return AstronomicalObject(
@@ -160,6 +242,7 @@ def _object(row: Row) -> AstronomicalObject:
         radial_velocity=_measure(row.radial_velocity_km_s, "km/s"),
         distance=_measure(row.distance_pc, "pc"),
         angular_size=_measure(row.size_arcmin, "arcmin"),
+        separation=distance_deg,
     )
 
 

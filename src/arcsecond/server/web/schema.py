@@ -58,6 +58,8 @@ _IDENTIFIERS: dict[Key, str] = {
 
 _QUERY: dict[str, Schema] = {
     "around": {"type": "string", "pattern": f"^({PLACE})?$"},
+    "coordinates": {"type": "string", "pattern": f"^({PLACE})?$"},
+    "radius": {"type": "number", "exclusiveMinimum": 0, "maximum": 180},
     "count": {**_AMOUNT, "default": 5},
     "date": {"type": "string", "format": "date"},
     "telescope": _UUID,

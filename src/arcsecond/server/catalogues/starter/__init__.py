@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from arcsecond.server.catalogues.names import fold
+from arcsecond.server.catalogues.names import fold, forms
 
 
 class Row(msgspec.Struct):
@@ -80,10 +80,25 @@ class Table:
         self.sources = file.sources
         self.rows = sorted(file.rows, key=lambda row: fold(row.name))
         self._by_name = {fold(n): r for r in self.rows for n in (*r.aliases, r.name)}
+        self._by_form: dict[str, Row] = {}
+        for row in self.rows:
+            for name in (row.name, *row.aliases):
+                for form in forms(name):
+                    self._by_form.setdefault(form, row)
 
     def find(self, name: str) -> Row | None:
-        """Return the row that has a name, None when there is none."""
-        return self._by_name.get(fold(name))
+        """Return the row that has a name, however it is written; None when there is none."""
+        return next((self._by_form[f] for f in forms(name) if f in self._by_form), None)
+
+    def search(self, text: str) -> list[Row]:
+        """Return rows one of whose names holds a text, those that begin with it first."""
+        sought = fold(text)
+        found = []
+        for row in self.rows:
+            places = [fold(name).find(sought) for name in (row.name, *row.aliases)]
+            if any(place >= 0 for place in places):
+                found.append((0 not in places, row))
+        return [row for _, row in sorted(found, key=lambda pair: pair[0])]
 
     def nearest_names(self, name: str) -> list[str]:
         """Return up to three names that look like one that was not found."""
