@@ -296,6 +296,23 @@ class TestLookups:
             assert arcsecond("exoplanets", name).json["name"] == "51 Peg b"
         assert arcsecond("exoplanets", "51 Peg b").json["mass"]["unit"] == "M_jup"
 
+    def test_standard_stars(self, arcsecond: Command) -> None:
+        near = arcsecond("standardstars", "83.82,-5.39", "3").json
+        assert len(near) == 3
+        assert [s["separation"] for s in near] == sorted(s["separation"] for s in near)
+        assert len(arcsecond("standardstars", "0,-90").json) == 5
+        assert arcsecond("standardstars").json
+        for words, status in ((["here"], 1), (["1,2", "none"], 1), (["1,2", "3", "4"], 2)):
+            assert arcsecond("standardstars", *words).status == status
+
+    def test_catalogues(self, arcsecond: Command) -> None:
+        keys = [c["key"] for c in arcsecond("catalogues").json]
+        assert "objects" in keys
+        shown = arcsecond("catalogues", "objects").json
+        assert shown["rows"] == len(arcsecond("objects", "--all").json)
+        assert shown["licence"]
+        assert arcsecond("catalogues", "nonsense").status == 1
+
     def test_findingcharts(self, arcsecond: Command) -> None:
         charts = arcsecond("findingcharts", "HD 5980").json
         assert len(charts) == 1

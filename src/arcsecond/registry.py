@@ -66,6 +66,8 @@ class Resource:
     sought
         Filters that are options of the command; ``search``, where it is a
         filter, is a word of it.
+    words
+        Filters that stand as bare words behind the command, in this order.
     paged
         Whether its list always comes as {count, next, previous, results}.
     example
@@ -85,6 +87,7 @@ class Resource:
     needed: tuple[str, ...] = ()
     filters: tuple[str, ...] = ()
     sought: tuple[Field, ...] = ()
+    words: tuple[str, ...] = ()
     paged: bool = False
     example: str = ""
     constant: str = ""
@@ -175,7 +178,8 @@ RESOURCES: tuple[Resource, ...] = (
         (LIST,),
         "catalogues:StandardStar",
         filters=("around", "count"),
-        command=False,
+        words=("around", "count"),
+        example="arcsecond standardstars 83.82,-5.39 3",
     ),
     Resource(
         "catalogues",
@@ -183,7 +187,7 @@ RESOURCES: tuple[Resource, ...] = (
         "id",
         LOOK,
         "catalogues:Catalogue",
-        command=False,
+        example="arcsecond catalogues",
     ),
     Resource(
         "telegrams/ATel",

@@ -157,6 +157,7 @@ COLUMNS: dict[str, list[tuple[str, Cell]]] = {
     ],
     "catalogues": [
         ("Name", _get("name")),
+        ("Key", _get("key")),
         ("Version", _get("version")),
         ("Rows", lambda c: str(c["rows"])),
         ("Description", _get("description")),
@@ -246,7 +247,7 @@ def _fact(name: str, value: Any) -> str:
         return f"{size(value)} ({value} bytes)" if value >= 1000 else f"{value} bytes"
     if name == "exposure" and value is not None:
         return f"{value:g} s"
-    if name == "problems":
+    if name in ("problems", "sources"):  # sentences, each on its line
         return "\n".join(value or ())
     return show(value)
 

@@ -191,6 +191,8 @@ def _usage(resource: Resource) -> str:
         return f"{inside}[create|read|update|delete] [{key}]"
     if resource.name == "satellites":
         return "[NUMBER] | import FILE"
+    if resource.words:
+        return " ".join(f"[{'RA,DEC' if w == 'around' else w.upper()}]" for w in resource.words)
     return key if resource.verbs == ("read",) or not key else f"[{key}]"
 
 

@@ -114,6 +114,10 @@ def understand(resource: Resource, words: tuple[str, ...]) -> Action:
         parent = rest.pop(0)
     if resource.key == "name":
         return _named(resource, rest)
+    if resource.words:
+        if len(rest) > len(resource.words):
+            raise click.UsageError(f"This is too much: {rest[-1]!r}.")
+        return Action(LIST, filters=dict(zip(resource.words, rest, strict=False)))
     verb: Verb | None = None
     if rest and rest[0] in KEEP and rest[0] in resource.verbs:
         verb = cast(Verb, rest.pop(0))
