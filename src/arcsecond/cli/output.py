@@ -129,7 +129,8 @@ class Output:
         for row in rows:
             click.echo(_line([row[n] for n in shown], widths))
         if hidden := [table.headings[n] for n in used if n not in shown]:
-            self.say(f"Not shown on this width: {', '.join(hidden)}; --json has everything.")
+            what = f"{table.title}, not" if table.title else "Not"
+            self.say(f"{what} shown on this width: {', '.join(hidden)}; --json has everything.")
 
 
 def _items(data: Any) -> list[Any] | None:

@@ -77,6 +77,8 @@ def run(
                     )
         except NotFoundError as error:
             error.hint = error.hint or _where_to_look(resource, action, error.detail)
+            if not api.config.embedded:
+                error.hint += f" Asked was {api.config.server}."
             raise
         except ArcsecondNotLoggedInError as error:
             error.hint = sign_in_hint(api, error.hint)

@@ -21,6 +21,7 @@ from arcsecond.schemas.archive import FitsFile
 from arcsecond.server.archive.files import list_files, may_upload, read_file
 from arcsecond.server.archive.pictures import LONGEST, layout
 from arcsecond.server.archive.previews import MOST, pictured
+from arcsecond.server.archive.service import Datasets
 from arcsecond.server.catalogues.starter import table
 from arcsecond.server.context import AnyRequest, backend_of, base_url, viewer_of
 from arcsecond.server.crud import Page
@@ -133,10 +134,13 @@ def _list(request: AnyRequest, resource: Resource, content: Page[Any]) -> str:
     items = msgspec.to_builtins(content.items)
     if resource.name == "findingcharts":
         return _render(request, "charts.html", title="Finding charts", charts=items)
+    inside = request.path_params.get("dataset")
+    dataset = Datasets().read(backend_of(request), viewer_of(request), inside) if inside else None
     return _render(
         request,
         "list.html",
-        title=resource.title,
+        title=f"{resource.title} of {dataset.name}" if dataset else resource.title,
+        dataset=dataset,
         resource=resource,
         table=_listed(resource.name, items),
         addresses=[address(resource.name, item) for item in items],
