@@ -1,0 +1,381 @@
+"""The operations of the OpenAPI document: addresses, bodies, and every answer they may give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from arcsecond.registry import BY_NAME, RESOURCES, Key, Resource
+from arcsecond.schemas import people, resolve
+from arcsecond.schemas.archive import UploadOutcome
+from arcsecond.schemas.fields import PLACE
+from arcsecond.schemas.observatory import SatelliteImport
+from arcsecond.server.archive.transfers import MOST_AT_ONCE
+from arcsecond.server.crud import LARGEST_PAGE
+from arcsecond.server.web.summaries import DOES, SUMMARIES
+
+Schema = dict[str, Any]
+Paths = dict[str, dict[str, Schema]]
+
+_METHODS = {
+    "list": ("get",),
+    "read": ("get",),
+    "create": ("post",),
+    "update": ("put", "patch"),
+    "delete": ("delete",),
+}
+_JSON = "application/json"
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+_TEXT = {"type": "string"}
+_UUID = {"type": "string", "format": "uuid"}
+_NUMBER = {"type": "integer", "minimum": 0}
+_AMOUNT = {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE}
+_KEYS: dict[Key, Schema] = {
+    "name": {"type": "string", "minLength": 1},
+    "username": {"type": "string", "minLength": 1},
+    "id": {"type": "string", "minLength": 1},
+    "uuid": _UUID,
+    "integer": _NUMBER,
+    "norad": _NUMBER,
+}
+_IDENTIFIERS: dict[Key, str] = {
+    "name": "name",
+    "username": "username",
+    "id": "id",
+    "uuid": "uuid",
+    "integer": "pk",
+    "norad": "norad_catalog_number",
+}
+"""Field of an answer that holds the key of the same thing."""
+
+_QUERY: dict[str, Schema] = {
+    "around": {"type": "string", "pattern": f"^({PLACE})?$"},
+    "coordinates": {"type": "string", "pattern": f"^({PLACE})?$"},
+    "radius": {"type": "number", "exclusiveMinimum": 0, "maximum": 180},
+    "count": {**_AMOUNT, "default": 5},
+    "date": {"type": "string", "format": "date"},
+    "telescope": _UUID,
+}
+"""Filters that are more than a text."""
+
+_STATUSES = {
+    "400": "The request is malformed; `detail` says why.",
+    "401": "Nobody is signed in, or the key or token is not valid.",
+    "403": "Not allowed with these rights.",
+    "404": "There is no such thing, or not for who is asking.",
+    "409": "In conflict with what is there already.",
+    "413": "The body is larger than the server takes.",
+    "5XX": "The server failed, is not available now, or has no room.",
+}
+
+
+class Error(msgspec.Struct, kw_only=True):
+    """What every error answers; field errors stand beside it as lists of texts."""
+
+    detail: str
+    code: str
+
+
+def operations() -> Paths:
+    """Return every operation, by path and method."""
+    paths: Paths = {}
+    for resource in RESOURCES:
+        _add_resource(paths, resource)
+    _add_others(paths)
+    return paths
+
+
+def _ref(struct: type[msgspec.Struct], suffix: str = "") -> Schema:
+    return {"$ref": f"#/components/schemas/{struct.__name__}{suffix}"}
+
+
+# Resources
+
+
+def _add_resource(paths: Paths, resource: Resource) -> None:
+    for verb in resource.verbs:
+        for method in _METHODS[verb]:
+            _add(
+                paths,
+                method,
+                _path(resource, verb),
+                name=_operation_id(resource, verb, method),
+                summary=f"{DOES[verb]}: {resource.summary}",
+                tag=resource.name,
+                query=_query(resource) if verb == "list" else {},
+                body=_body(resource, verb),
+                answers=_answers(resource, verb),
+                signed_in=verb in ("create", "update", "delete") or resource.name == "me",
+                more=("409",) if resource.name == "fitsfiles" and _body(resource, verb) else (),
+            )
+
+
+def _path(resource: Resource, verb: str) -> str:
+    """Return the path of a verb, under the name of the parent's key where there is one."""
+    many = resource.path.replace("{parent}", "{dataset}")
+    return many if verb in ("list", "create") or resource.key == "none" else many + "{key}/"
+
+
+def _operation_id(resource: Resource, verb: str, method: str) -> str:
+    return f"{method}_{verb}_{resource.name.replace('/', '_')}"
+
+
+def _query(resource: Resource) -> dict[str, Schema]:
+    filters = {name: _QUERY.get(name, _TEXT) for name in resource.filters}
+    return {
+        **filters,
+        "limit": _AMOUNT,
+        "cursor": {**_TEXT, "description": "As the address of the next page has it."},
+        "page": {"enum": [1], "description": "Asks for {count, next, previous, results}."},
+        "page_size": {**_AMOUNT, "description": "The same, in pages of that size."},
+        "format": {**_TEXT, "description": "`json`, or `api` for a page that shows it."},
+    }
+
+
+def _answers(resource: Resource, verb: str) -> dict[str, Schema]:
+    item = _ref(resolve(resource.schema))
+    match verb:
+        case "list":
+            bare, enveloped = {"type": "array", "items": item}, _envelope(item)
+            shape = enveloped if resource.paged else {"anyOf": [bare, enveloped]}
+            link = {"schema": {"type": "string"}, "description": "The next page, where one is."}
+            answers = {"200": _shown(shape) | {"headers": {"Link": link}}}
+            if resource.name == "objects":
+                answers["303"] = {"description": "To the object, for a browser that names one."}
+        case "read" if resource.name == "findingcharts":
+            answers = {"200": _shown({"type": "array", "items": item})}
+        case "create":
+            answers = {"201": _shown(item)}
+            if resource.name == "fitsfiles":
+                outcomes = {"type": "array", "items": _ref(UploadOutcome)}
+                answers["200"] = _shown({"anyOf": [item, outcomes]})
+        case "delete":
+            answers = {"204": {"description": "Deleted."}}
+        case _:
+            answers = {"200": _shown(item)}
+    if links := _links(resource, verb):
+        answers = {status: answer | {"links": links} for status, answer in answers.items()}
+    return answers
+
+
+def _envelope(item: Schema) -> Schema:
+    return {
+        "type": "object",
+        "required": ["count", "next", "previous", "results"],
+        "properties": {
+            "count": {"type": "integer"},
+            "next": {"type": ["string", "null"]},
+            "previous": {"type": ["string", "null"]},
+            "results": {"type": "array", "items": item},
+        },
+    }
+
+
+def _links(resource: Resource, verb: str) -> Schema:
+    """Return how one goes on with what a list or a create answered."""
+    if verb not in ("list", "create") or resource.key == "none":
+        return {}
+    first = "" if verb == "create" else "/results/0" if resource.paged else "/0"
+    here = f"$response.body#{first}/{_IDENTIFIERS[resource.key]}"
+    inside = {"dataset": "$request.path.dataset"} if resource.parent else {}
+    links = {
+        _operation_id(resource, other, method): {**inside, "key": here}
+        for other in resource.verbs
+        if other not in ("list", "create")
+        for method in _METHODS[other]
+    }
+    for child in RESOURCES:
+        if child.parent == resource.name:
+            links |= {
+                _operation_id(child, other, "get" if other == "list" else "post"): {"dataset": here}
+                for other in ("list", "create")
+            }
+    return {name: {"operationId": name, "parameters": given} for name, given in links.items()}
+
+
+def _body(resource: Resource, verb: str) -> Schema:
+    """Return the content types of a body; PUT and PATCH change what is given alone."""
+    if verb not in ("create", "update"):
+        return {}
+    needed = resource.needed if verb == "create" else ()
+    if resource.name != "fitsfiles":
+        return _bodies(resolve(resource.change), needed)
+    tags = {"type": "string", "description": "Separated by commas."}
+    file = {"type": "string", "format": "binary"}
+    if verb == "create":
+        file["description"] = f"Once, or up to {MOST_AT_ONCE} times: then the answer is a list."
+    upload = {
+        "type": "object",
+        "properties": {"file": file, "tags": tags},
+        "required": list(needed),
+    }
+    kind = {"encoding": {"file": {"contentType": "application/fits, application/octet-stream"}}}
+    multipart = {"multipart/form-data": {"schema": upload, **kind}}
+    if verb == "create":
+        return multipart
+    bodies = _bodies(resolve(resource.change), ())
+    return {_JSON: bodies[_JSON], _FORMS[0]: bodies[_FORMS[0]], **multipart}
+
+
+def _bodies(struct: type[msgspec.Struct], needed: Sequence[str]) -> Schema:
+    kinds = {_JSON: _ref(struct), **dict.fromkeys(_FORMS, _ref(struct, "Form"))}
+    also = {"required": list(needed)} if needed else {}
+    return {kind: {"schema": shape | also} for kind, shape in kinds.items()}
+
+
+# What is no resource
+
+
+def _add_others(paths: Paths) -> None:
+    """Add accounts, keys, an import, a chart, bytes and the feed."""
+    logged_in = _bodies(people.Credentials, ("username", "password"))
+    registered = _bodies(people.Registration, ("username", "email", "password1", "password2"))
+    checked = _bodies(people.KeyCheck, ("username", "key"))
+    for path, status, body, answer, more in (
+        ("/auth/registration/", "201", registered, people.SessionKey, ("403",)),
+        ("/auth/login/", "200", logged_in, people.SessionKey, ()),
+        ("/auth/token/", "200", logged_in, people.SessionToken, ()),
+        ("/auth/key/verify/", "200", checked, people.KeyOwner, ("401",)),
+    ):
+        answers = {status: _content({_JSON: _ref(answer)})}
+        _add(paths, "post", path, body=body, answers=answers, anonymous=True, more=more)
+    once = {"201": _content({_JSON: _ref(people.SessionToken)})}
+    _add(paths, "post", "/auth/once/", answers=once, signed_in=True)
+    _add(paths, "delete", "/auth/token/", answers={"204": {"description": "Over."}}, more=("403",))
+    for name, shape in (
+        ("keys", people.ApiKey),
+        ("apikey", people.ApiKey),
+        ("uploadkey", people.UploadKey),
+    ):
+        path = BY_NAME["profiles"].path + "{key}/" + name + "/"
+        answers = {"200": _content({_JSON: _ref(shape)})}
+        _add(paths, "get", path, answers=answers, signed_in=True, more=("403",))
+    _add(
+        paths,
+        "post",
+        "/satellites/import/",
+        body={"text/plain": {"schema": {"type": "string"}}},
+        answers={"200": _content({_JSON: _ref(SatelliteImport)})},
+        signed_in=True,
+    )
+    _add_media(paths)
+
+
+def _add_media(paths: Paths) -> None:
+    """Add what answers no struct."""
+    anything: Schema = {}
+    served = {name: {"required": True, "schema": {"type": "string"}} for name in _FILE_HEADERS}
+    file = {"application/fits": anything, "application/octet-stream": anything}
+    for path, content, anonymous, more in (
+        (BY_NAME["findingcharts"].path + "{key}/chart.svg", {"image/svg+xml": anything}, False, {}),
+        ("/datasets/{dataset}/fitsfiles/{key}/download/", file, False, {"headers": served}),
+        (_PREVIEW, {"image/webp": anything}, False, {}),
+        ("/live", {"text/event-stream": anything, "text/html": anything}, False, {}),
+        ("/", {_JSON: {"type": "object"}, "text/html": anything}, False, {}),
+        ("/health", {_JSON: {"type": "object"}}, True, {}),
+        ("/schema", {_JSON: {"type": "object"}}, True, {}),
+    ):
+        answers = {"200": _content(content) | more}
+        query = _MEDIA_QUERY.get(path, {})
+        _add(paths, "get", path, answers=answers, anonymous=anonymous, query=query)
+
+
+_PREVIEW = "/datasets/{dataset}/fitsfiles/{key}/preview/{hdu}/"
+_MEDIA_QUERY: dict[str, dict[str, Schema]] = {
+    _PREVIEW: {"size": {**_TEXT, "description": "`small`, or a large one."}},
+    "/live": {"after": _NUMBER},
+}
+_FILE_HEADERS = ("Content-Disposition", "Content-Length", "ETag")
+
+# Operations
+
+
+def _add(
+    paths: Paths,
+    method: str,
+    path: str,
+    *,
+    answers: dict[str, Schema],
+    name: str = "",
+    summary: str = "",
+    tag: str = "",
+    query: dict[str, Schema] | None = None,
+    body: Schema | None = None,
+    anonymous: bool = False,
+    signed_in: bool = False,
+    more: Iterable[str] = (),
+) -> None:
+    """Add an operation, with the errors that its kind brings.
+
+    Parameters
+    ----------
+    anonymous
+        Whether it does not look at who is asking.
+    signed_in
+        Whether it refuses strangers.
+    more
+        Statuses that nothing else here tells.
+    """
+    known: list[Schema] = [{"key": []}, {"token": []}, {"session": []}]
+    statuses = {"400", "5XX", *more}
+    statuses |= set() if anonymous else {"401"}
+    statuses |= {"403"} if signed_in and method != "get" else set()
+    statuses |= {"404"} if "{" in path else set()
+    statuses |= {"413"} if body else set()
+    operation: Schema = {
+        "operationId": name or _name(method, path),
+        "summary": summary or SUMMARIES[method, path],
+        "parameters": [
+            *_path_parameters(path),
+            *(_parameter(name, "query", shape) for name, shape in (query or {}).items()),
+        ],
+        "responses": answers | {status: _error(status) for status in sorted(statuses)},
+        "security": [] if anonymous else known if signed_in else [{}, *known],
+    }
+    if tag:
+        operation["tags"] = [tag]
+    if body:
+        operation["requestBody"] = {"content": body, "required": bool(not tag or method == "post")}
+    paths.setdefault(path, {})[method] = operation
+
+
+def _name(method: str, path: str) -> str:
+    words = [word.strip("{}") for word in path.split("/") if word]
+    return "_".join([method, *(words or ["home"])])
+
+
+def _path_parameters(path: str) -> Iterable[Schema]:
+    if "{dataset}" in path:
+        yield _parameter("dataset", "path", _UUID)
+    if "{key}" in path:
+        before = path.partition("{key}")[0].strip("/")
+        resource = BY_NAME[before.rpartition("}/")[2]]
+        # A file is known by its name as well.
+        shape = _KEYS["name"] if resource.name == "fitsfiles" else _KEYS[resource.key]
+        yield _parameter("key", "path", shape)
+    if "{hdu}" in path:
+        yield _parameter("hdu", "path", _NUMBER)
+
+
+def _parameter(name: str, where: str, shape: Schema) -> Schema:
+    return {"name": name, "in": where, "required": where == "path", "schema": shape}
+
+
+def _error(status: str) -> Schema:
+    answer = _shown(_ref(Error), _STATUSES[status])
+    if status == "401":
+        answer["headers"] = {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}
+    return answer
+
+
+def _shown(shape: Schema, description: str = "Done.") -> Schema:
+    """Return an answer that a browser sees as a page."""
+    return _content({_JSON: shape, "text/html": {}}, description)
+
+
+def _content(kinds: dict[str, Schema], description: str = "Done.") -> Schema:
+    content = {kind: {"schema": shape} if shape else {} for kind, shape in kinds.items()}
+    return {"description": description, "content": content}
