@@ -17,7 +17,7 @@ from arcsecond.schemas.activities import (
     Telegram,
 )
 from arcsecond.server.activities.tables import activities
-from arcsecond.server.catalogues.service import check_position, parse_position
+from arcsecond.server.catalogues.places import check_position, parse_position
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import MemoryListing, SqlListing, clean_text, parse_integer
 from arcsecond.server.db import now
