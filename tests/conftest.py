@@ -25,6 +25,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import psycopg
 import pytest
@@ -50,6 +51,10 @@ assert _spec.origin is not None
 ASTROPY_FRAMES = Path(_spec.origin).parent / "io" / "fits" / "tests" / "data"
 
 _numbers = itertools.count(1)
+
+# The same cases in every run; HYPOTHESIS_PROFILE=default looks for new ones.
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 # A job in the background of a script starts with Ctrl-C ignored, and so would all that it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)

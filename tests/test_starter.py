@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
 
 import pytest
@@ -78,17 +79,17 @@ def test_every_name_finds_its_row_in_every_spelling(key: str) -> None:
                 assert table(key).find(typed) is row, typed
 
 
-@given(st.sampled_from(sorted(GREEK)), st.integers(0, 9), st.sampled_from(sorted(CONSTELLATIONS)))
-def test_a_star_has_one_form_however_it_is_written(letter: str, n: int, place: str) -> None:
-    number = str(n) if n else ""
-    written = [
-        f"{word}{number} {where}"
-        for word in (letter, *GREEK[letter].split())
-        for where in (place, CONSTELLATIONS[place])
-    ]
-    found = {forms(text)[-1] for text in written}
-    found |= {forms(text.replace(" ", "").upper())[-1] for text in written}
-    assert found == {f"{letter}{number}{place}"}
+@pytest.mark.parametrize("letter", GREEK)
+def test_a_star_has_one_form_however_it_is_written(letter: str) -> None:
+    for place, number in itertools.product(CONSTELLATIONS, ("", "1", "9")):
+        written = [
+            f"{word}{number} {where}"
+            for word in (letter, *GREEK[letter].split())
+            for where in (place, CONSTELLATIONS[place])
+        ]
+        found = {forms(text)[-1] for text in written}
+        found |= {forms(text.replace(" ", "").upper())[-1] for text in written}
+        assert found == {f"{letter}{number}{place}"}
 
 
 def test_a_planet_is_told_from_a_star() -> None:

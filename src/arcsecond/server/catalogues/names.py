@@ -93,7 +93,7 @@ def forms(name: str) -> list[str]:
     elif match := _NUMBERED.fullmatch(plain):
         prefix, rest = match.groups()
         found.append(f"{_PREFIX[prefix]}{rest}")
-    if match := _VARIABLE.fullmatch(spaced):
+    elif match := _VARIABLE.fullmatch(spaced):
         star, place, rest = match.groups()
         found.append(f"{star}{_PLACE[place]}{rest or ''}")
     return list(dict.fromkeys(found))
