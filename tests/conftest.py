@@ -34,12 +34,16 @@ from litestar.testing import TestClient
 
 from arcsecond.cli.main import run
 from arcsecond.client.embedded import close_all
+from arcsecond.errors import ArcsecondError
+from arcsecond.schemas.archive import FitsFile
 from arcsecond.server.app import create_app, open_backend
+from arcsecond.server.archive.adding import Arrived, add_files
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.people import keys
 from arcsecond.server.people import service as people
 from arcsecond.server.people.tables import users
 from arcsecond.server.settings import Settings
+from arcsecond.server.storage import Incoming
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 DATABASES = ("sqlite", "postgresql")
@@ -211,6 +215,16 @@ def frame(tmp_path: Path) -> Path:
     path = tmp_path / "frame.fits"
     path.write_bytes(fits_bytes(OBJECT="HD 5980", EXPTIME=30.0))
     return path
+
+
+def add_file(
+    backend: Backend, viewer: Viewer, dataset: str, name: str, incoming: Incoming
+) -> FitsFile:
+    """Keep one upload as a new file, or raise why it is not kept."""
+    (outcome,) = add_files(backend, viewer, dataset, [Arrived(name, incoming)])
+    if isinstance(outcome, ArcsecondError):
+        raise outcome
+    return outcome.file
 
 
 # Servers

@@ -20,12 +20,11 @@ from sqlalchemy.engine import Engine
 
 from arcsecond.schemas.archive import DatasetChange
 from arcsecond.server.app import open_backend
-from arcsecond.server.archive.adding import add_file
 from arcsecond.server.archive.service import Datasets
 from arcsecond.server.migrations import HEAD
 from arcsecond.server.settings import Settings
 from arcsecond.server.tables import metadata
-from tests.conftest import fits_bytes, new_database, new_user
+from tests.conftest import add_file, fits_bytes, new_database, new_user
 
 _SCHEMA = ("CREATE", "ALTER", "COMMENT", "INSERT INTO alembic", "UPDATE alembic")
 FOLDER = Path(__file__).with_name("schemas")

@@ -17,7 +17,6 @@ from arcsecond.errors import BytesLostError
 from arcsecond.schemas.archive import DatasetChange, FitsFile, FitsFileChange
 from arcsecond.schemas.records import NightLogChange
 from arcsecond.server.archive import files
-from arcsecond.server.archive.adding import add_file
 from arcsecond.server.archive.service import Datasets
 from arcsecond.server.archive.sweep import sweep
 from arcsecond.server.archive.tables import blobs, datasets, headers, versions
@@ -27,7 +26,7 @@ from arcsecond.server.context import Backend
 from arcsecond.server.people.tables import keys, users
 from arcsecond.server.records.service import NightLogs
 from arcsecond.server.records.tables import night_logs
-from tests.conftest import Command, fits_bytes, new_user
+from tests.conftest import Command, add_file, fits_bytes, new_user
 
 
 class Archive:
@@ -40,7 +39,7 @@ class Archive:
 
     def add(self, name: str = "a.fits", **cards: Any) -> FitsFile:
         incoming = self.incoming(**cards)
-        file, _ = add_file(self.backend, self.ann, self.dataset, name, incoming)
+        file = add_file(self.backend, self.ann, self.dataset, name, incoming)
         incoming.discard()
         return file
 

@@ -86,6 +86,14 @@ def home(tmp_path: Path) -> Settings:
     return Settings(home=tmp_path / "home")
 
 
+def new_dataset(home: Settings) -> str:
+    command = [*ARCSECOND, "datasets", "create", "--name", "d", "--quiet"]
+    made = subprocess.run(
+        command, env=environment(home), capture_output=True, text=True, check=True
+    )
+    return made.stdout.strip()
+
+
 def test_registering_and_signing_in_by_answering(home: Settings) -> None:
     terminal = Terminal(home, "register")
     terminal.expect("Username")
@@ -128,11 +136,7 @@ def test_no_color_and_a_terminal_without_utf8(home: Settings) -> None:
 
 
 def test_deleting_asks_and_no_means_no(home: Settings) -> None:
-    made = subprocess.run(
-        [*ARCSECOND, "datasets", "create", "--name", "d", "--quiet"], env=environment(home),
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    key = made.stdout.strip()
+    key = new_dataset(home)
     for answer, status in (("n", 1), ("y", 0)):
         terminal = Terminal(home, "datasets", "delete", key)
         terminal.expect(f"Delete datasets {key}, 'd'?")
@@ -146,11 +150,7 @@ def test_deleting_asks_and_no_means_no(home: Settings) -> None:
 def test_an_upload_shows_its_progress(home: Settings, tmp_path: Path) -> None:
     frame = tmp_path / "a.fits"
     frame.write_bytes(fits_bytes((500, 500)))
-    made = subprocess.run(
-        [*ARCSECOND, "datasets", "create", "--name", "d", "--quiet"], env=environment(home),
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    terminal = Terminal(home, "fitsfiles", made.stdout.strip(), "create", "--file", str(frame))
+    terminal = Terminal(home, "fitsfiles", new_dataset(home), "create", "--file", str(frame))
     assert terminal.end() == 0
     assert "100%" in terminal.text
 
@@ -161,14 +161,6 @@ def test_ctrl_c_ends_with_130(home: Settings) -> None:
     assert terminal.interrupt() == 130
     assert "Traceback" not in terminal.text
     assert not (home.home / "client.ini").exists()
-
-
-def new_dataset(home: Settings) -> str:
-    command = [*ARCSECOND, "datasets", "create", "--name", "d", "--quiet"]
-    made = subprocess.run(
-        command, env=environment(home), capture_output=True, text=True, check=True
-    )
-    return made.stdout.strip()
 
 
 def nothing_is_half_done(home: Settings, dataset: str) -> None:

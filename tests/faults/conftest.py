@@ -14,13 +14,12 @@ import pytest
 from arcsecond.schemas.archive import DatasetChange
 from arcsecond.server.app import open_backend
 from arcsecond.server.archive import files
-from arcsecond.server.archive.adding import add_file
 from arcsecond.server.archive.service import Datasets
 from arcsecond.server.archive.sweep import sweep
 from arcsecond.server.check import check
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.settings import Settings
-from tests.conftest import Server, fits_bytes, new_database, new_user
+from tests.conftest import Server, add_file, fits_bytes, new_database, new_user
 
 KEPT = fits_bytes(OBJECT="kept")
 NEW = fits_bytes((600, 600), OBJECT="new")
@@ -112,7 +111,7 @@ def account(settings: Settings) -> Account:
     dataset = Datasets().create(backend, viewer, DatasetChange(name="d")).uuid
     incoming = backend.store.receive()
     incoming.write(KEPT)
-    file, _ = add_file(backend, viewer, dataset, "kept.fits", incoming)
+    file = add_file(backend, viewer, dataset, "kept.fits", incoming)
     incoming.discard()
     backend.db.close()
     return Account(settings, viewer, header, dataset, file.pk, {"kept.fits": KEPT})

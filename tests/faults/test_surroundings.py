@@ -35,6 +35,16 @@ YEAR = 365 * DAY
 ARCSECOND = [sys.executable, "-m", "arcsecond"]
 
 
+@contextlib.contextmanager
+def through_a_proxy(server: Server, account: Account) -> Iterator[tuple[CuttingProxy, Any]]:
+    """Yield a proxy before a server, and the files of the account's dataset behind it."""
+    with (
+        CuttingProxy(server.url) as proxy,
+        ArcsecondAPI(server=proxy.url, key=account.key, timeout=20) as api,
+    ):
+        yield proxy, api.datasets(account.dataset).fitsfiles
+
+
 def test_an_upload_cut_anywhere(
     account: Account, serve: Callable[..., Server], tmp_path: Path
 ) -> None:
@@ -43,11 +53,7 @@ def test_an_upload_cut_anywhere(
     frame = large_frame(tmp_path / "large.fits", SIZE)
     whole = frame.stat().st_size
     offsets = sorted(random.Random(3).sample(range(1, whole), 20))
-    with (
-        CuttingProxy(server.url) as proxy,
-        ArcsecondAPI(server=proxy.url, key=account.key, timeout=20) as api,
-    ):
-        uploads = api.datasets(account.dataset).fitsfiles
+    with through_a_proxy(server, account) as (proxy, uploads):
         for offset in offsets:
             proxy.cut_after = offset
             with pytest.raises(ArcsecondError):
@@ -68,11 +74,7 @@ def test_an_upload_of_several_cut_anywhere(
     server = serve()
     frames = [large_frame(tmp_path / f"{n}.fits", 150_000) for n in range(10)]
     offsets = random.Random(4).sample(range(1, sum(f.stat().st_size for f in frames)), 10)
-    with (
-        CuttingProxy(server.url) as proxy,
-        ArcsecondAPI(server=proxy.url, key=account.key, timeout=20) as api,
-    ):
-        uploads = api.datasets(account.dataset).fitsfiles
+    with through_a_proxy(server, account) as (proxy, uploads):
         for offset in offsets:
             proxy.cut_after = offset
             assert all(sent.error for sent in uploads.create_many(frames))

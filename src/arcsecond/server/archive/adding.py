@@ -17,8 +17,14 @@ import sqlalchemy as sa
 from arcsecond.errors import ArcsecondError, NotFitsError, TooLargeError
 from arcsecond.schemas.archive import FitsFile, FitsFileChange
 from arcsecond.server.archive.files import locked_dataset, select_named, shape, taken, values_of
-from arcsecond.server.archive.ingest import Frame, read_frame
-from arcsecond.server.archive.keeping import Version, keep_bytes, keep_versions, make_durable
+from arcsecond.server.archive.ingest import Frame
+from arcsecond.server.archive.keeping import (
+    Version,
+    keep_bytes,
+    keep_versions,
+    make_durable,
+    read,
+)
 from arcsecond.server.archive.tables import LIVE, files, versions
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.people.owned import new_row
@@ -54,31 +60,6 @@ class Added(NamedTuple):
     new: bool
 
 
-def add_file(
-    backend: Backend,
-    viewer: Viewer,
-    dataset: str,
-    name: str,
-    incoming: Incoming,
-    body: FitsFileChange | None = None,
-) -> Added:
-    """Keep an upload as a new file of a dataset.
-
-    Raises
-    ------
-    ConflictError
-        The name is taken by other content.
-    NotFitsError
-        It is no FITS file.
-    TooLargeError
-        It unpacks to more than the setting allows.
-    """
-    (outcome,) = add_files(backend, viewer, dataset, [Arrived(name, incoming)], body)
-    if isinstance(outcome, ArcsecondError):
-        raise outcome
-    return outcome
-
-
 def add_files(
     backend: Backend,
     viewer: Viewer,
@@ -93,7 +74,9 @@ def add_files(
     Returns
     -------
     list
-        For each of them what ``add_file`` would return or raise.
+        Of each the file, or why it is not kept: a ConflictError where its name
+        is taken by other content, a NotFitsError, or a TooLargeError when it
+        unpacks to more than the setting allows.
 
     Raises
     ------
@@ -128,8 +111,7 @@ def _read(
 
 def _frame(backend: Backend, incoming: Incoming) -> Frame | ArcsecondError:
     try:
-        with told_when_full():
-            return read_frame(incoming, backend.settings.max_unpacked_bytes)
+        return read(backend, incoming)
     except (NotFitsError, TooLargeError) as error:
         return error
 

@@ -24,8 +24,8 @@ _VERSION = sa.insert(versions)
 _HEADERS = sa.insert(headers)
 
 
-def keep_frame(backend: Backend, incoming: Incoming) -> Frame:
-    """Read a frame, and make its bytes durable before any transaction begins.
+def read(backend: Backend, incoming: Incoming) -> Frame:
+    """Read a frame as far as the settings let it unpack.
 
     Raises
     ------
@@ -35,7 +35,12 @@ def keep_frame(backend: Backend, incoming: Incoming) -> Frame:
         It unpacks to more than the setting allows.
     """
     with told_when_full():
-        frame = read_frame(incoming, backend.settings.max_unpacked_bytes)
+        return read_frame(incoming, backend.settings.max_unpacked_bytes)
+
+
+def keep_frame(backend: Backend, incoming: Incoming) -> Frame:
+    """Read a frame, and make its bytes durable before any transaction begins."""
+    frame = read(backend, incoming)
     make_durable([incoming])
     return frame
 

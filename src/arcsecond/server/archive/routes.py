@@ -66,31 +66,32 @@ async def keep(request: AnyRequest, dataset: str, upload: Upload) -> Response[An
         raise InvalidInputError(fields={"file": ["No file was submitted."]})
     body = to_struct(upload.fields, FitsFileChange)
     outcomes = await writing(request, add_files, dataset, upload.files, body)
-    if len(outcomes) > 1 and wanted(request) != "html":
+    for_people = wanted(request) == "html"  # a form on the page of the dataset
+    if len(outcomes) > 1 and not for_people:
         named = zip(upload.files, outcomes, strict=True)
-        list_ = [_told(request, one.name, outcome) for one, outcome in named]
-        return Response(list_, status_code=200)
-    refused = [outcome for outcome in outcomes if isinstance(outcome, ArcsecondError)]
-    if len(outcomes) == 1 and refused:
-        raise refused[0]
-    if refused:
-        raise InvalidInputError(_told_together(upload, outcomes))
-    file, new = [outcome for outcome in outcomes if isinstance(outcome, Added)][-1]
-    if wanted(request) == "html":  # a form on the page of the dataset
+        each = [_told(request, one.name, outcome) for one, outcome in named]
+        return Response(each, status_code=200)
+    kept = [outcome for outcome in outcomes if isinstance(outcome, Added)]
+    if len(kept) < len(outcomes):
+        raise _refusal(upload, outcomes)
+    file, new = kept[-1]
+    if for_people:
         told = "uploaded" if new else "known"
         return Redirect(f"/datasets/{file.dataset}/?{told}={file.pk}", status_code=303)
     return Response(present(request, file), status_code=201 if new else 200)
 
 
-def _told_together(upload: Upload, outcomes: Sequence[Added | ArcsecondError]) -> str:
-    """Say in one text which of several files were not kept, and why."""
+def _refusal(upload: Upload, outcomes: Sequence[Added | ArcsecondError]) -> ArcsecondError:
+    """Return the error of one file, or one that tells which of several were not kept, and why."""
     wrong = [
-        f"{one.name}: {outcome}"
+        (one.name, outcome)
         for one, outcome in zip(upload.files, outcomes, strict=True)
         if isinstance(outcome, ArcsecondError)
     ]
-    kept = len(outcomes) - len(wrong)
-    return f"Of {len(outcomes)} files {kept} are kept. " + " ".join(wrong)
+    if len(outcomes) == 1:
+        return wrong[0][1]
+    told = [f"Of {len(outcomes)} files {len(outcomes) - len(wrong)} are kept."]
+    return InvalidInputError(" ".join([*told, *(f"{name}: {error}" for name, error in wrong)]))
 
 
 def _told(request: AnyRequest, name: str, outcome: Added | ArcsecondError) -> UploadOutcome:

@@ -80,7 +80,7 @@ class Table:
         self.sources = file.sources
         self.rows = sorted(file.rows, key=lambda row: fold(row.name))
         self._by_name = {fold(n): r for r in self.rows for n in (*r.aliases, r.name)}
-        self._by_form: dict[str, Row] = {}
+        self._by_form = dict(self._by_name)  # a name as it stands comes before another form
         for row in self.rows:
             for name in (row.name, *row.aliases):
                 for form in forms(name):

@@ -14,7 +14,7 @@ async function look() {
   const words = field.value.trim();
   if (words) address.searchParams.set("search", words);
   try {
-    await replace("cards", address);
+    await replace(address, "cards");
     history.replaceState(null, "", address);
     count.textContent = document.querySelector("#cards .meta").firstChild.textContent;
   } catch (error) {

@@ -80,9 +80,7 @@ async function work() {
     tried += 1;
     if (await send(file, row)) sent += 1;
     said.textContent = `${sent} of ${tried + queue.length} uploaded.`;
-    if (!queue.length) {
-      for (const part of ["facts", "files"]) await replace(part, location.pathname).catch(() => {});
-    }
+    if (!queue.length) await replace(location.pathname, "facts", "files").catch(() => {});
   }
   busy = false;
 }
