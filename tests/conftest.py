@@ -37,13 +37,13 @@ from arcsecond.client.embedded import close_all
 from arcsecond.errors import ArcsecondError
 from arcsecond.schemas.archive import FitsFile
 from arcsecond.server.app import create_app, open_backend
-from arcsecond.server.archive.adding import Arrived, add_files
+from arcsecond.server.archive.adding import add_files
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.people import keys
 from arcsecond.server.people import service as people
 from arcsecond.server.people.tables import users
 from arcsecond.server.settings import Settings
-from arcsecond.server.storage import Incoming
+from arcsecond.server.storage import Arrived, Incoming
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 DATABASES = ("sqlite", "postgresql")
@@ -90,6 +90,18 @@ def postgres() -> Iterator[str]:
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def catalogues(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the catalogues once for all processes and tests; it takes some seconds."""
+    shared = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        shared = shared.parent
+    Settings.catalogues_path = property(  # type: ignore[method-assign, assignment]
+        lambda settings: settings.catalogues or shared / "catalogues"
+    )
+    return shared / "catalogues"
 
 
 @pytest.fixture(scope="session")
@@ -262,6 +274,7 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
     kept |= {
         "ARCSECOND_HOME": str(settings.home),
         "ARCSECOND_CONFIG": str(settings.home / "client.ini"),
+        "ARCSECOND_CATALOGUES": str(settings.catalogues_path),
     }
     if settings.database_url:
         kept["ARCSECOND_DATABASE_URL"] = settings.database_url

@@ -21,6 +21,8 @@ from sybil.example import SybilFailure
 
 from arcsecond.cli.main import cli
 from arcsecond.client.embedded import close_all
+from arcsecond.server.catalogues.builtin import KINDS, catalogue
+from arcsecond.server.settings import Settings
 from arcsecond.version import __version__
 from tests.test_reference import parse
 from tests.transcripts import RUNNABLE, Reader, blocks, commands, differs
@@ -55,6 +57,7 @@ class TestFollowing:
         tmp_path: Path,
         request: pytest.FixtureRequest,
         monkeypatch: pytest.MonkeyPatch,
+        catalogues: Path,
     ) -> None:
         text = page.read_text(encoding="utf-8")
         typed = [c for _, b in blocks(text) for c in commands(b) if b.remark != "not run"]
@@ -70,6 +73,9 @@ class TestFollowing:
         reader = Reader(tmp_path / "ann", text, page, stands_for, write)
         for name in [n for n in os.environ if n.startswith("ARCSECOND_")]:
             monkeypatch.delenv(name)
+        reader.environ["ARCSECOND_CATALOGUES"] = str(catalogues)
+        for kind in KINDS:
+            catalogue(Settings(tmp_path), kind)
         for name, value in reader.environ.items():
             monkeypatch.setenv(name, value)
         monkeypatch.chdir(reader.home)

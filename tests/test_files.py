@@ -21,9 +21,9 @@ import sqlalchemy as sa
 from arcsecond.server.archive import adding, keeping
 from arcsecond.server.archive.sweep import DEATH, TRASH, sweep
 from arcsecond.server.archive.tables import blobs, datasets, files, versions
-from arcsecond.server.archive.transfers import MOST_AT_ONCE
 from arcsecond.server.context import Backend
 from arcsecond.server.db import now
+from arcsecond.server.receiving import MOST_AT_ONCE
 from arcsecond.server.settings import Settings
 from tests.conftest import ASTROPY_FRAMES, Http, fits_bytes, new_user
 

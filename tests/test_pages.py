@@ -82,7 +82,7 @@ def full(http: Http, user: Callable[[str], dict[str, str]]) -> tuple[dict[str, s
     return headers, [
         "/", "/live", "/login", "/objects/", "/objects/HD%205980/", "/objects/M%2042/",
         "/exoplanets/", "/exoplanets/51%20Peg%20b/", "/findingcharts/M%2031/", "/standardstars/",
-        "/catalogues/", "/catalogues/objects/", "/telegrams/ATel/", "/observingsites/",
+        "/catalogues/", "/catalogues/openngc/", "/telegrams/ATel/", "/observingsites/",
         f"/observingsites/{sites[0]['uuid']}/", "/telescopes/", "/instruments/", "/satellites/",
         f"/telescopes/{telescopes[0]['uuid']}/", f"/instruments/{instruments[0]['uuid']}/",
         "/profiles/", "/profiles/ann/", "/me/", "/observingruns/", f"/observingruns/{run}/",

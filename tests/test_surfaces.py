@@ -61,7 +61,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, list[list
         ["observingruns", run], ["nightlogs"], ["nightlogs", log], ["datasets"],
         ["datasets", dataset], ["fitsfiles", dataset], ["fitsfiles", dataset, "read", file],
         ["activities"], ["activities", activity], ["standardstars", "83.82,-5.39", "3"],
-        ["catalogues"], ["catalogues", "objects"], ["objects", "search", "theta"],
+        ["catalogues"], ["catalogues", "openngc"], ["objects", "search", "theta"],
         ["objects", "--around", "83.82,-5.39"],
     ]  # fmt: skip
 

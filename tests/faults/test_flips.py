@@ -29,7 +29,8 @@ import msgspec
 from arcsecond.errors import NotFitsError
 from arcsecond.schemas.archive import DatasetChange
 from arcsecond.server.app import open_backend
-from arcsecond.server.archive.adding import Added, Arrived, add_files
+from arcsecond.server.storage import Arrived
+from arcsecond.server.archive.adding import Added, add_files
 from arcsecond.server.archive.service import Datasets
 from arcsecond.server.settings import Settings
 from tests.conftest import new_user

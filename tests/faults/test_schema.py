@@ -104,7 +104,7 @@ def furnished(server: Server) -> World:
             "objects": ["HD 5980", "M 31"],
             "exoplanets": ["51 Peg b"],
             "findingcharts": ["HD 5980", "M 42"],
-            "catalogues": ["objects"],
+            "catalogues": ["well-known"],
             "profiles": ["ann", "ann@localhost"],
             "satellites": [25544],
             "observingsites": [telescope["observing_site"]],

@@ -45,6 +45,10 @@ def run(arguments: list[str]) -> int:
     """Run a command line and return its exit status."""
     # What the embedded server warns of, the command says itself.
     logging.getLogger("arcsecond").setLevel(logging.ERROR)
+    progress = logging.getLogger("arcsecond.progress")
+    progress.setLevel(logging.INFO)
+    progress.handlers = [_Said()]
+    progress.propagate = False
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without UTF-8 still shows the rest
@@ -73,6 +77,14 @@ def run(arguments: list[str]) -> int:
         click.echo("Set ARCSECOND_DEBUG=1 to see where.", err=True)
         return 1
     return status if isinstance(status, int) else 0
+
+
+class _Said(logging.Handler):
+    """Shows what the embedded server says of its progress."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a line on stderr."""
+        click.echo(record.getMessage(), err=True)
 
 
 def _tell(error: ArcsecondError) -> None:

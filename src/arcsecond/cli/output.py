@@ -130,7 +130,8 @@ class Output:
             click.echo(_line([row[n] for n in shown], widths))
         if hidden := [table.headings[n] for n in used if n not in shown]:
             what = f"{table.title}, not" if table.title else "Not"
-            self.say(f"{what} shown on this width: {', '.join(hidden)}; --json has everything.")
+            told = f"{what} shown on this width: {', '.join(hidden)}; --json has everything."
+            self.say(textwrap.fill(told, max(40, _terminal_width())))
 
 
 def _items(data: Any) -> list[Any] | None:

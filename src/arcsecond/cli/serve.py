@@ -18,6 +18,7 @@ from arcsecond.cli.account import ask_password, read_password
 from arcsecond.config import is_loopback
 from arcsecond.errors import ArcsecondInputValueError, NotAllowedError
 from arcsecond.server.app import open_backend
+from arcsecond.server.catalogues.builtin import KINDS, catalogue
 from arcsecond.server.context import Backend
 from arcsecond.server.people import options, service
 from arcsecond.server.serving import ServingLock, end_idle_server, serving_lock
@@ -33,6 +34,8 @@ def serve(*, host: str, port: int, workers: int, idle: int) -> None:
         end_idle_server(settings.serving_path)
     with serving_lock(settings.serving_path) as lock:
         with _backend(settings) as backend:
+            for kind in KINDS:
+                catalogue(settings, kind)
             known_as = urlsplit(settings.public_url).hostname or host
             if not (is_loopback(host) and is_loopback(known_as)):
                 _refuse_unprepared(backend, host if is_loopback(known_as) else known_as)

@@ -5,6 +5,8 @@ Angles are degrees in ICRS unless a frame is named; unknown values are null.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 
@@ -29,6 +31,14 @@ class Coordinates(msgspec.Struct, kw_only=True):
     epoch: float = 2451545.0
     equinox: float | None = None
     source: str | None = None
+
+
+class SphericalCoordinates(msgspec.Struct):
+    """Longitude and latitude, in degrees."""
+
+    longitude: float
+    latitude: float
+    epoch: float = 2451545.0
 
 
 class Typed(msgspec.Struct, kw_only=True):
@@ -65,13 +75,19 @@ class Flux(msgspec.Struct, kw_only=True):
 
 
 class AstronomicalObject(msgspec.Struct, kw_only=True):
-    """An astronomical object; ``separation`` is its distance in degrees from where was asked."""
+    """An astronomical object.
+
+    ``separation`` is its distance in degrees from where was asked, ``also`` the
+    names of other objects that have the name which was asked for.
+    """
 
     name: str
     source: str | None = None
     coordinates: Coordinates
     ICRS_coordinates: Coordinates
     equatorial_coordinates: Coordinates
+    galactic_coordinates: SphericalCoordinates
+    ecliptic_coordinates: SphericalCoordinates
     object_types: list[str]
     aliases: list[Alias]
     fluxes: list[Flux]
@@ -84,10 +100,15 @@ class AstronomicalObject(msgspec.Struct, kw_only=True):
     distance: Measure | None = None
     angular_size: Measure | None = None
     separation: float | None = None
+    also: list[str] = []
 
 
 class Exoplanet(msgspec.Struct, kw_only=True):
-    """A planet of another star."""
+    """A planet of another star.
+
+    Times are Julian dates, durations days, depths per cent. ``also`` are the
+    names of other planets that have the name which was asked for.
+    """
 
     name: str
     source: str | None = None
@@ -95,6 +116,7 @@ class Exoplanet(msgspec.Struct, kw_only=True):
     coordinates: Coordinates
     equatorial_coordinates: Coordinates
     parent_star: str
+    is_transiting: bool | None = None
     detection_method: str | None = None
     mass_detection_method: str | None = None
     discovery_year: int | None = None
@@ -104,7 +126,15 @@ class Exoplanet(msgspec.Struct, kw_only=True):
     semi_major_axis: Measure | None = None
     eccentricity: Measure | None = None
     inclination: Measure | None = None
+    omega_angle: Measure | None = None
+    time_periastron: Measure | None = None
+    tzero_primary_transit: Measure | None = None
+    transit_duration: Measure | None = None
+    transit_depth: Measure | None = None
+    impact_parameter: Measure | None = None
+    velocity_semiamplitude: Measure | None = None
     calculated_temperature: Measure | None = None
+    also: list[str] = []
 
 
 class Magnitude(msgspec.Struct, kw_only=True):
@@ -126,15 +156,42 @@ class StandardStar(msgspec.Struct, kw_only=True):
     separation: float | None = None
 
 
+class CatalogueImport(msgspec.Struct, kw_only=True):
+    """What an import or a refresh did: rows now and before.
+
+    ``unchanged`` when the same was there already, ``left_out`` what has no position.
+    """
+
+    key: str
+    rows: int
+    before: int
+    unchanged: bool
+    left_out: list[str] = []
+
+
+class CatalogueWork(msgspec.Struct, kw_only=True):
+    """A catalogue that is being written just now, and how far it is."""
+
+    kind: str
+    title: str
+    rows: int
+
+
 class Catalogue(msgspec.Struct, kw_only=True):
-    """A catalogue at hand."""
+    """A catalogue at hand: what it is of, where it comes from, and since when it is here."""
 
     id: str
     pk: str
     key: str
     name: str
+    kind: str
     version: str
     licence: str
     description: str
     rows: int
     sources: list[str]
+    bibcode: str | None = None
+    source_url: str | None = None
+    origin: str
+    made: datetime
+    age_days: int

@@ -67,7 +67,7 @@ class MemoryListing(Generic[T]):
 
     def rows(self, after: Cursor | None, limit: int) -> list[tuple[Cursor, T]]:
         """Return a slice."""
-        first = _as_index(after) + 1
+        first = as_index(after) + 1
         return [([i], x) for i, x in enumerate(self.items[first : first + limit], start=first)]
 
     def count(self) -> int:
@@ -127,7 +127,7 @@ class SqlListing(Generic[T]):
                 for column, value in zip(self.order, after, strict=True)
             ]
         except (ValueError, TypeError, AttributeError, OverflowError) as error:
-            raise _bad_cursor() from error
+            raise bad_cursor() from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,23 +256,25 @@ def _decode(cursor: str | None) -> Cursor | None:
         padded = cursor + "=" * (-len(cursor) % 4)
         decoded = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (binascii.Error, msgspec.DecodeError, RecursionError, ValueError) as error:
-        raise _bad_cursor() from error
+        raise bad_cursor() from error
     if not isinstance(decoded, list):
-        raise _bad_cursor()
+        raise bad_cursor()
     return decoded
 
 
-def _bad_cursor() -> InvalidInputError:
+def bad_cursor() -> InvalidInputError:
+    """Return the error for a cursor that nobody gave."""
     return InvalidInputError(fields={"cursor": ["This is no cursor that a `next` address held."]})
 
 
-def _as_index(after: Cursor | None) -> int:
+def as_index(after: Cursor | None) -> int:
+    """Return the place of the last item seen in a list that counts them; -1 before the first."""
     match after:
         case None:
             return -1
         case [int(index)] if not isinstance(index, bool) and 0 <= index < 1 << 62:
             return index
-    raise _bad_cursor()
+    raise bad_cursor()
 
 
 def _plain(value: Any) -> Any:

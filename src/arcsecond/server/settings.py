@@ -39,6 +39,9 @@ class Settings:
     idle_seconds
         A server that was started for ``--open`` ends after so long without a
         request; 0 for never. ARCSECOND_IDLE_SECONDS.
+    catalogues
+        Where the built catalogues lie; None for a folder in ``home``.
+        ARCSECOND_CATALOGUES.
     """
 
     home: Path
@@ -48,6 +51,7 @@ class Settings:
     max_upload_bytes: int = 100 * GiB
     max_unpacked_bytes: int = 8 * GiB
     idle_seconds: int = 0
+    catalogues: Path | None = None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -66,6 +70,7 @@ class Settings:
             return int(text) if text else default
 
         fallback = cls(home=default_home(environ))
+        catalogues = environ.get("ARCSECOND_CATALOGUES", "")
         return cls(
             home=fallback.home,
             database_url=environ.get("ARCSECOND_DATABASE_URL", ""),
@@ -74,6 +79,7 @@ class Settings:
             max_upload_bytes=number("ARCSECOND_MAX_UPLOAD_BYTES", fallback.max_upload_bytes),
             max_unpacked_bytes=number("ARCSECOND_MAX_UNPACKED_BYTES", fallback.max_unpacked_bytes),
             idle_seconds=number("ARCSECOND_IDLE_SECONDS", fallback.idle_seconds),
+            catalogues=Path(catalogues).expanduser() if catalogues else None,
         )
 
     @property
@@ -85,6 +91,11 @@ class Settings:
     def sqlite_path(self) -> Path:
         """Where that file is."""
         return self.home / "arcsecond.sqlite"
+
+    @property
+    def catalogues_path(self) -> Path:
+        """The folder of the catalogues."""
+        return self.catalogues or self.home / "catalogues"
 
     @property
     def secret_path(self) -> Path:

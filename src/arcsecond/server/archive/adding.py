@@ -28,7 +28,7 @@ from arcsecond.server.archive.keeping import (
 from arcsecond.server.archive.tables import LIVE, files, versions
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.people.owned import new_row
-from arcsecond.server.storage import Incoming, told_when_full
+from arcsecond.server.storage import Arrived, Incoming, told_when_full
 
 HEADERS_TOGETHER = 1 << 22
 """Text of headers, in characters, after which what was read so far is recorded."""
@@ -43,14 +43,6 @@ _THERE = (
         files.c.deleted_at.is_(None),
     )
 )
-
-
-class Arrived(NamedTuple):
-    """The name of a file, and its bytes; why it is refused already, when it is."""
-
-    name: str
-    incoming: Incoming
-    refusal: ArcsecondError | None = None
 
 
 class Added(NamedTuple):

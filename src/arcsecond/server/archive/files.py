@@ -15,11 +15,11 @@ from arcsecond.errors import BytesLostError, ConflictError, NotFoundError
 from arcsecond.schemas.archive import FitsFile, FitsFileChange, Hdu, Position
 from arcsecond.server.archive.cards import parse
 from arcsecond.server.archive.keeping import Version, keep_bytes, keep_frame, keep_versions
-from arcsecond.server.archive.names import clean_name
 from arcsecond.server.archive.service import DATASET, has_tag
 from arcsecond.server.archive.tables import LOST, blobs, datasets, files, headers, versions
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import SqlListing, clean_tags, parse_integer, parse_uuid
+from arcsecond.server.filenames import clean_name
 from arcsecond.server.people.owned import change, find, find_own, trash
 from arcsecond.server.people.tables import users
 from arcsecond.server.people.visibility import signed_in, visible_to

@@ -17,13 +17,6 @@ from arcsecond.schemas.archive import FitsFile, FitsFileChange, UploadOutcome
 from arcsecond.server.archive import files, previews
 from arcsecond.server.archive.adding import Added, add_files
 from arcsecond.server.archive.service import Datasets
-from arcsecond.server.archive.transfers import (
-    MOST_AT_ONCE,
-    PIECE,
-    Upload,
-    is_multipart,
-    received,
-)
 from arcsecond.server.context import (
     AnyRequest,
     backend_of,
@@ -35,6 +28,13 @@ from arcsecond.server.context import (
     writing,
 )
 from arcsecond.server.crud import filters_of, listed, record_routes
+from arcsecond.server.receiving import (
+    MOST_AT_ONCE,
+    PIECE,
+    Upload,
+    is_multipart,
+    received,
+)
 
 _ALL = ["/datasets/{dataset:str}/fitsfiles/", "/datasets/{dataset:str}/datafiles/"]
 _ONE = [path + "{key:str}/" for path in _ALL]

@@ -20,7 +20,7 @@ _CONSTELLATIONS = {
     "and": "andromedae", "ant": "antliae", "aps": "apodis", "aqr": "aquarii", "aql": "aquilae",
     "ara": "arae", "ari": "arietis", "aur": "aurigae", "boo": "bootis", "cae": "caeli",
     "cam": "camelopardalis", "cnc": "cancri", "cvn": "canumvenaticorum", "cma": "canismajoris",
-    "cmi": "canisminoris", "cap": "capricorni", "car": "carinae", "cas": "cassiopeiae",
+    "cmi": "canisminoris", "cap": "capricorni", "car": "carinae", "cas": "cassiopeiae cassiopeia",
     "cen": "centauri", "cep": "cephei", "cet": "ceti", "cha": "chamaeleontis", "cir": "circini",
     "col": "columbae", "com": "comaeberenices", "cra": "coronaeaustralis",
     "crb": "coronaeborealis", "crv": "corvi", "crt": "crateris", "cru": "crucis",
@@ -44,7 +44,8 @@ _CONSTELLATIONS = {
 _CATALOGUES = {
     "m": "messier", "ngc": "", "ic": "", "c": "caldwell", "mel": "melotte", "cr": "collinder",
     "tr": "trumpler", "b": "barnard", "hip": "hipparcos", "hd": "", "hr": "", "sao": "",
-    "ugc": "", "pgc": "", "gj": "gliese gl",
+    "ugc": "", "ugca": "", "pgc": "", "eso": "", "mwsc": "", "lbn": "", "hcg": "",
+    "gj": "gliese gl",
 }  # fmt: skip
 
 
@@ -61,6 +62,7 @@ _PREFIX = _spellings(_CATALOGUES)
 _PLACES = "|".join(_PLACE)
 _BAYER = re.compile(rf"({'|'.join(_LETTER)})\.?(\d{{0,2}})({_PLACES})([a-z]{{0,2}})")
 _BAYER_APART = re.compile(rf"({'|'.join(_LETTER)})\.? ?(\d{{0,2}}) ({_PLACES})(?: ([a-z]{{1,2}}))?")
+_BAYER_SHORT = re.compile(rf"({'|'.join(_GREEK)})(\d*)({'|'.join(_CONSTELLATIONS)})([a-z]{{0,2}})")
 _FLAMSTEED = re.compile(rf"(\d{{1,3}})({_PLACES})([a-z]{{0,2}})")
 _VARIABLE = re.compile(rf"(v\d+|[a-z]{{1,2}}) ({_PLACES})(?: ([a-z]{{1,2}}))?")
 _NUMBERED = re.compile(rf"({'|'.join(_PREFIX)})0*(\d.*)")
@@ -68,9 +70,16 @@ _NUMBERED = re.compile(rf"({'|'.join(_PREFIX)})0*(\d.*)")
 
 def fold(name: str) -> str:
     """Return a name without case, blanks and typographic variants."""
-    text = unicodedata.normalize("NFKC", name).casefold().translate(_NOISE)
-    text = unicodedata.normalize("NFKC", text)  # an accent alone may have met a letter
-    return text.replace("\u2212", "-").replace("\u2019", "'")
+    return _plain(name).translate(_NOISE)
+
+
+def _plain(name: str) -> str:
+    """Return a name in small letters without accents: "Boötis" is typed "bootis" by most."""
+    if not name.isascii():
+        name = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold())
+        name = "".join(char for char in name if not unicodedata.combining(char))
+        name = name.replace("\u2212", "-").replace("\u2019", "'")
+    return name.casefold()
 
 
 def forms(name: str) -> list[str]:
@@ -81,7 +90,7 @@ def forms(name: str) -> list[str]:
     the genitive or abbreviated, catalogues by name or by letter, leading zeros.
     """
     plain = fold(name)
-    spaced = _BLANKS.sub(" ", unicodedata.normalize("NFKC", name).casefold()).strip()
+    spaced = _BLANKS.sub(" ", _plain(name)).strip()
     found = [plain]
     # Blanks tell the planet "mu Ara e" from the star "mu Arae".
     if match := _BAYER_APART.fullmatch(spaced) or _BAYER.fullmatch(plain):
@@ -97,3 +106,26 @@ def forms(name: str) -> list[str]:
         star, place, rest = match.groups()
         found.append(f"{star}{_PLACE[place]}{rest or ''}")
     return list(dict.fromkeys(found))
+
+
+def shared(name: str) -> list[str]:
+    """Return the names that a component of a star shares with the others.
+
+    "theta1 Ori C" is one of "theta1 Ori", and of "theta Ori".
+    """
+    if len(found := forms(name)) < 2 or not (match := _BAYER_SHORT.fullmatch(found[1])):
+        return []
+    letter, number, place, rest = match.groups()
+    whole = [f"{letter}{number}{place}"] if rest else []
+    return [*whole, f"{letter}{place}"] if number else whole
+
+
+_IDENTITIES = re.compile(r"(hip|ngc|ic|mel|eso|b|c|cr|pgc|ugc|m)\d.*")
+_ORDER = {prefix: n for n, prefix in enumerate(_IDENTITIES.pattern[1:].split(")")[0].split("|"))}
+
+
+def identity_of(names: list[str]) -> str | None:
+    """Return the designation by which rows of different sources are known to be one thing."""
+    matches = (_IDENTITIES.fullmatch(forms(name)[-1]) for name in names)
+    found = [match for match in matches if match]
+    return min(found, key=lambda match: _ORDER[match[1]])[0] if found else None

@@ -6,6 +6,7 @@ import math
 import re
 
 from arcsecond.errors import InvalidInputError
+from arcsecond.server.zones import unit_vector
 
 _SEXAGESIMAL = re.compile(
     r"(\d{1,2})[h: ]\s*(\d{1,2})[m: ]\s*(\d{1,2}(?:\.\d*)?)s?[\s,]*"
@@ -74,3 +75,73 @@ def check_position(field: str, ra_deg: float, dec_deg: float) -> tuple[float, fl
             }
         )
     return ra_deg, dec_deg
+
+
+def parse_range(field: str, text: str) -> tuple[float | None, float | None]:
+    """Return the ends of a range: "0.5..2", "..2", "0.5.." or one value.
+
+    Raises
+    ------
+    InvalidInputError
+        An end is no number, both are missing, or they are the wrong way round.
+    """
+    first, dots, last = text.partition("..")
+    try:
+        low = float(first) if first.strip() else None
+        high = float(last) if last.strip() else None
+        if not dots:
+            high = low
+        numbers = [number for number in (low, high) if number is not None]
+        if not numbers or not all(map(math.isfinite, numbers)) or numbers != sorted(numbers):
+            raise ValueError(text)
+    except ValueError:
+        problem = f"{text[:40]!r} is no range; write it like 0.5..2, ..2 or 0.5.."
+        raise InvalidInputError(fields={field: [problem]}) from None
+    return low, high
+
+
+def parse_flag(field: str, text: str) -> bool:
+    """Return what a flag says: true, yes and 1, or false, no and 0."""
+    word = text.strip().casefold()
+    if word not in ("true", "yes", "1", "false", "no", "0"):
+        raise InvalidInputError(fields={field: [f"{text[:40]!r} is neither true nor false."]})
+    return word in ("true", "yes", "1")
+
+
+_GALACTIC = (
+    (-0.0548755604162154, -0.8734370902348850, -0.4838350155487132),
+    (+0.4941094278755837, -0.4448296299600112, +0.7469822444972189),
+    (-0.8676661490190047, -0.1980763734312015, +0.4559837761750669),
+)
+"""From ICRS to galactic axes (ESA 1997, The Hipparcos and Tycho Catalogues, vol. 1, 1.5.11)."""
+
+_OBLIQUITY = math.radians(84381.406 / 3600)
+"""Mean obliquity of the ecliptic at J2000 (IAU 2006)."""
+
+_ECLIPTIC = (
+    (1.0, 0.0, 0.0),
+    (0.0, math.cos(_OBLIQUITY), math.sin(_OBLIQUITY)),
+    (0.0, -math.sin(_OBLIQUITY), math.cos(_OBLIQUITY)),
+)
+
+
+def galactic(ra_deg: float, dec_deg: float) -> tuple[float, float]:
+    """Return galactic longitude and latitude of a position in ICRS, all in degrees."""
+    return _turned(_GALACTIC, ra_deg, dec_deg)
+
+
+def ecliptic(ra_deg: float, dec_deg: float) -> tuple[float, float]:
+    """Return ecliptic longitude and latitude (equinox J2000) of a position in ICRS, in degrees.
+
+    The frame bias of 0.02 arcseconds is left out.
+    """
+    return _turned(_ECLIPTIC, ra_deg, dec_deg)
+
+
+def _turned(
+    axes: tuple[tuple[float, float, float], ...], ra_deg: float, dec_deg: float
+) -> tuple[float, float]:
+    vector = unit_vector(ra_deg, dec_deg)
+    x, y, z = (sum(a * b for a, b in zip(axis, vector, strict=True)) for axis in axes)
+    longitude_deg = math.degrees(math.atan2(y, x)) % 360
+    return round(longitude_deg, 7), round(math.degrees(math.atan2(z, math.hypot(x, y))), 7)

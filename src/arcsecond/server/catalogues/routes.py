@@ -39,11 +39,13 @@ async def read_object(request: AnyRequest, key: FromPath[str]) -> AstronomicalOb
 
 @get("/exoplanets/", opt={"resource": "exoplanets", "verb": "list"})
 async def list_exoplanets(request: AnyRequest) -> Any:
-    search = request.query_params.get("search", "")
+    known = BY_NAME["exoplanets"].filters
+    filters = {k: v for k, v in request.query_params.items() if k in known}
     return await listed(
-        request, lambda backend, viewer: service.list_exoplanets(backend, viewer, search),
+        request,
+        lambda backend, viewer: service.list_exoplanets(backend, viewer, filters),
         enveloped=True,
-    )  # fmt: skip
+    )
 
 
 @get("/exoplanets/{key:str}/", opt={"resource": "exoplanets", "verb": "read"})

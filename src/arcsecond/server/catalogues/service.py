@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
 
 from arcsecond.errors import InvalidInputError, NotFoundError
 from arcsecond.schemas.catalogues import (
@@ -16,235 +18,386 @@ from arcsecond.schemas.catalogues import (
     Magnitude,
     Measure,
     ProperMotion,
+    SphericalCoordinates,
     StandardStar,
     Typed,
 )
+from arcsecond.server.catalogues import places
+from arcsecond.server.catalogues.builtin import KINDS, Kind, catalogue
+from arcsecond.server.catalogues.file import CatalogueFile, Part
 from arcsecond.server.catalogues.places import parse_place, parse_position, parse_radius
-from arcsecond.server.catalogues.starter import KEYS, Row, Table, table
+from arcsecond.server.catalogues.rows import Fact, Row
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import MemoryListing
+from arcsecond.server.crud import COUNT_BOUND, Cursor, MemoryListing, as_index, bad_cursor
 
-THERE_ARCMIN = 2.0
+THERE_ARCMIN = 5.0
 """How far from a position an object may be that is said to be there."""
 
 AROUND_DEG = 0.1
 """Radius of a search around a position when none is given."""
 
+T = TypeVar("T")
+Found = tuple[float | None, int]
+"""How far away something is, where that was asked, and its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picked(Generic[T]):
+    """A list of some of the things of a catalogue, made into what goes over the wire by pages."""
+
+    file: CatalogueFile
+    found: Sequence[Found]
+    shape: Callable[[Row, float | None], T]
+
+    def rows(self, after: Cursor | None, limit: int) -> list[tuple[Cursor, T]]:
+        """Return a slice."""
+        first = as_index(after) + 1
+        page = enumerate(self.found[first : first + limit], start=first)
+        return [([n], self.shape(self.file.row(id_), away)) for n, (away, id_) in page]
+
+    def count(self) -> int:
+        """Return the length, bounded."""
+        return min(len(self.found), COUNT_BOUND)
+
+
+@dataclass(frozen=True, slots=True)
+class InOrder(Generic[T]):
+    """All things of a catalogue by name, or the rows of one part as it has them."""
+
+    file: CatalogueFile
+    shape: Callable[[Row, float | None], T]
+    part: str | None = None
+
+    def rows(self, after: Cursor | None, limit: int) -> list[tuple[Cursor, T]]:
+        """Return what follows."""
+        match after:
+            case None:
+                key = None
+            case [str(sort), int(id_)] if 0 <= id_ < 1 << 62 and len(sort) < 10_000:
+                key = (sort, id_)
+            case _:
+                raise bad_cursor()
+        row = self.file.own_row if self.part else self.file.row
+        found = self.file.after(key, limit, self.part)
+        return [([sort, id_], self.shape(row(id_), None)) for sort, id_ in found]
+
+    def count(self) -> int:
+        """Return how many there are, bounded."""
+        rows = self.file.parts()[self.part].rows if self.part else self.file.count()
+        return min(rows, COUNT_BOUND)
+
 
 def read_object(backend: Backend, viewer: Viewer, name: str) -> AstronomicalObject:
-    """Return an object by any of its names, or the one at a position."""
+    """Return an object by any of its names, or the one at a position.
+
+    A name that several objects have is the first one's; ``also`` tells the others.
+    """
     if (place := parse_place(name)) is None:
-        return _object(find_object(name))
-    near = table("objects").around(*place, 180.0)
-    distance_deg, row = near[0]
+        row, *others = find_objects(backend, name)
+        found = _object(backend, row)
+        found.also = [other.name for other in others]
+        return found
+    file = catalogue(backend.settings, "objects")
+    distance_deg, id_ = file.nearest(*place, 1)[0]
+    row = file.row(id_)
     if distance_deg * 60 > THERE_ARCMIN:
         raise NotFoundError(
             f"Nothing is known within {THERE_ARCMIN:g}′ of {name[:60]}; "
             f"the nearest is {row.name}, {distance_deg:.2f}° away."
         )
-    return _object(row, distance_deg)
+    return _object(backend, row, distance_deg)
 
 
-def find_object(name: str) -> Row:
-    """Return the row of an object; the nearest names are said when there is none."""
-    return _found(table("objects"), name, "Object")
+def find_objects(backend: Backend, name: str) -> list[Row]:
+    """Return the objects that have a name; the nearest names are said when there is none."""
+    return _found(backend, "objects", name)
 
 
 def list_objects(
     backend: Backend, viewer: Viewer, filters: Mapping[str, str]
-) -> MemoryListing[AstronomicalObject]:
+) -> Picked[AstronomicalObject] | InOrder[AstronomicalObject]:
     """List objects by name, or nearest first those around a position.
 
     Parameters
     ----------
     filters
-        ``name``, the one that has it; ``search``, those that have a name which
+        ``name``, those that have it; ``search``, those that have a name which
         holds a text; ``around`` or ``coordinates`` as "RA,DEC" with ``radius``,
         all in degrees.
     """
-    found: list[tuple[float | None, Row]] = [(None, row) for row in table("objects").rows]
-    around = filters.get("around") or filters.get("coordinates", "")
-    if around:
+    file = catalogue(backend.settings, "objects")
+
+    def shape(row: Row, away: float | None) -> AstronomicalObject:
+        return _object(backend, row, away)
+
+    sets: list[list[Found]] = []
+    if around := filters.get("around") or filters.get("coordinates", ""):
         place = parse_position("around" if "around" in filters else "coordinates", around)
         radius_deg = parse_radius(filters.get("radius", str(AROUND_DEG)))
-        found = [*table("objects").around(*place, radius_deg)]
+        sets.append([*file.around(*place, radius_deg)])
     elif "radius" in filters:
         raise InvalidInputError(fields={"radius": ["A radius needs a position: `around=RA,DEC`."]})
-    if name := filters.get("name", ""):
-        named = table("objects").find(name)
-        found = [pair for pair in found if pair[1] is named]
     if text := filters.get("search", ""):
-        order = {id(row): n for n, row in enumerate(table("objects").search(text))}
-        found = [pair for pair in found if id(pair[1]) in order]
-        if not around:
-            found.sort(key=lambda pair: order[id(pair[1])])
-    return MemoryListing([_object(row, distance) for distance, row in found])
+        sets.append([(None, id_) for id_ in file.search(text)])
+    if name := filters.get("name", ""):
+        sets.append([(None, id_) for id_, _ in file.find(name)])
+    return Picked(file, _common(sets), shape) if sets else InOrder(file, shape)
 
 
 def read_exoplanet(backend: Backend, viewer: Viewer, name: str) -> Exoplanet:
-    """Return an exoplanet by any of its names."""
-    return _exoplanet(_found(table("exoplanets"), name, "Exoplanet"))
+    """Return an exoplanet by any of its names; ``also`` tells others of that name."""
+    row, *others = _found(backend, "exoplanets", name)
+    found = _exoplanet(backend, row)
+    found.also = [other.name for other in others]
+    return found
 
 
-def list_exoplanets(backend: Backend, viewer: Viewer, search: str = "") -> MemoryListing[Exoplanet]:
-    """List exoplanets by name, those with a name that holds a text when one is given."""
-    found = table("exoplanets").search(search) if search else table("exoplanets").rows
-    return MemoryListing([_exoplanet(row) for row in found])
+def list_exoplanets(
+    backend: Backend, viewer: Viewer, filters: Mapping[str, str]
+) -> Picked[Exoplanet] | InOrder[Exoplanet]:
+    """List exoplanets by name.
+
+    Parameters
+    ----------
+    filters
+        ``search``, those with a name that holds a text; ``host``, those of a
+        star; ``method``, how they were found; ``transiting``, true or false;
+        ``mass`` (M_jup), ``radius`` (R_jup) and ``period`` (days), ranges such
+        as "0.5..2", "..2" and "0.5..".
+    """
+    file = catalogue(backend.settings, "exoplanets")
+
+    def shape(row: Row, away: float | None) -> Exoplanet:
+        return _exoplanet(backend, row)
+
+    sets: list[list[Found]] = []
+    where: dict[str, Any] = {
+        name: places.parse_range(name, filters[name])
+        for name in ("mass", "radius", "period")
+        if filters.get(name)
+    }
+    if text := filters.get("transiting", ""):
+        where["is_transiting"] = places.parse_flag("transiting", text)
+    if method := filters.get("method", ""):
+        where["method"] = method
+    if text := filters.get("search", ""):
+        sets.append([(None, id_) for id_ in file.search(text)])
+    if host := filters.get("host", ""):
+        stars = catalogue(backend.settings, "objects").find(host)
+        named = Row(name=host, ra_deg=0.0, dec_deg=0.0, source="")
+        planets = [p for star in (named, *(row for _, row in stars)) for p in file.hosted(star)]
+        ids = [id_ for planet in planets for id_, _ in file.find(planet.name)]
+        sets.append([(None, id_) for id_ in dict.fromkeys(ids)])
+    if where:
+        sets.append([(None, id_) for id_ in file.planets(where)])
+    return Picked(file, _common(sets), shape) if sets else InOrder(file, shape)
 
 
 def list_standard_stars(
     backend: Backend, viewer: Viewer, around: str, count: int
-) -> MemoryListing[StandardStar]:
+) -> Picked[StandardStar]:
     """List standard stars, nearest first when a position "RA,DEC" (degrees) is given."""
-    stars = table("standardstars")
+    file = catalogue(backend.settings, "standardstars")
+
+    def shape(row: Row, away: float | None) -> StandardStar:
+        return _standard(file, row, away)
+
     if not around:
-        return MemoryListing([_standard(row, None) for row in stars.rows[:count]])
+        return Picked(file, [(None, id_) for _, id_ in file.after(None, count)], shape)
     ra_deg, dec_deg = parse_position("around", around)
-    nearest = stars.around(ra_deg, dec_deg, 180.0)[:count]
-    return MemoryListing([_standard(row, distance) for distance, row in nearest])
+    return Picked(file, file.nearest(ra_deg, dec_deg, count), shape)
+
+
+def _common(sets: Sequence[list[Found]]) -> list[Found]:
+    """Return what is in all of the lists, in the order of the first."""
+    first, *others = sets
+    for other in others:
+        ids = {id_ for _, id_ in other}
+        first = [found for found in first if found[1] in ids]
+    return first
 
 
 def list_catalogues(
     backend: Backend, viewer: Viewer, filters: dict[str, str]
 ) -> MemoryListing[Catalogue]:
     """List the catalogues at hand."""
-    return MemoryListing([_catalogue(table(key)) for key in KEYS])
+    return MemoryListing([_catalogue(kind, part) for kind, part in _parts(backend).values()])
 
 
 def read_catalogue(backend: Backend, viewer: Viewer, key: str) -> Catalogue:
     """Return what a catalogue is and where it comes from."""
-    if key not in KEYS:
-        raise NotFoundError(f"Catalogue {key[:60]!r} not found; there are {', '.join(KEYS)}.")
-    return _catalogue(table(key))
+    return _catalogue(*_part(backend, key))
 
 
-def list_rows(backend: Backend, viewer: Viewer, key: str) -> MemoryListing[Any]:
-    """List the content of a catalogue."""
-    shapes: dict[str, Callable[[Row], Any]] = {
-        "objects": _object,
-        "exoplanets": _exoplanet,
-        "standardstars": lambda row: _standard(row, None),
+def list_rows(backend: Backend, viewer: Viewer, key: str) -> InOrder[Any]:
+    """List the content of a catalogue, as it alone has it."""
+    kind, part = _part(backend, key)
+    file = catalogue(backend.settings, kind)
+    shapes: dict[Kind, Callable[[Row, float | None], Any]] = {
+        "objects": lambda row, away: _object(backend, row),
+        "exoplanets": lambda row, away: _exoplanet(backend, row),
+        "standardstars": lambda row, away: _standard(file, row, away),
     }
-    read_catalogue(backend, viewer, key)
-    return MemoryListing([shapes[key](row) for row in table(key).rows])
+    return InOrder(file, shapes[kind], part.key)
 
 
-def coordinates(row: Row) -> Coordinates:
+def _parts(backend: Backend) -> dict[str, tuple[Kind, Part]]:
+    return {
+        part.key: (kind, part)
+        for kind in KINDS
+        for part in catalogue(backend.settings, kind).parts().values()
+    }
+
+
+def _part(backend: Backend, key: str) -> tuple[Kind, Part]:
+    parts = _parts(backend)
+    if key not in parts:
+        raise NotFoundError(f"Catalogue {key[:60]!r} not found; there are {', '.join(parts)}.")
+    return parts[key]
+
+
+def coordinates(row: Row, source: str | None = None) -> Coordinates:
     """Return the position of a row as it goes over the wire."""
-    return Coordinates(right_ascension=row.ra_deg, declination=row.dec_deg)
+    return Coordinates(right_ascension=row.ra_deg, declination=row.dec_deg, source=source)
 
 
-def cite(key: str, row: Row) -> str:
-    """Return the citation of a row; notes on how it was used stay with the catalogue."""
-    return table(key).sources[row.source].partition(";")[0]
-
-
-def _found(catalogue: Table, name: str, what: str) -> Row:
-    if row := catalogue.find(name):
-        return row
-    near = catalogue.nearest_names(name)
+def _found(backend: Backend, kind: Kind, name: str) -> list[Row]:
+    file = catalogue(backend.settings, kind)
+    if found := file.find(name):
+        return [row for _, row in found]
+    what = kind.removesuffix("s").capitalize()
+    near = file.nearest_names(name)
     suggestion = f" Nearest names: {', '.join(near)}." if near else ""
     raise NotFoundError(f"{what} {name[:60]!r} not found.{suggestion}")
 
 
-def _object(row: Row, distance_deg: float | None = None) -> AstronomicalObject:
-    position = coordinates(row)
-    moving = row.pm_ra_mas_yr is not None and row.pm_dec_mas_yr is not None
+def _object(backend: Backend, row: Row, distance_deg: float | None = None) -> AstronomicalObject:
+    file = catalogue(backend.settings, "objects")
+
+    def typed(attribute: str) -> Typed | None:
+        value = getattr(row, attribute)
+        return Typed(value=value, bibcode=file.cite(row.cited(attribute))) if value else None
+
+    def measure(attribute: str, unit: str) -> Measure | None:
+        value = getattr(row, attribute)
+        if value is None:
+            return None
+        return Measure(value=value, unit=unit, bibcode=file.cite(row.cited(attribute)))
+
+    position = coordinates(row, file.cite(row.source))
+    planets = catalogue(backend.settings, "exoplanets").hosted(row)
     return AstronomicalObject(
         name=row.name,
-        source=cite("objects", row),
+        source=position.source,
         coordinates=position,
         ICRS_coordinates=position,
         equatorial_coordinates=position,
+        galactic_coordinates=SphericalCoordinates(*places.galactic(row.ra_deg, row.dec_deg)),
+        ecliptic_coordinates=SphericalCoordinates(*places.ecliptic(row.ra_deg, row.dec_deg)),
         object_types=row.types,
         aliases=[Alias(name=alias) for alias in row.aliases],
-        fluxes=[_flux(flux) for flux in row.fluxes],
-        planets=row.planets,
-        spectral_type=Typed(value=row.spectral_type) if row.spectral_type else None,
-        morphological_type=Typed(value=row.morphological_type) if row.morphological_type else None,
-        proper_motion=ProperMotion(
-            value_right_ascension=row.pm_ra_mas_yr or 0.0,
-            value_declination=row.pm_dec_mas_yr or 0.0,
-        )
-        if moving
-        else None,
-        parallax=_measure(row.parallax_mas, "mas"),
-        radial_velocity=_measure(row.radial_velocity_km_s, "km/s"),
-        distance=_measure(row.distance_pc, "pc"),
-        angular_size=_measure(row.size_arcmin, "arcmin"),
+        fluxes=[_flux(file, flux) for flux in row.fluxes],
+        planets=[planet.name for planet in planets],
+        spectral_type=typed("spectral_type"),
+        morphological_type=typed("morphological_type"),
+        proper_motion=_motion(file, row),
+        parallax=measure("parallax_mas", "mas"),
+        radial_velocity=measure("radial_velocity_km_s", "km/s"),
+        distance=measure("distance_pc", "pc"),
+        angular_size=measure("size_arcmin", "arcmin"),
         separation=distance_deg,
     )
 
 
-def _flux(flux: dict[str, Any]) -> Flux:
-    known = table("objects").sources | table("standardstars").sources
+def _motion(file: CatalogueFile, row: Row) -> ProperMotion | None:
+    if row.pm_ra_mas_yr is None or row.pm_dec_mas_yr is None:
+        return None
+    return ProperMotion(
+        value_right_ascension=row.pm_ra_mas_yr,
+        value_declination=row.pm_dec_mas_yr,
+        bibcode=file.cite(row.cited("pm_ra_mas_yr")),
+    )
+
+
+def _flux(file: CatalogueFile, flux: Fact) -> Flux:
     return Flux(
         name=flux["name"],
         value=flux["value"],
         unit=flux.get("unit", "mag"),
         system=flux.get("system"),
-        bibcode=known.get(flux.get("source", ""), flux.get("source")),
+        bibcode=file.cite(flux.get("source", "")) or None,
     )
 
 
-def _exoplanet(row: Row) -> Exoplanet:
-    position = coordinates(row)
+def _exoplanet(backend: Backend, row: Row) -> Exoplanet:
+    file = catalogue(backend.settings, "exoplanets")
+
+    def measure(attribute: str) -> Measure | None:
+        fact: Fact | None = getattr(row, attribute)
+        if fact is None:
+            return None
+        return Measure(
+            value=fact["value"],
+            unit=fact.get("unit"),
+            error_max=fact.get("error_max"),
+            error_min=fact.get("error_min"),
+            bibcode=file.cite(fact.get("source") or row.cited(attribute)),
+        )
+
+    measures: dict[str, Any] = {name: measure(name) for name in _MEASURES}
+    position = coordinates(row, file.cite(row.source))
     return Exoplanet(
         name=row.name,
-        source=cite("exoplanets", row),
+        source=position.source,
         aliases=[Alias(name=alias) for alias in row.aliases],
         coordinates=position,
         equatorial_coordinates=position,
         parent_star=row.host,
+        is_transiting=row.is_transiting,
         detection_method=row.detection_method,
         mass_detection_method=(row.mass or {}).get("kind"),
         discovery_year=row.discovery_year,
-        mass=_measured(row.mass),
-        radius=_measured(row.radius),
-        orbital_period=_measured(row.orbital_period),
-        semi_major_axis=_measured(row.semi_major_axis),
-        eccentricity=_measured(row.eccentricity),
-        inclination=_measured(row.inclination),
-        calculated_temperature=_measured(row.equilibrium_temperature),
+        calculated_temperature=measure("equilibrium_temperature"),
+        **measures,
     )
 
 
-def _standard(row: Row, distance_deg: float | None) -> StandardStar:
+_MEASURES = (
+    "mass", "radius", "orbital_period", "semi_major_axis", "eccentricity", "inclination",
+    "omega_angle", "time_periastron", "tzero_primary_transit", "transit_duration",
+    "transit_depth", "impact_parameter", "velocity_semiamplitude",
+)  # fmt: skip
+
+
+def _standard(file: CatalogueFile, row: Row, distance_deg: float | None) -> StandardStar:
     return StandardStar(
         name=row.name,
         equatorial_coordinates=coordinates(row),
         spectral_type=row.spectral_type,
-        magnitudes=[Magnitude(name=f["name"], value=f["value"]) for f in row.fluxes],
-        source=cite("standardstars", row),
+        magnitudes=[
+            Magnitude(name=f["name"], value=f["value"], error=f.get("error")) for f in row.fluxes
+        ],
+        source=file.cite(row.source),
         separation=distance_deg,
     )
 
 
-def _catalogue(found: Table) -> Catalogue:
+def _catalogue(kind: Kind, part: Part) -> Catalogue:
+    made = datetime.fromisoformat(part.made)
     return Catalogue(
-        id=found.key,
-        pk=found.key,
-        key=found.key,
-        name=found.title,
-        version=found.version,
-        licence=found.licence,
-        description=found.description,
-        rows=len(found.rows),
-        sources=sorted(found.sources.values()),
-    )
-
-
-def _measure(value: float | None, unit: str) -> Measure | None:
-    return None if value is None else Measure(value=value, unit=unit)
-
-
-def _measured(fact: dict[str, Any] | None) -> Measure | None:
-    if fact is None:
-        return None
-    return Measure(
-        value=fact["value"],
-        unit=fact.get("unit"),
-        error_max=fact.get("error_max"),
-        error_min=fact.get("error_min"),
-        bibcode=fact.get("source"),
+        id=part.key,
+        pk=part.key,
+        key=part.key,
+        name=part.title,
+        kind=kind,
+        version=part.version,
+        licence=part.licence,
+        description=part.description,
+        rows=part.rows,
+        sources=sorted(part.sources.values()),
+        bibcode=part.bibcode,
+        source_url=part.url,
+        origin=part.origin,
+        made=made,
+        age_days=(datetime.now(UTC) - made).days,
     )

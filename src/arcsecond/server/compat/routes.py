@@ -18,7 +18,6 @@ from arcsecond.registry import BY_NAME
 from arcsecond.schemas.archive import FitsFile
 from arcsecond.server.archive import files
 from arcsecond.server.archive import routes as archive
-from arcsecond.server.archive.transfers import Upload, received
 from arcsecond.server.catalogues.service import list_rows
 from arcsecond.server.context import (
     AnyRequest,
@@ -31,6 +30,7 @@ from arcsecond.server.context import (
 )
 from arcsecond.server.crud import MemoryListing, filters_of, listed
 from arcsecond.server.people.visibility import signed_in
+from arcsecond.server.receiving import Upload, received
 
 _ABSENT = (
     "organisations",

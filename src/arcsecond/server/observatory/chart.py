@@ -7,26 +7,39 @@ north up and east left, as an observer expects it.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from html import escape
 
-from arcsecond.server.catalogues.starter import Row, Table
+from arcsecond.server.catalogues.rows import Row
 from arcsecond.views import position
 
 FIELDS_ARCMIN = (20.0, 60.0, 180.0, 600.0)
 SIDE = 640
 MARGIN = 40
+MOST_MARKS = 300
+"""Most stars and objects that a chart shows."""
+
+Neighbours = Callable[[float], list[Row]]
+"""Gives what lies within a radius (degrees) of the target, the brightest first."""
+
 LINE = 16
 """Height of a line of text."""
 
 
-def field_for(table: Table, target: Row) -> float:
+def field_for(neighbours: Neighbours, target: Row) -> float:
     """Return the smallest field (arcmin) that shows some neighbours and the whole target."""
     for width in FIELDS_ARCMIN[:-1]:
         fits = (target.size_arcmin or 0.0) <= 0.8 * width
-        if fits and len(table.around(target.ra_deg, target.dec_deg, width / 120)) > 3:
+        if fits and len(neighbours(width / 120)) > 3:
             return width
     big = (target.size_arcmin or 0.0) > 0.8 * FIELDS_ARCMIN[1]
     return FIELDS_ARCMIN[3] if big else FIELDS_ARCMIN[1]
+
+
+def brightness(row: Row) -> float:
+    """Return the magnitude that a mark is drawn by: V, or one near it."""
+    known = {flux["name"]: flux["value"] for flux in row.fluxes}
+    return float(next((known[band] for band in ("V", "Hp", "B") if band in known), 10.0))
 
 
 def project(row: Row, target: Row) -> tuple[float, float] | None:
@@ -45,21 +58,21 @@ def project(row: Row, target: Row) -> tuple[float, float] | None:
     return math.degrees(east) * 60, math.degrees(north) * 60
 
 
-def draw(table: Table, target: Row) -> str:
+def draw(neighbours: Neighbours, target: Row) -> str:
     """Return the chart of an object as an SVG document."""
-    width = field_for(table, target)
+    width = field_for(neighbours, target)
     scale = (SIDE - 2 * MARGIN) / width
     middle = SIDE / 2
     marks: list[str] = []
     labelled: list[tuple[float, float]] = []
-    for _, row in table.around(target.ra_deg, target.dec_deg, width / 60 * math.sqrt(0.5)):
+    for row in neighbours(width / 60 * math.sqrt(0.5)):
         place = project(row, target)
         if place and max(abs(place[0]), abs(place[1])) <= width / 2:
             x, y = middle - place[0] * scale, middle - place[1] * scale
             crowded = any(abs(x - u) < 120 and abs(y - v) < LINE for u, v in labelled)
             if not crowded:
                 labelled.append((x, y))
-            marks.append(_mark(row, x, y, scale, labelled=not crowded and row is not target))
+            marks.append(_mark(row, x, y, scale, labelled=not crowded and row.name != target.name))
     top, bottom, left, right = MARGIN, SIDE - MARGIN, MARGIN, SIDE - MARGIN
     bar = width / 4
     title = f"{escape(target.name)} — {position(target.ra_deg, target.dec_deg)}"
@@ -81,7 +94,7 @@ def draw(table: Table, target: Row) -> str:
             f'<text x="{right - 16}" y="{bottom - 22}" text-anchor="end" font-size="16">'
             f"{bar:g}′</text>",
             f'<text x="{left}" y="{SIDE + 12}" font-size="14" fill="#444">Field {width:g}′ × '
-            f"{width:g}′, drawn from {escape(table.title)} {escape(table.version)}.</text>",
+            f"{width:g}′, from the catalogues at hand.</text>",
             "</svg>",
         ]
     )
@@ -96,8 +109,7 @@ def _mark(row: Row, x: float, y: float, scale: float, *, labelled: bool) -> str:
             'stroke="#777" stroke-dasharray="4 3" clip-path="inset(0)"/>'
         )
         return shape + label
-    magnitude = next((f["value"] for f in row.fluxes if f["name"] == "V"), 10.0)
-    radius = max(1.5, 7.0 - 0.45 * magnitude)
+    radius = max(1.5, 7.0 - 0.45 * brightness(row))
     return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="#111"/>{label}'
 
 

@@ -17,8 +17,9 @@ from arcsecond.schemas.observatory import (
     SatelliteImport,
     Telescope,
 )
-from arcsecond.server.catalogues.service import coordinates, find_object
-from arcsecond.server.catalogues.starter import table
+from arcsecond.server.catalogues.builtin import catalogue
+from arcsecond.server.catalogues.rows import Row
+from arcsecond.server.catalogues.service import coordinates, find_objects
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import MemoryListing, SqlListing, parse_integer, parse_uuid
 from arcsecond.server.db import now
@@ -117,8 +118,8 @@ def list_charts(backend: Backend, viewer: Viewer, name: str) -> MemoryListing[Fi
 
     Its ``image_url`` is a path; the route knows the address before it.
     """
-    row = find_object(name)
-    width = chart.field_for(table("objects"), row)
+    row = find_objects(backend, name)[0]
+    width = chart.field_for(_neighbours(backend, row), row)
     drawn = FindingChart(
         pk=1,
         input=name,
@@ -135,7 +136,20 @@ def list_charts(backend: Backend, viewer: Viewer, name: str) -> MemoryListing[Fi
 
 def draw_chart(backend: Backend, viewer: Viewer, name: str) -> str:
     """Return the finding chart of an object as SVG."""
-    return chart.draw(table("objects"), find_object(name))
+    row = find_objects(backend, name)[0]
+    return chart.draw(_neighbours(backend, row), row)
+
+
+def _neighbours(backend: Backend, target: Row) -> chart.Neighbours:
+    """Return a function that gives what lies around an object, the brightest of it."""
+    file = catalogue(backend.settings, "objects")
+
+    def around(radius_deg: float) -> list[Row]:
+        near = file.around(target.ra_deg, target.dec_deg, radius_deg)[: chart.MOST_MARKS * 10]
+        rows = [file.row(id_) for _, id_ in near]
+        return sorted(rows, key=chart.brightness)[: chart.MOST_MARKS]
+
+    return around
 
 
 def list_satellites(backend: Backend, viewer: Viewer, filters: Filters) -> SqlListing[Satellite]:

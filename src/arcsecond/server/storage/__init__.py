@@ -10,9 +10,9 @@ import contextlib
 import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
-from arcsecond.errors import NoSpaceError
+from arcsecond.errors import ArcsecondError, NoSpaceError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -93,6 +93,14 @@ class Incoming(Readable, Protocol):
     def discard(self) -> None:
         """Take it back; harmless after ``keep``."""
         ...
+
+
+class Arrived(NamedTuple):
+    """The name of a file, and its bytes; why it is refused already, when it is."""
+
+    name: str
+    incoming: Incoming
+    refusal: ArcsecondError | None = None
 
 
 class Store(Protocol):

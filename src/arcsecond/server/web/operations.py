@@ -12,8 +12,8 @@ from arcsecond.schemas import people, resolve
 from arcsecond.schemas.archive import UploadOutcome
 from arcsecond.schemas.fields import PLACE
 from arcsecond.schemas.observatory import SatelliteImport
-from arcsecond.server.archive.transfers import MOST_AT_ONCE
 from arcsecond.server.crud import LARGEST_PAGE
+from arcsecond.server.receiving import MOST_AT_ONCE
 from arcsecond.server.web.summaries import DOES, SUMMARIES
 
 Schema = dict[str, Any]

@@ -22,9 +22,10 @@ from arcsecond.server.archive.files import list_files, may_upload, read_file
 from arcsecond.server.archive.pictures import LONGEST, layout
 from arcsecond.server.archive.previews import MOST, pictured
 from arcsecond.server.archive.service import Datasets
-from arcsecond.server.catalogues.starter import table
+from arcsecond.server.catalogues.builtin import Kind, catalogue
 from arcsecond.server.context import AnyRequest, backend_of, base_url, viewer_of
 from arcsecond.server.crud import Page
+from arcsecond.server.settings import Settings
 from arcsecond.server.web.headers import shown
 
 if TYPE_CHECKING:
@@ -227,7 +228,7 @@ def _shown_activity(activity: dict[str, Any]) -> dict[str, Any]:
     return {**activity, "when": views.show(activity["date"])}
 
 
-def _links(fact: views.Fact) -> list[tuple[str, str | None]]:
+def _links(settings: Settings, fact: views.Fact) -> list[tuple[str, str | None]]:
     """Return the texts of a fact, each with the address it leads to, if any."""
     value = fact.value
     if isinstance(value, str) and value.startswith(("http://", "https://")):
@@ -239,15 +240,16 @@ def _links(fact: views.Fact) -> list[tuple[str, str | None]]:
     if resource in ("telescopes", "instruments") and not all(len(v) == 36 for v in values):
         return [(fact.text, None)]  # what a header says, which is a name
     if resource == "objects":
-        return [(v, _in_catalogues(v)) for v in values]
+        return [(v, _in_catalogues(settings, v)) for v in values]
     return [(v, f"/{resource}/{quote(v, safe='')}/") for v in values]
 
 
-def _in_catalogues(name: str) -> str | None:
+def _in_catalogues(settings: Settings, name: str) -> str | None:
     """Return the address of an object or exoplanet that a catalogue knows."""
-    for key in ("objects", "exoplanets"):
-        if row := table(key).find(name):
-            return f"/{key}/{quote(row.name, safe='')}/"
+    kinds: tuple[Kind, ...] = ("objects", "exoplanets")
+    for kind in kinds:
+        for _, row in catalogue(settings, kind).find(name):
+            return f"/{kind}/{quote(row.name, safe='')}/"
     return None
 
 
@@ -270,6 +272,7 @@ def _render(request: AnyRequest, template: str, **values: Any) -> str:
             here=f"{path}?{query}" if query else path,
             mode=mode if mode in MODES else MODES[0],
             modes=MODES,
+            links=functools.partial(_links, backend_of(request).settings),
             **values,
         )
     )
@@ -286,6 +289,5 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["links"] = _links
     environment.filters["segment"] = lambda text: quote(str(text), safe="")
     return environment

@@ -19,10 +19,9 @@ from arcsecond.errors import (
     InvalidInputError,
     TooLargeError,
 )
-from arcsecond.server.archive.adding import Arrived
-from arcsecond.server.archive.names import clean_name
 from arcsecond.server.context import AnyRequest, Backend
-from arcsecond.server.storage import Incoming, told_when_full
+from arcsecond.server.filenames import clean_name
+from arcsecond.server.storage import Arrived, Incoming, told_when_full
 
 PIECE = 1 << 18
 MOST_AT_ONCE = 64

@@ -1,0 +1,357 @@
+"""A catalogue on the disk: one SQLite file, read-only, that is replaced as a whole.
+
+What it holds comes in parts, each from one source. Rows of different parts that
+carry the same designation (``identity``) are one thing: the part with the lowest
+number speaks first, the others fill in what it does not know. A file is never
+changed where it lies: the next one is written beside it and renamed over it, and
+readers open it anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import heapq
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from arcsecond.errors import ConflictError
+from arcsecond.server import zones
+from arcsecond.server.catalogues.names import fold, forms
+from arcsecond.server.catalogues.rows import HOST_RANK, Row, merge, natural
+
+FORMAT = 1
+"""Changes when files of before can no longer be read; they are then built anew."""
+
+MOST_FOUND = 10_000
+"""The most that a search or a cone yields: the first in order, or the nearest."""
+
+PART_IDS = 1 << 40
+"""Ids of part n begin at n times this, so that a lower id speaks first."""
+
+decode = msgspec.json.Decoder(Row).decode
+
+
+class Part(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One source of a catalogue.
+
+    Attributes
+    ----------
+    n
+        Its place: parts with a lower number are believed first.
+    key
+        Its name in the API.
+    sources
+        Citations by the short name that rows carry.
+    origin
+        How it came here: built in, imported, refreshed.
+    made
+        When, in ISO 8601; now, where it is not said.
+    digest
+        What it was read from: the same again changes nothing.
+    """
+
+    n: int
+    key: str
+    title: str
+    version: str
+    licence: str
+    description: str
+    sources: dict[str, str]
+    bibcode: str | None = None
+    url: str | None = None
+    rows: int = 0
+    origin: str = "built in"
+    made: str = ""
+    digest: str = ""
+
+
+class Entry(msgspec.Struct):
+    """A row on its way into a file.
+
+    Attributes
+    ----------
+    identity
+        The designation that it shares with rows of other parts.
+    keys
+        What it is found by, where the source knows it faster than from the names.
+    """
+
+    row: Row
+    identity: str | None = None
+    keys: dict[str, int] | None = None
+
+
+class CatalogueFile:
+    """A catalogue, found by name, in order and around a position.
+
+    Any number of threads may read at once; a file that was replaced is opened
+    anew by the next call.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._local = threading.local()
+
+    def parts(self) -> dict[str, Part]:
+        """Return its parts by their keys, those that speak first at the front."""
+        return self._opened().parts
+
+    def cite(self, key: str) -> str:
+        """Return the citation of a row; notes on how it was used stay with the catalogue."""
+        return self._opened().sources.get(key, key).partition(";")[0]
+
+    def find(self, name: str) -> list[tuple[int, Row]]:
+        """Return what has a name, however it is written, with its ids; mostly one or nothing."""
+        db = self._opened().db
+        for form in forms(name):
+            if found := db.execute(_BY_NAME, (form,)).fetchall():
+                best = (row[1:] for row in found if row[0] == found[0][0])
+                return list(
+                    {id_: (id_, row) for id_, row in (together(db, *b) for b in best)}.values()
+                )
+        return []
+
+    def hosted(self, star: Row) -> list[Row]:
+        """Return the planets of a star, by name."""
+        opened = self._opened()
+        keys = [*forms(star.name), *map(fold, star.aliases)]
+        keys = list(dict.fromkeys(key for key in keys if key in opened.hosts))
+        if not keys:
+            return []
+        db = opened.db
+        statement = _HOSTED.format(", ".join("?" * len(keys)))
+        return [decode(data) for (data,) in db.execute(statement, (HOST_RANK, *keys))]
+
+    def row(self, id_: int) -> Row:
+        """Return what all parts say together of one thing."""
+        db = self._opened().db
+        return together(db, *self._own(id_))[1]
+
+    def after(
+        self, key: tuple[str, int] | None, limit: int, part: str | None = None
+    ) -> list[tuple[str, int]]:
+        """Return sort key and id of what follows in order of name.
+
+        Parameters
+        ----------
+        part
+            List the rows of that part as they are, in its own order.
+        """
+        db = self._opened().db
+        sort, id_ = key or ("", 0)
+        if part is not None:
+            n = self.parts()[part].n
+            first, last = max(id_ + 1, n * PART_IDS), (n + 1) * PART_IDS
+            statement = "SELECT '', id FROM rows WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
+            return db.execute(statement, (first, last, limit)).fetchall()
+        return db.execute(_AFTER, (sort, id_, limit)).fetchall()
+
+    def own_row(self, id_: int) -> Row:
+        """Return what one part alone says."""
+        return decode(self._own(id_)[2])
+
+    def _own(self, id_: int) -> tuple[int, str | None, bytes]:
+        found: tuple[int, str | None, bytes] | None
+        found = self._opened().db.execute(_ONE, (id_,)).fetchone()
+        if found is None:
+            raise ConflictError("The catalogue was replaced just now; ask again.")
+        return found
+
+    def entries(self, part: Part) -> Iterator[Entry]:
+        """Yield the rows of a part as they came."""
+        ids = (part.n * PART_IDS, (part.n + 1) * PART_IDS)
+        statement = "SELECT identity, data FROM rows WHERE id >= ? AND id < ?"
+        for identity, data in self._opened().db.execute(statement, ids):
+            yield Entry(decode(data), identity)
+
+    def identity(self, id_: int) -> str | None:
+        """Return the designation that a thing is known by in all parts."""
+        return self._own(id_)[1]
+
+    def place(self, identity: str) -> tuple[float, float] | None:
+        """Return the position (ICRS, degrees) of what has an identity."""
+        found: tuple[float, float] | None
+        found = self._opened().db.execute(_PLACE, (identity,)).fetchone()
+        return found
+
+    def count(self) -> int:
+        """Return how many things there are."""
+        return self._opened().count
+
+    def search(self, text: str) -> list[int]:
+        """Return what has a name that holds a text: those that begin with it first, by name."""
+        db, sought = self._opened().db, fold(text)
+        if not sought:
+            return []
+        begin = db.execute(_BEGIN, (sought, sought + "\U0010ffff", MOST_FOUND)).fetchall()
+        hold: list[tuple[int, str]] = []
+        if len(sought) >= 3:
+            hold = db.execute(_HOLD, (_phrase(sought), MOST_FOUND)).fetchall()
+        found = [id_ for id_, _ in (*sorted(begin, key=_order), *sorted(hold, key=_order))]
+        return list(dict.fromkeys(found))
+
+    def nearest_names(self, name: str) -> list[str]:
+        """Return up to three names that look like one that was not found."""
+        db, sought = self._opened().db, fold(name[:60])
+        grams = list(dict.fromkeys(sought[i : i + 3] for i in range(len(sought) - 2)))
+        shown: dict[str, str] = {}
+        if grams:
+            query = " OR ".join(map(_phrase, grams))
+            shown = dict(db.execute(_ALIKE, (query,)).fetchall())
+        for statement in (_NEXT, _BEFORE):
+            for key, data in db.execute(statement, (sought,)):
+                row = decode(data)
+                shown.setdefault(
+                    key, next((n for n in (row.name, *row.aliases) if fold(n) == key), row.name)
+                )
+        close = difflib.get_close_matches(sought, shown, n=3, cutoff=0.6)
+        return list(dict.fromkeys(shown[match] for match in close))
+
+    def planets(self, where: Mapping[str, Any]) -> list[int]:
+        """Return the ids of planets, by name, with a method, transiting or not, in ranges.
+
+        Parameters
+        ----------
+        where
+            By column: ``method``, ``is_transiting``, and the smallest and the
+            largest ``mass`` (M_jup), ``radius`` (R_jup) and ``period`` (days).
+        """
+        terms, values = ["TRUE"], list[Any]()
+        for column in ("method", "is_transiting"):
+            if column in where:
+                terms.append(f"p.{column} = ?")
+                value = where[column]
+                values.append(fold(value) if isinstance(value, str) else value)
+        for column in ("mass", "radius", "period"):
+            for sign, limit in zip((">=", "<="), where.get(column, ()), strict=False):
+                if limit is not None:
+                    terms.append(f"p.{column} {sign} ?")
+                    values.append(limit)
+        statement = (
+            "SELECT p.id FROM planets p JOIN rows r ON r.id = p.id "  # noqa: S608  # our own words
+            f"WHERE {' AND '.join(terms)} ORDER BY r.sort, r.id"
+        )
+        return [id_ for (id_,) in self._opened().db.execute(statement, values)]
+
+    def around(self, ra_deg: float, dec_deg: float, radius_deg: float) -> list[tuple[float, int]]:
+        """Return what lies within a cone (its edge included), nearest first, with its distance.
+
+        All angles in degrees.
+        """
+        db = self._opened().db
+        x, y, z = zones.unit_vector(ra_deg, dec_deg)
+        here, most = (x, x, y, y, z, z), zones.chord_squared(radius_deg)
+        near: list[tuple[float, int]] = []
+        for first, last, _inside in zones.cone(ra_deg, dec_deg, radius_deg):
+            near += db.execute(_CELLS, (*here, first, last, most))
+        near = heapq.nsmallest(MOST_FOUND, near) if len(near) > MOST_FOUND else sorted(near)
+        return [(zones.angle_deg(chord), id_) for chord, id_ in near]
+
+    def nearest(self, ra_deg: float, dec_deg: float, count: int) -> list[tuple[float, int]]:
+        """Return what is nearest to a position, with its distance in degrees."""
+        for radius_deg in (0.05, 0.3, 2.0, 10.0, 45.0, 180.0):
+            if len(found := self.around(ra_deg, dec_deg, radius_deg)) >= count:
+                break
+        return found[:count]
+
+    def _opened(self) -> _Opened:
+        stat = self.path.stat()
+        stamp = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        opened: _Opened | None = getattr(self._local, "opened", None)
+        if opened is None or opened.stamp != stamp:
+            if opened is not None:
+                opened.db.close()
+            opened = self._local.opened = _Opened(self.path, stamp)
+        return opened
+
+
+_BY_NAME = (
+    "SELECT n.rank, r.id, r.identity, r.data FROM names n JOIN rows r ON r.id = n.id "
+    "WHERE n.key = ? AND n.rank < 9 ORDER BY n.rank, n.id"
+)
+_AFTER = "SELECT sort, id FROM rows WHERE first AND (sort, id) > (?, ?) ORDER BY sort, id LIMIT ?"
+_ONE = "SELECT id, identity, data FROM rows WHERE id = ?"
+_PLACE = "SELECT ra, dec FROM rows WHERE identity = ? ORDER BY id LIMIT 1"
+_SAME = "SELECT id, data FROM rows WHERE identity = ? ORDER BY id"
+_HOSTED = (
+    "SELECT data FROM rows WHERE first AND id IN (SELECT f.id FROM names n JOIN rows r "
+    "ON r.id = n.id JOIN rows f ON f.identity = r.identity WHERE n.rank = ? AND n.key IN ({})) "
+    "ORDER BY sort"
+)
+_BEGIN = (
+    "SELECT f.id, n.key FROM names n JOIN rows r ON r.id = n.id JOIN rows f ON f.id = "
+    "coalesce((SELECT min(s.id) FROM rows s WHERE s.identity = r.identity), r.id) "
+    "WHERE n.key >= ? AND n.key < ? AND n.rank = 0 LIMIT ?"
+)
+_HOLD = (
+    "SELECT f.id, w.key FROM words w JOIN rows r ON r.id = w.id JOIN rows f ON f.id = "
+    "coalesce((SELECT min(s.id) FROM rows s WHERE s.identity = r.identity), r.id) "
+    "WHERE words MATCH ? LIMIT ?"
+)
+_ALIKE = "SELECT key, shown FROM words WHERE words MATCH ? ORDER BY rank LIMIT 60"
+_NEXT = (
+    "SELECT n.key, r.data FROM names n JOIN rows r ON r.id = n.id "
+    "WHERE n.key > ? AND n.rank = 0 ORDER BY n.key LIMIT 2"
+)
+_BEFORE = _NEXT.replace(">", "<").replace("ORDER BY n.key", "ORDER BY n.key DESC")
+_CELLS = (
+    "SELECT (x - ?) * (x - ?) + (y - ?) * (y - ?) + (z - ?) * (z - ?) AS chord, id FROM sky "
+    "WHERE cell BETWEEN ? AND ? AND chord <= ?"
+)
+
+
+def together(
+    db: sqlite3.Connection, id_: int, identity: str | None, data: bytes
+) -> tuple[int, Row]:
+    """Return what all parts say of the thing that a row is about, and the id that stands for it."""
+    if identity is None:
+        return id_, decode(data)
+    same = db.execute(_SAME, (identity,)).fetchall()
+    return same[0][0], merge(decode(d) for _, d in same) if len(same) > 1 else decode(data)
+
+
+def _order(found: tuple[int, str]) -> str:
+    return natural(found[1])
+
+
+def _phrase(text: str) -> str:
+    """Quote a text for the full-text index."""
+    return '"' + text.replace('"', '""') + '"'
+
+
+class _Opened:
+    """One connection of one thread to one state of the file."""
+
+    def __init__(self, path: Path, stamp: tuple[int, int, int]) -> None:
+        self.stamp = stamp
+        address = f"file:{quote(str(path))}?mode=ro&immutable=1"
+        self.db = sqlite3.connect(address, uri=True, check_same_thread=False)
+        parts = [
+            msgspec.json.decode(about, type=Part)
+            for (about,) in self.db.execute("SELECT about FROM parts ORDER BY n")
+        ]
+        self.parts = {part.key: part for part in parts}
+        self.sources = {k: v for part in parts for k, v in part.sources.items()}
+        hosts = self.db.execute("SELECT key FROM names WHERE rank = ?", (HOST_RANK,))
+        self.hosts = frozenset(key for (key,) in hosts) if self.has_planets() else frozenset()
+        self.count = int(self.db.execute("SELECT count(*) FROM rows WHERE first").fetchone()[0])
+
+    def has_planets(self) -> bool:
+        """Tell whether this is a catalogue of planets."""
+        return self.db.execute("SELECT 1 FROM planets LIMIT 1").fetchone() is not None
+
+
+def format_of(path: Path) -> str:
+    """Return what a file was made by; "" when there is none, or it cannot be read."""
+    with contextlib.suppress(sqlite3.Error):
+        address = f"file:{quote(str(path))}?mode=ro&immutable=1"
+        with contextlib.closing(sqlite3.connect(address, uri=True)) as db:
+            return str(db.execute("SELECT made_by FROM meta").fetchone()[0])
+    return ""

@@ -1,0 +1,236 @@
+"""Write the next state of a catalogue, beside the file that is there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from arcsecond.server import zones
+from arcsecond.server.catalogues.file import PART_IDS, Entry, Part, decode, together
+from arcsecond.server.catalogues.names import fold
+from arcsecond.server.catalogues.rows import HOST_RANK, Row, keys_of, natural
+
+BATCH = 10_000
+
+_SCHEMA = """
+CREATE TABLE parts(n INTEGER PRIMARY KEY, key TEXT UNIQUE, about BLOB);
+CREATE TABLE rows(
+    id INTEGER PRIMARY KEY, identity TEXT, sort TEXT, ra REAL, dec REAL, first INTEGER, data BLOB
+);
+CREATE TABLE names(key TEXT, rank INTEGER, id INTEGER, PRIMARY KEY(key, rank, id)) WITHOUT ROWID;
+CREATE TABLE sky(cell INTEGER, id INTEGER, x REAL, y REAL, z REAL, PRIMARY KEY(cell, id))
+    WITHOUT ROWID;
+CREATE VIRTUAL TABLE words USING fts5(key, shown UNINDEXED, id UNINDEXED, tokenize = 'trigram');
+CREATE TABLE planets(
+    id INTEGER PRIMARY KEY, method TEXT, is_transiting INTEGER, mass REAL, radius REAL, period REAL
+);
+CREATE INDEX rows_identity ON rows(identity, id) WHERE identity IS NOT NULL;
+CREATE INDEX rows_order ON rows(sort, id) WHERE first;
+"""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Writer:
+    """Writes the next state of a catalogue, beside the file, and puts it in place.
+
+    Used as a context: what raises in it leaves the file as it was.
+
+    Parameters
+    ----------
+    path
+        The file that is to be replaced, or to be.
+    made_by
+        What the built-in parts are made from, to be compared with later.
+    keep
+        Whether the parts that are there stay.
+    """
+
+    def __init__(self, path: Path, made_by: str, *, keep: bool) -> None:
+        self._path = path
+        self._next = path.with_name(path.name + ".next")
+        self._made_by = made_by
+        self._keep = keep and path.exists()
+
+    def __enter__(self) -> Writer:
+        """Begin with a copy of what is there, or with nothing."""
+        self._next.unlink(missing_ok=True)
+        if self._keep:
+            shutil.copyfile(self._path, self._next)
+        self.db = sqlite3.connect(self._next, isolation_level=None, cached_statements=200)
+        for pragma in (
+            "page_size = 8192",
+            "journal_mode = OFF",
+            "synchronous = OFF",
+            "cache_size = -131072",
+        ):
+            self.db.execute(f"PRAGMA {pragma}")
+        if not self._keep:
+            self.db.executescript(_SCHEMA)
+            self.db.execute("CREATE TABLE meta(made_by TEXT)")
+            self.db.execute("INSERT INTO meta VALUES ('')")
+        self.db.execute("UPDATE meta SET made_by = ?", (self._made_by,))
+        self.db.execute("CREATE TEMP TABLE fresh(key TEXT, rank INTEGER, id INTEGER)")
+        self.db.execute("CREATE TEMP TABLE seen(cell INTEGER, id INTEGER, x REAL, y REAL, z REAL)")
+        self.db.execute("BEGIN")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        """Put it in place, or remove it."""
+        try:
+            if kind is None:
+                self._settle()
+                self.db.close()
+                with self._next.open("rb+") as file:
+                    os.fsync(file.fileno())
+                os.replace(self._next, self._path)
+                folder = os.open(self._path.parent, os.O_RDONLY)
+                try:
+                    os.fsync(folder)
+                finally:
+                    os.close(folder)
+        finally:
+            self.db.close()
+            self._next.unlink(missing_ok=True)
+
+    def parts(self) -> dict[str, Part]:
+        """Return the parts it holds now."""
+        found = self.db.execute("SELECT about FROM parts ORDER BY n")
+        decoded = (msgspec.json.decode(about, type=Part) for (about,) in found)
+        return {part.key: part for part in decoded}
+
+    def identified(self, n: int) -> Iterator[tuple[str, Row]]:
+        """Yield the rows of a part that have an identity, with it."""
+        ids = (n * PART_IDS, (n + 1) * PART_IDS)
+        statement = "SELECT identity, data FROM rows WHERE id >= ? AND id < ?"
+        for identity, data in self.db.execute(statement, ids):
+            if identity is not None:
+                yield identity, decode(data)
+
+    def remove(self, n: int) -> None:
+        """Take a part out."""
+        ids = (n * PART_IDS, (n + 1) * PART_IDS)
+        for table in ("rows", "names", "sky", "words"):
+            self.db.execute(f"DELETE FROM {table} WHERE id >= ? AND id < ?", ids)  # noqa: S608
+        self.db.execute("DELETE FROM parts WHERE n = ?", (n,))
+
+    def keep_only(self, n: int, like: int) -> None:
+        """Take those rows out of a part whose things another part does not have."""
+        first, last = n * PART_IDS, (n + 1) * PART_IDS
+        gone = self.db.execute(
+            "SELECT id FROM rows WHERE id >= ? AND id < ? AND identity NOT IN "
+            "(SELECT identity FROM rows WHERE id >= ? AND id < ? AND identity IS NOT NULL)",
+            (first, last, like * PART_IDS, (like + 1) * PART_IDS),
+        ).fetchall()
+        self.db.execute("CREATE TEMP TABLE gone(id INTEGER PRIMARY KEY)")
+        self.db.executemany("INSERT INTO gone VALUES (?)", gone)
+        for table in ("rows", "names", "sky", "words", "fresh", "seen"):
+            self.db.execute(f"DELETE FROM {table} WHERE id IN (SELECT id FROM gone)")  # noqa: S608
+        self.db.execute("DROP TABLE gone")
+        for part in (part for part in self.parts().values() if part.n == n):
+            part.rows -= len(gone)
+            self.db.execute("UPDATE parts SET about = ? WHERE n = ?", (_encode(part), n))
+
+    def add(
+        self,
+        part: Part,
+        entries: Iterable[Entry],
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> int:
+        """Add a part with its rows, in the place of one of the same number.
+
+        Returns
+        -------
+        int
+            How many rows it has.
+        """
+        if any(known.n == part.n for known in self.parts().values()):
+            self.remove(part.n)
+        batch: list[Entry] = []
+        n = part.n * PART_IDS
+        for entry in entries:
+            batch.append(entry)
+            if len(batch) == BATCH:
+                self._write(n, batch)
+                n += len(batch)
+                progress(n - part.n * PART_IDS)
+                batch = []
+        self._write(n, batch)
+        part.made = part.made or datetime.now(UTC).isoformat(timespec="seconds")
+        part.rows = n + len(batch) - part.n * PART_IDS
+        self.db.execute("INSERT INTO parts VALUES (?, ?, ?)", (part.n, part.key, _encode(part)))
+        return part.rows
+
+    def _write(self, n: int, batch: Sequence[Entry]) -> None:
+        rows: list[tuple[Any, ...]] = []
+        names: list[tuple[str, int, int]] = []
+        cells: list[tuple[Any, ...]] = []
+        words: list[tuple[str, str, int]] = []
+        for id_, entry in enumerate(batch, n):
+            row = entry.row
+            ra, dec = row.ra_deg, row.dec_deg
+            rows.append((id_, entry.identity, natural(row.name), ra, dec, _encode(row)))
+            cells.append((zones.cell(ra, dec), id_, *zones.unit_vector(ra, dec)))
+            names += [(key, rank, id_) for key, rank in (entry.keys or keys_of(row)).items()]
+            words += [(fold(name), name, id_) for name in (row.name, *row.aliases) if is_word(name)]
+        self.db.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?, 1, ?)", rows)
+        self.db.executemany("INSERT INTO fresh VALUES (?, ?, ?)", names)
+        self.db.executemany("INSERT INTO seen VALUES (?, ?, ?, ?, ?)", cells)
+        self.db.executemany("INSERT INTO words VALUES (?, ?, ?)", words)
+
+    def _settle(self) -> None:
+        """Decide who speaks first, and put what was added in its order."""
+        self.db.execute("INSERT OR IGNORE INTO names SELECT * FROM fresh ORDER BY key, rank, id")
+        self.db.execute("INSERT OR IGNORE INTO sky SELECT * FROM seen ORDER BY cell, id")
+        moved = self.db.execute(
+            "SELECT r.id, r.first, r.ra, r.dec, min(s.id) = r.id AS speaks "
+            "FROM rows r JOIN rows s ON s.identity = r.identity "
+            "WHERE r.identity IS NOT NULL GROUP BY r.id HAVING speaks <> r.first"
+        ).fetchall()
+        for id_, was_first, ra, dec, _ in moved:
+            place = (zones.cell(ra, dec), id_)
+            if was_first:
+                self.db.execute("DELETE FROM sky WHERE cell = ? AND id = ?", place)
+            else:
+                vector = zones.unit_vector(ra, dec)
+                self.db.execute("INSERT INTO sky VALUES (?, ?, ?, ?, ?)", (*place, *vector))
+        self.db.executemany(
+            "UPDATE rows SET first = ? WHERE id = ?", [(not was, id_) for id_, was, *_ in moved]
+        )
+        self._describe_planets()
+        self.db.execute("INSERT INTO words(words) VALUES ('optimize')")
+        self.db.execute("COMMIT")
+        self.db.execute("ANALYZE")
+
+    def _describe_planets(self) -> None:
+        """Note what planets are filtered by."""
+        self.db.execute("DELETE FROM planets")
+        hosted = "SELECT DISTINCT r.id, r.identity, r.data FROM names n JOIN rows r ON r.id = n.id "
+        found = self.db.execute(hosted + "WHERE n.rank = ?", (HOST_RANK,)).fetchall()
+        planets = dict(together(self.db, *values) for values in found)
+        measured = ("mass", "radius", "orbital_period")
+        self.db.executemany(
+            "INSERT INTO planets VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    id_,
+                    fold(row.detection_method or ""),
+                    row.is_transiting,
+                    *((getattr(row, name) or {}).get("value") for name in measured),
+                )
+                for id_, row in planets.items()
+            ],
+        )
+
+
+def is_word(name: str) -> bool:
+    """Tell whether a name is one to be found by a part of it, not a number in a list."""
+    letters = sum(char.isalpha() for char in name)
+    return letters >= 3 and 2 * sum(char.isdigit() for char in name) < letters
