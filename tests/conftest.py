@@ -94,7 +94,8 @@ def postgres() -> Iterator[str]:
 
 @pytest.fixture(scope="session", autouse=True)
 def catalogues(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the catalogues once for all processes and tests; it takes some seconds."""
+    """Build the catalogues once for all processes and tests, and ask nothing on the network."""
+    os.environ["ARCSECOND_ONLINE"] = "0"
     shared = tmp_path_factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
         shared = shared.parent
@@ -275,6 +276,7 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
         "ARCSECOND_HOME": str(settings.home),
         "ARCSECOND_CONFIG": str(settings.home / "client.ini"),
         "ARCSECOND_CATALOGUES": str(settings.catalogues_path),
+        "ARCSECOND_ONLINE": "0",
     }
     if settings.database_url:
         kept["ARCSECOND_DATABASE_URL"] = settings.database_url
@@ -406,6 +408,7 @@ def world(
     """Point commands at an embedded or a running server; nobody is signed in yet."""
     for name in [n for n in os.environ if n.startswith("ARCSECOND_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("ARCSECOND_ONLINE", "0")
     monkeypatch.setenv("ARCSECOND_CONFIG", str(tmp_path / "client.ini"))
     if place == "embedded":
         settings = new_settings(database)

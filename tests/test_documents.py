@@ -74,6 +74,7 @@ class TestFollowing:
         for name in [n for n in os.environ if n.startswith("ARCSECOND_")]:
             monkeypatch.delenv(name)
         reader.environ["ARCSECOND_CATALOGUES"] = str(catalogues)
+        reader.environ["ARCSECOND_ONLINE"] = "0"
         for kind in KINDS:
             catalogue(Settings(tmp_path), kind)
         for name, value in reader.environ.items():

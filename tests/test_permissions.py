@@ -17,7 +17,7 @@ from tests.conftest import Http, fits_bytes
 Headers = dict[str, str]
 
 OPEN = {
-    "/catalogues/{key}/rows", "/organisations", "/appearance",
+    "/catalogues/{key}/rows", "/catalogues/work", "/organisations", "/appearance",
     "/", "/health", "/schema", "/live", "/login", "/objects", "/objects/{key}", "/exoplanets",
     "/exoplanets/{key}", "/findingcharts/{key}", "/findingcharts/{key}/chart.svg",
     "/standardstars", "/catalogues", "/catalogues/{key}", "/telegrams/ATel",
@@ -31,6 +31,8 @@ OPEN = {
 SIGNED_IN = {
     "/me": "get", "/profiles/{key}/keys": "get", "/profiles/{key}/apikey": "get",
     "/profiles/{key}/uploadkey": "get", "/auth/once": "post", "/satellites/import": "post",
+    "/catalogues/import/{target}": "post", "/catalogues/refresh": "post",
+    "/catalogues/refresh/{target}": "post", "/catalogues/build": "post",
     "/datafiles": "get", "/observations": "get", "/calibrations": "get", "/targets": "get",
     "/targetlists": "get", "/datapackages": "get",
 }  # fmt: skip

@@ -33,6 +33,41 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
+class Task:
+    """Something that administrators do with a resource as a whole.
+
+    Attributes
+    ----------
+    name
+        Its word behind the command, and the last part of its address.
+    help
+        What it does, for the help text.
+    choices
+        What the next word can be; it follows in the address.
+    optional
+        Whether that word may be left out.
+    files
+        Whether files follow.
+    forced
+        Whether it can be told to take far fewer rows than before.
+    """
+
+    name: str
+    help: str
+    choices: tuple[str, ...] = ()
+    optional: bool = False
+    files: bool = False
+    forced: bool = False
+
+    @property
+    def usage(self) -> str:
+        """What is typed behind the command."""
+        word = "|".join(self.choices)
+        word = f"[{word}]" if self.optional else word
+        return " ".join(filter(None, (self.name, word, "FILE..." if self.files else "")))
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
     """One resource of the API.
 
@@ -68,6 +103,8 @@ class Resource:
         filter, is a word of it.
     words
         Filters that stand as bare words behind the command, in this order.
+    tasks
+        What administrators can do with it as a whole.
     paged
         Whether its list always comes as {count, next, previous, results}.
     example
@@ -88,6 +125,7 @@ class Resource:
     filters: tuple[str, ...] = ()
     sought: tuple[Field, ...] = ()
     words: tuple[str, ...] = ()
+    tasks: tuple[Task, ...] = ()
     paged: bool = False
     example: str = ""
     constant: str = ""
@@ -195,6 +233,23 @@ RESOURCES: tuple[Resource, ...] = (
         "id",
         LOOK,
         "catalogues:Catalogue",
+        tasks=(
+            Task(
+                "import",
+                "Read a catalogue from files, or from the folder that holds them.",
+                ("exoplanets", "openngc", "stars", "standardstars"),
+                files=True,
+                forced=True,
+            ),
+            Task(
+                "refresh",
+                "Fetch a catalogue from where it is kept.",
+                ("exoplanets", "stars", "satellites"),
+                optional=True,
+                forced=True,
+            ),
+            Task("build", "Build the catalogues anew from what is installed."),
+        ),
         example="arcsecond catalogues",
     ),
     Resource(
@@ -240,6 +295,7 @@ RESOURCES: tuple[Resource, ...] = (
         "norad",
         LOOK,
         "observatory:Satellite",
+        tasks=(Task("import", "Read two-line element sets (TLE).", files=True),),
         example="arcsecond satellites 25544",
     ),
     Resource(

@@ -170,6 +170,9 @@ def resource_command(resource: Resource) -> click.Command:
     ]
     if "list" in resource.verbs:
         params.append(click.Option(["--all"], is_flag=True, help="Every page of a list."))
+    if any(task.forced for task in resource.tasks):
+        told = "Import or refresh, though there are far fewer rows than before."
+        params.append(click.Option(["--force"], is_flag=True, help=told))
     if "delete" in resource.verbs:
         params.append(click.Option(["-y", "--yes"], is_flag=True, help="Delete without asking."))
     params += shared_options()
@@ -178,10 +181,9 @@ def resource_command(resource: Resource) -> click.Command:
         return lazy("resources", "run")(resource=resource, **values)
 
     more = ""
-    if resource.name == "satellites":
-        more = " `import FILE` reads two-line element sets (TLE)."
-    elif "search" in resource.filters:
+    if "search" in resource.filters:
         more = " `search TEXT` lists those with a name that holds it."
+    more += "".join(f"\n\n`{task.usage}`: {task.help}" for task in resource.tasks)
     aliases = f" Also: {', '.join(resource.aliases)}." if resource.aliases else ""
     return ResourceCommand(
         resource.name,
@@ -201,11 +203,10 @@ def _usage(resource: Resource) -> str:
     if "create" in resource.verbs:
         inside = f"{resource.parent[:-1].upper()} " if resource.parent else ""
         return f"{inside}[create|read|update|delete] [{key}]"
-    if resource.name == "satellites":
-        return "[NUMBER] | import FILE"
     if resource.words:
         return " ".join(f"[{'RA,DEC' if w == 'around' else w.upper()}]" for w in resource.words)
-    return key if resource.verbs == ("read",) or not key else f"[{key}]"
+    words = key if resource.verbs == ("read",) or not key else f"[{key}]"
+    return " | ".join([words, *(task.name for task in resource.tasks)])
 
 
 def _field_option(field: Field) -> click.Option:
@@ -217,8 +218,7 @@ def _field_option(field: Field) -> click.Option:
 
 def _completion(resource: Resource) -> Callable[..., list[str]]:
     words: list[str] = [v for v in resource.verbs if v != "list" and "create" in resource.verbs]
-    if resource.name == "satellites":
-        words.append("import")
+    words += [task.name for task in resource.tasks]
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
         return [word for word in words if word.startswith(incomplete)]

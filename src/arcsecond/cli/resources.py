@@ -15,6 +15,7 @@ import click
 from arcsecond import views
 from arcsecond.cli.browser import open_page
 from arcsecond.cli.output import Output, on_terminal
+from arcsecond.cli.tasks import carry_out
 from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.endpoint import Endpoint
 from arcsecond.errors import ArcsecondInputValueError, ArcsecondNotLoggedInError, NotFoundError
@@ -47,9 +48,12 @@ def run(
     """Do what a resource's command line says."""
     opening, everything = given.pop("open"), given.pop("all", False)
     output = Output(as_json=as_json, quiet=quiet)
-    if resource.name == "satellites" and words[:1] == ("import",):
-        _import_satellites(words[1:], server, output)
+    force = given.pop("force", False)
+    if task := next((task for task in resource.tasks if words[:1] == (task.name,)), None):
+        carry_out(resource, task, words[1:], server, output, force=force)
         return
+    if force:
+        raise click.UsageError("--force goes with import and refresh.")
     action = understand(resource, words)
     sought = {f.name: given.pop(f.name) for f in resource.sought}
     filters = {k: v for k, v in {**sought, **action.filters}.items() if v is not None}
@@ -199,27 +203,6 @@ def _delete(endpoint: Endpoint, action: Action, *, yes: bool, output: Output) ->
             raise click.exceptions.Exit(1)
     endpoint.answer("DELETE", action.key)
     output.done(f"Deleted {what}.")
-
-
-def _import_satellites(words: tuple[str, ...], server: str | None, output: Output) -> None:
-    if len(words) != 1:
-        raise click.UsageError("Which file? Type `arcsecond satellites import FILE`.")
-    try:
-        content = Path(words[0]).expanduser().read_bytes()
-    except OSError as error:
-        raise ArcsecondInputValueError(
-            f"The file {words[0]} cannot be read: {error.strerror}."
-        ) from error
-    with ArcsecondAPI(server=server) as api:
-        answer = api.endpoint("satellites").send("POST", "import/", content)
-    if output.for_people:
-        counts = answer.data
-        output.say(
-            f"Read {counts['read']} element sets: {counts['added']} new, "
-            f"{counts['updated']} newer, {counts['unchanged']} unchanged."
-        )
-    else:
-        output.raw(answer)
 
 
 def _where_to_look(resource: Resource, action: Action, detail: str) -> str:

@@ -22,6 +22,9 @@ from arcsecond.errors import (
 from arcsecond.registry import BY_NAME, Resource
 
 PAGE = 100
+TASK_PATIENCE_S = 900.0
+"""How much longer an import or a refresh may take than a usual answer."""
+
 TOGETHER = 32
 TOGETHER_BYTES = 8 << 20
 
@@ -256,10 +259,32 @@ class Endpoint:
         items = [*self.list(**filters)]
         return Answer(200, json.dumps(items, ensure_ascii=False), items)
 
-    def send(self, method: str, below: str, content: bytes) -> Answer:
-        """Send a body as it is to an address below the list's."""
+    def do(self, task: str, *words: str, files: Sequence[str | Path] = (), **fields: Any) -> Answer:
+        """Do one of the resource's tasks, such as ``do("import", "exoplanets", files=[path])``.
+
+        Parameters
+        ----------
+        task
+            Its name; ``registry.BY_NAME[name].tasks`` tells them.
+        words
+            What follows it in the address.
+        files
+            Paths of files to send.
+        **fields
+            What else it is told, such as ``force=True``.
+        """
         self._check()
-        return self._transport.request(method, self.path(None) + below, content=content)
+        if task not in [known.name for known in self.resource.tasks]:
+            raise ArcsecondInvalidEndpointError(f"There is no {task!r} of {self.resource.name}.")
+        path = self.path(None) + "".join(f"{_segment(word)}/" for word in (task, *words))
+        return self._transport.request(
+            "POST",
+            path,
+            fields=fields,
+            files=[Path(file).expanduser() for file in files],
+            progress=self._progress,
+            patience=TASK_PATIENCE_S,
+        )
 
     def fetch(self, address: str | None, params: Mapping[str, Any] | None) -> Answer:
         """Fetch one page of the list."""

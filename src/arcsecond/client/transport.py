@@ -83,6 +83,7 @@ class Transport:
         token: str | None = None,
         anonymous: bool = False,
         progress: Progress | None = None,
+        patience: float = 0.0,
     ) -> Answer:
         """Make a request and return its answer.
 
@@ -100,6 +101,8 @@ class Transport:
             A session token to send in place of the key.
         anonymous
             Whether to send neither.
+        patience
+            Seconds to wait for the answer beyond the usual.
 
         Raises
         ------
@@ -112,11 +115,12 @@ class Transport:
         elif self.config.key and not anonymous:
             headers[KEY_HEADER] = f"Key {self.config.key}"
         if files:
-            return self._send_files(method, path, headers, files, fields or {}, progress)
+            return self._send_files(method, path, headers, files, fields or {}, progress, patience)
         if fields is not None:
             headers["Content-Type"] = "application/json"
             content = json.dumps(fields).encode()
-        return self._send(method, path, headers, params=params, content=content)
+        timeout = httpx2.Timeout(self.timeout, read=self.timeout + patience)
+        return self._send(method, path, headers, params=params, content=content, timeout=timeout)
 
     def _send_files(
         self,
@@ -126,12 +130,13 @@ class Transport:
         files: Sequence[Path],
         fields: Mapping[str, Any],
         progress: Progress | None,
+        patience: float,
     ) -> Answer:
         with contextlib.ExitStack() as stack:
             opened = [stack.enter_context(_open(file)) for file in files]
             size = sum(os.fstat(one.fileno()).st_size for one in opened)
             watch = _Watch(size, progress)
-            patience = self.timeout + size / SLOWEST_BYTES_PER_S
+            patience += self.timeout + size / SLOWEST_BYTES_PER_S
             return self._send(
                 method,
                 path,

@@ -169,6 +169,12 @@ class CatalogueImport(msgspec.Struct, kw_only=True):
     left_out: list[str] = []
 
 
+class CatalogueRefresh(msgspec.Struct, kw_only=True):
+    """What a refresh may be told: to take far fewer rows than before."""
+
+    force: bool = False
+
+
 class CatalogueWork(msgspec.Struct, kw_only=True):
     """A catalogue that is being written just now, and how far it is."""
 

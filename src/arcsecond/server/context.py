@@ -184,6 +184,11 @@ async def read_body(request: AnyRequest, shape: type[S]) -> S:
     return to_struct(await read_fields(request), shape)
 
 
+def is_set(text: str) -> bool:
+    """Tell whether a field of a form is a flag that is set."""
+    return text.strip().casefold() in ("true", "yes", "on", "1")
+
+
 async def read_fields(request: AnyRequest) -> dict[str, Any]:
     """Read a body as a plain object, before its fields are checked."""
     raw = await read_bytes(request, backend_of(request).settings.max_body_bytes)

@@ -42,6 +42,15 @@ class Settings:
     catalogues
         Where the built catalogues lie; None for a folder in ``home``.
         ARCSECOND_CATALOGUES.
+    online
+        Whether names that are not known here are asked at SIMBAD, and catalogues
+        may be fetched. ARCSECOND_ONLINE; a server does when it is not set.
+    simbad_url
+        The TAP service of SIMBAD, or of a mirror. ARCSECOND_SIMBAD_URL.
+    nasa_url
+        The TAP service of the NASA Exoplanet Archive. ARCSECOND_NASA_URL.
+    celestrak_url
+        Where element sets of satellites are fetched. ARCSECOND_CELESTRAK_URL.
     """
 
     home: Path
@@ -52,6 +61,10 @@ class Settings:
     max_unpacked_bytes: int = 8 * GiB
     idle_seconds: int = 0
     catalogues: Path | None = None
+    online: bool = False
+    simbad_url: str = "https://simbad.cds.unistra.fr/simbad/sim-tap"
+    nasa_url: str = "https://exoplanetarchive.ipac.caltech.edu/TAP"
+    celestrak_url: str = "https://celestrak.org/NORAD/elements/gp.php"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -79,6 +92,10 @@ class Settings:
             max_upload_bytes=number("ARCSECOND_MAX_UPLOAD_BYTES", fallback.max_upload_bytes),
             max_unpacked_bytes=number("ARCSECOND_MAX_UNPACKED_BYTES", fallback.max_unpacked_bytes),
             idle_seconds=number("ARCSECOND_IDLE_SECONDS", fallback.idle_seconds),
+            online=number("ARCSECOND_ONLINE", 1) != 0,
+            simbad_url=environ.get("ARCSECOND_SIMBAD_URL", fallback.simbad_url),
+            nasa_url=environ.get("ARCSECOND_NASA_URL", fallback.nasa_url),
+            celestrak_url=environ.get("ARCSECOND_CELESTRAK_URL", fallback.celestrak_url),
             catalogues=Path(catalogues).expanduser() if catalogues else None,
         )
 

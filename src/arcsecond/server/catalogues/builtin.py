@@ -30,6 +30,7 @@ TABLES = 1
 
 # Numbers of parts: a lower one is believed first.
 IMPORTED_PLANETS, KNOWN, IMPORTED_NGC, BUILT_IN, STARS, IMPORTED_OEC = 10, 20, 30, 40, 50, 55
+FROM_SIMBAD = 58
 IMPORTED = 60
 """Tables that add to what is there begin here."""
 

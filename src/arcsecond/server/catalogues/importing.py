@@ -95,11 +95,7 @@ def import_files(
     InvalidInputError
         The files cannot be read, or hold far fewer rows than what they would replace.
     """
-    administrator(viewer)
-    if target not in TARGETS:
-        raise InvalidInputError(
-            f"{target[:40]!r} is no catalogue to import; there are {', '.join(TARGETS)}."
-        )
+    may_import(backend, viewer, target)
     if not files:
         raise InvalidInputError(fields={"file": ["No file was sent."]})
     kind: Kind = "objects" if target in ("openngc", "stars") else target  # type: ignore[assignment]
@@ -110,6 +106,15 @@ def import_files(
         delivery = _READERS[target](file, opened)
         delivery.part.origin, delivery.part.digest = "imported", digest
         return deliver(backend.settings, delivery, force=force)
+
+
+def may_import(backend: Backend, viewer: Viewer, target: str) -> None:
+    """Refuse an import before its bytes are sent: by a stranger, or of no catalogue."""
+    administrator(viewer)
+    if target not in TARGETS:
+        raise InvalidInputError(
+            f"{target[:40]!r} is no catalogue to import; there are {', '.join(TARGETS)}."
+        )
 
 
 def deliver(settings: Settings, delivery: Delivery, *, force: bool = False) -> CatalogueImport:

@@ -5,16 +5,31 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from litestar import get
+from litestar import get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from arcsecond.errors import InvalidInputError
+from arcsecond.errors import InvalidInputError, NotFoundError
 from arcsecond.registry import BY_NAME
-from arcsecond.schemas.catalogues import AstronomicalObject, Exoplanet
-from arcsecond.server.catalogues import service
-from arcsecond.server.context import AnyRequest, reading, wanted
+from arcsecond.schemas.catalogues import (
+    AstronomicalObject,
+    CatalogueImport,
+    CatalogueRefresh,
+    Exoplanet,
+)
+from arcsecond.server.catalogues import importing, online, refreshing, service
+from arcsecond.server.catalogues.places import parse_place
+from arcsecond.server.context import (
+    AnyRequest,
+    backend_of,
+    is_set,
+    read_body,
+    reading,
+    wanted,
+    writing,
+)
 from arcsecond.server.crud import LARGEST_PAGE, listed, look_routes, parse_amount
+from arcsecond.server.receiving import MOST_AT_ONCE, received
 
 
 @get("/objects/", opt={"resource": "objects", "verb": "list"})
@@ -34,7 +49,12 @@ async def list_objects(request: AnyRequest) -> Any:
 
 @get("/objects/{key:str}/", opt={"resource": "objects", "verb": "read"})
 async def read_object(request: AnyRequest, key: FromPath[str]) -> AstronomicalObject:
-    return await reading(request, service.read_object, key)
+    try:
+        return await reading(request, service.read_object, key)
+    except NotFoundError:
+        if parse_place(key) or not online.worth_asking(backend_of(request).settings, key):
+            raise
+    return await writing(request, service.ask_elsewhere, key)
 
 
 @get("/exoplanets/", opt={"resource": "exoplanets", "verb": "list"})
@@ -66,11 +86,42 @@ async def list_standard_stars(request: AnyRequest) -> Any:
     )
 
 
+@post(["/catalogues/import/{target:str}/"], status_code=200)
+async def import_catalogue(request: AnyRequest, target: FromPath[str]) -> CatalogueImport:
+    await reading(request, importing.may_import, target)
+    async with received(request, backend_of(request), most=MOST_AT_ONCE) as upload:
+        force = is_set(upload.fields.get("force", ""))
+        return await writing(request, importing.import_files, target, upload.files, force=force)
+
+
+@post(["/catalogues/refresh/", "/catalogues/refresh/{target:str}/"], status_code=200)
+async def refresh_catalogues(request: AnyRequest) -> Any:
+    body = await read_body(request, CatalogueRefresh)
+    target = request.path_params.get("target", "")
+    done = await writing(request, refreshing.refresh, target, force=body.force)
+    return [outcome for _, outcome in done.rows(None, LARGEST_PAGE)]
+
+
+@post("/catalogues/build/", status_code=200)
+async def build_catalogues(request: AnyRequest) -> Any:
+    done = await writing(request, importing.build_all)
+    return [outcome for _, outcome in done.rows(None, LARGEST_PAGE)]
+
+
+@get("/catalogues/work/")
+async def list_work(request: AnyRequest) -> Any:
+    return await listed(request, importing.list_work)
+
+
 routes = [
     list_objects,
     read_object,
     list_exoplanets,
     read_exoplanet,
     list_standard_stars,
+    import_catalogue,
+    refresh_catalogues,
+    build_catalogues,
+    list_work,
     *look_routes("catalogues", service.list_catalogues, service.read_catalogue),
 ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from arcsecond.errors import InvalidInputError, NotFoundError
+from arcsecond.errors import InvalidInputError, NotFoundError, UnavailableError
 from arcsecond.schemas.catalogues import (
     Alias,
     AstronomicalObject,
@@ -22,7 +22,7 @@ from arcsecond.schemas.catalogues import (
     StandardStar,
     Typed,
 )
-from arcsecond.server.catalogues import places
+from arcsecond.server.catalogues import online, places
 from arcsecond.server.catalogues.builtin import KINDS, Kind, catalogue
 from arcsecond.server.catalogues.file import CatalogueFile, Part
 from arcsecond.server.catalogues.places import parse_place, parse_position, parse_radius
@@ -106,6 +106,27 @@ def read_object(backend: Backend, viewer: Viewer, name: str) -> AstronomicalObje
             f"the nearest is {row.name}, {distance_deg:.2f}° away."
         )
     return _object(backend, row, distance_deg)
+
+
+def ask_elsewhere(backend: Backend, viewer: Viewer, name: str) -> AstronomicalObject:
+    """Return an object that is not known here from SIMBAD; it is remembered.
+
+    Raises
+    ------
+    NotFoundError
+        It is not known there either, or SIMBAD did not answer: which is said.
+    """
+    file = catalogue(backend.settings, "objects")
+    near = _nearest(file, name)
+    try:
+        row = online.ask(backend.settings, name)
+    except UnavailableError as error:
+        raise NotFoundError(
+            f"Object {name[:60]!r} not found locally; {error.detail}.{near}"
+        ) from None
+    if row is None:
+        raise NotFoundError(f"Object {name[:60]!r} not found, neither here nor at SIMBAD.{near}")
+    return _object(backend, row)
 
 
 def find_objects(backend: Backend, name: str) -> list[Row]:
@@ -265,10 +286,17 @@ def _found(backend: Backend, kind: Kind, name: str) -> list[Row]:
     file = catalogue(backend.settings, kind)
     if found := file.find(name):
         return [row for _, row in found]
+    if kind == "objects":
+        _, row = online.remembered(backend.settings, name)
+        if row is not None:
+            return [row]
     what = kind.removesuffix("s").capitalize()
+    raise NotFoundError(f"{what} {name[:60]!r} not found.{_nearest(file, name)}")
+
+
+def _nearest(file: CatalogueFile, name: str) -> str:
     near = file.nearest_names(name)
-    suggestion = f" Nearest names: {', '.join(near)}." if near else ""
-    raise NotFoundError(f"{what} {name[:60]!r} not found.{suggestion}")
+    return f" Nearest names: {', '.join(near)}." if near else ""
 
 
 def _object(backend: Backend, row: Row, distance_deg: float | None = None) -> AstronomicalObject:

@@ -8,11 +8,12 @@ from urllib.parse import quote
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from arcsecond.errors import InvalidInputError
+from arcsecond.errors import InvalidInputError, TooLargeError
 from arcsecond.schemas.observatory import FindingChart, SatelliteImport
-from arcsecond.server.context import AnyRequest, base_url, read_bytes, reading, writing
+from arcsecond.server.context import AnyRequest, backend_of, base_url, read_bytes, reading, writing
 from arcsecond.server.crud import listed, look_routes
 from arcsecond.server.observatory import service
+from arcsecond.server.receiving import is_multipart, received
 
 LARGEST_ELEMENT_FILE = 64 << 20
 
@@ -38,7 +39,17 @@ async def draw_chart(request: AnyRequest, key: FromPath[str]) -> Response[str]:
 
 @post("/satellites/import/", status_code=200)
 async def import_satellites(request: AnyRequest) -> SatelliteImport:
-    raw = await read_bytes(request, LARGEST_ELEMENT_FILE)
+    if is_multipart(request):
+        await writing(request, service.may_import_satellites)
+        async with received(request, backend_of(request)) as upload:
+            if upload.only is None:
+                raise InvalidInputError(fields={"file": ["No file was sent."]})
+            with upload.only.open() as file:
+                raw = file.read(LARGEST_ELEMENT_FILE + 1)
+    else:
+        raw = await read_bytes(request, LARGEST_ELEMENT_FILE)
+    if len(raw) > LARGEST_ELEMENT_FILE:
+        raise TooLargeError(f"The file is larger than {LARGEST_ELEMENT_FILE >> 20} MiB.")
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:

@@ -8,7 +8,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from arcsecond.errors import InvalidInputError, NotFoundError
+from arcsecond.errors import InvalidInputError, NotFoundError, UnavailableError
+from arcsecond.schemas.catalogues import CatalogueImport
 from arcsecond.schemas.observatory import (
     FindingChart,
     Instrument,
@@ -18,6 +19,7 @@ from arcsecond.schemas.observatory import (
     Telescope,
 )
 from arcsecond.server.catalogues.builtin import catalogue
+from arcsecond.server.catalogues.refreshing import REFRESHERS
 from arcsecond.server.catalogues.rows import Row
 from arcsecond.server.catalogues.service import coordinates, find_objects
 from arcsecond.server.context import Backend, Viewer
@@ -27,6 +29,8 @@ from arcsecond.server.observatory import chart, tle
 from arcsecond.server.observatory.directory import directory
 from arcsecond.server.observatory.tables import satellites
 from arcsecond.server.people.visibility import administrator
+
+REFRESH_PATIENCE_S = 120.0
 
 T = TypeVar("T")
 Named = TypeVar("Named", ObservingSite, Telescope, Instrument)
@@ -166,6 +170,32 @@ def read_satellite(backend: Backend, viewer: Viewer, key: str) -> Satellite:
         if not rows:
             raise NotFoundError(f"Satellite {key} not found.")
         return _satellites(connection, rows)[0]
+
+
+def may_import_satellites(backend: Backend, viewer: Viewer) -> None:
+    """Refuse an import before its bytes are sent."""
+    administrator(viewer)
+
+
+def _refresh_satellites(backend: Backend, viewer: Viewer, force: bool) -> CatalogueImport:
+    """Fetch the element sets of active satellites from CelesTrak."""
+    from arcsecond.server.catalogues import remote  # late: requests takes a tenth of a second
+
+    with remote.Bounded("CelesTrak", REFRESH_PATIENCE_S) as session:
+        asked = {"GROUP": "active", "FORMAT": "tle"}
+        answer = session.get(backend.settings.celestrak_url, params=asked)
+    if answer.status_code != 200 or not answer.text.strip():
+        raise UnavailableError("CelesTrak answered with no element sets.")
+    done = import_satellites(backend, viewer, answer.text)
+    return CatalogueImport(
+        key="satellites",
+        rows=done.read,
+        before=done.updated + done.unchanged,
+        unchanged=not done.added and not done.updated,
+    )
+
+
+REFRESHERS["satellites"] = _refresh_satellites
 
 
 def import_satellites(backend: Backend, viewer: Viewer, text: str) -> SatelliteImport:

@@ -10,6 +10,7 @@ import msgspec
 from arcsecond.registry import BY_NAME, RESOURCES, Key, Resource
 from arcsecond.schemas import people, resolve
 from arcsecond.schemas.archive import UploadOutcome
+from arcsecond.schemas.catalogues import CatalogueImport, CatalogueWork
 from arcsecond.schemas.fields import PLACE
 from arcsecond.schemas.observatory import SatelliteImport
 from arcsecond.server.crud import LARGEST_PAGE
@@ -253,15 +254,49 @@ def _add_others(paths: Paths) -> None:
         path = BY_NAME["profiles"].path + "{key}/" + name + "/"
         answers = {"200": _content({_JSON: _ref(shape)})}
         _add(paths, "get", path, answers=answers, signed_in=True, more=("403",))
-    _add(
-        paths,
-        "post",
-        "/satellites/import/",
-        body={"text/plain": {"schema": {"type": "string"}}},
-        answers={"200": _content({_JSON: _ref(SatelliteImport)})},
-        signed_in=True,
-    )
+    _add_tasks(paths)
     _add_media(paths)
+
+
+_PLAIN: dict[str, Schema] = {"text/plain": {"schema": {"type": "string"}}}
+_DONE: dict[str, type[msgspec.Struct]] = {
+    "catalogues": CatalogueImport,
+    "satellites": SatelliteImport,
+}
+"""What the tasks of a resource answer with."""
+
+
+def _add_tasks(paths: Paths) -> None:
+    """Add what administrators do with a resource as a whole."""
+    file = {"type": "array", "items": {"type": "string", "format": "binary"}}
+    force = {"force": {"type": "boolean"}}
+    for resource in RESOURCES:
+        for task in resource.tasks:
+            sent = {"file": file} if task.files else {}
+            shape = {"type": "object", "properties": sent | (force if task.forced else {})}
+            kind = "multipart/form-data" if task.files else _JSON
+            body = {kind: {"schema": shape | ({"required": ["file"]} if task.files else {})}}
+            plain = _PLAIN if resource.name == "satellites" else {}
+            done = _ref(_DONE[resource.name])
+            answer = done if task.files else {"type": "array", "items": done}
+            addresses = [f"{resource.path}{task.name}/"]
+            if task.choices:
+                word = addresses[0] + "{target}/"
+                addresses = [*(addresses if task.optional else []), word]
+            for path in addresses:
+                _add(
+                    paths,
+                    "post",
+                    path,
+                    summary=f"{task.help} For administrators.",
+                    body=body | plain if task.files or task.forced else None,
+                    answers={"200": _content({_JSON: answer})},
+                    signed_in=True,
+                    targets=task.choices,
+                )
+    work = {"type": "array", "items": _ref(CatalogueWork)}
+    answers = {"200": _content({_JSON: work, "text/html": {}})}
+    _add(paths, "get", "/catalogues/work/", answers=answers)
 
 
 def _add_media(paths: Paths) -> None:
@@ -307,6 +342,7 @@ def _add(
     anonymous: bool = False,
     signed_in: bool = False,
     more: Iterable[str] = (),
+    targets: Sequence[str] = (),
 ) -> None:
     """Add an operation, with the errors that its kind brings.
 
@@ -318,6 +354,8 @@ def _add(
         Whether it refuses strangers.
     more
         Statuses that nothing else here tells.
+    targets
+        What the part of the path that is called so can be.
     """
     known: list[Schema] = [{"key": []}, {"token": []}, {"session": []}]
     statuses = {"400", "5XX", *more}
@@ -329,7 +367,7 @@ def _add(
         "operationId": name or _name(method, path),
         "summary": summary or SUMMARIES[method, path],
         "parameters": [
-            *_path_parameters(path),
+            *_path_parameters(path, targets),
             *(_parameter(name, "query", shape) for name, shape in (query or {}).items()),
         ],
         "responses": answers | {status: _error(status) for status in sorted(statuses)},
@@ -347,7 +385,9 @@ def _name(method: str, path: str) -> str:
     return "_".join([method, *(words or ["home"])])
 
 
-def _path_parameters(path: str) -> Iterable[Schema]:
+def _path_parameters(path: str, targets: Sequence[str]) -> Iterable[Schema]:
+    if "{target}" in path:
+        yield _parameter("target", "path", {"type": "string", "enum": list(targets)})
     if "{dataset}" in path:
         yield _parameter("dataset", "path", _UUID)
     if "{key}" in path:

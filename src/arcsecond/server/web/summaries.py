@@ -17,7 +17,7 @@ SUMMARIES = {
     ("get", "/profiles/{key}/keys/"): "Your access key.",
     ("get", "/profiles/{key}/apikey/"): "Your access key.",
     ("get", "/profiles/{key}/uploadkey/"): "Your upload key.",
-    ("post", "/satellites/import/"): "Import two-line element sets; for administrators.",
+    ("get", "/catalogues/work/"): "What catalogues are being written just now, and how far.",
     ("get", "/findingcharts/{key}/chart.svg"): "The image of a finding chart.",
     ("get", "/datasets/{dataset}/fitsfiles/{key}/download/"): "The bytes of a file.",
     ("get", "/datasets/{dataset}/fitsfiles/{key}/preview/{hdu}/"): "A picture of an image.",

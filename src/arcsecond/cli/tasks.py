@@ -1,0 +1,128 @@
+"""Do what administrators do with a resource as a whole: import, refresh, build."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from arcsecond.cli.output import Output, on_terminal
+from arcsecond.client.api import ArcsecondAPI
+from arcsecond.client.endpoint import Endpoint
+from arcsecond.errors import ArcsecondError, ArcsecondInputValueError
+from arcsecond.registry import Resource, Task
+
+POLL_S = 0.5
+LARGE = 4 << 20
+"""Bytes that take a moment to send."""
+
+
+def carry_out(
+    resource: Resource,
+    task: Task,
+    words: Sequence[str],
+    server: str | None,
+    output: Output,
+    *,
+    force: bool,
+) -> None:
+    """Do what a task's command line says."""
+    rest = list(words)
+    word = rest.pop(0) if task.choices and rest else ""
+    if task.choices and word not in task.choices and not (task.optional and not word):
+        raise click.UsageError(_which(resource, task, word))
+    files = _files(resource, task, rest)
+    fields = {"force": True} if force else {}
+    with ArcsecondAPI(server=server) as api:
+        endpoint = api.endpoint(resource.name)
+        large = next(
+            (file for file in files if file.is_file() and file.stat().st_size > LARGE), Path()
+        )
+        with _watching(endpoint, output), output.progress(large) as progress:
+            sending = Endpoint(resource, api.transport, None, progress)
+            answer = sending.do(task.name, *filter(None, [word]), files=files, **fields)
+    if output.for_people:
+        for line in _told(answer.data):
+            output.say(line)
+    else:
+        output.raw(answer)
+
+
+def _which(resource: Resource, task: Task, word: str) -> str:
+    near = difflib.get_close_matches(word, task.choices, 1, 0.6)
+    meant = f" Did you mean `{near[0]}`?" if near else ""
+    return f"Type `arcsecond {resource.name} {task.usage}`.{meant}"
+
+
+def _files(resource: Resource, task: Task, words: Sequence[str]) -> list[Path]:
+    """Return the files that are named; of a folder those in it, but for hidden ones."""
+    if not task.files:
+        if words:
+            raise click.UsageError(f"This is too much: {words[0]!r}.")
+        return []
+    if not words:
+        raise click.UsageError(f"Which file? Type `arcsecond {resource.name} {task.usage}`.")
+    files: list[Path] = []
+    for word in words:
+        path = Path(word).expanduser()
+        if path.is_dir():
+            inside = sorted(one for one in path.iterdir() if one.is_file())
+            files += [one for one in inside if not one.name.startswith(".")]
+        else:
+            files.append(path)
+    if not files:
+        raise ArcsecondInputValueError(f"There are no files in {words[0]}.")
+    return files
+
+
+def _told(data: Any) -> Iterator[str]:
+    for done in data if isinstance(data, list) else [data]:
+        if "read" in done:
+            yield (
+                f"Read {done['read']} element sets: {done['added']} new, "
+                f"{done['updated']} newer, {done['unchanged']} unchanged."
+            )
+        elif done["unchanged"]:
+            yield f"{done['key']}: this is there already; nothing was changed."
+        else:
+            yield f"{done['key']}: {done['rows']:,} rows, {done['before']:,} before."
+            if left := done["left_out"]:
+                more = f" and {len(left) - 5} more" if len(left) > 5 else ""
+                yield f"Left out, without a position: {', '.join(left[:5])}{more}."
+
+
+@contextmanager
+def _watching(endpoint: Endpoint, output: Output) -> Iterator[None]:
+    """Show on stderr how far the server is, where somebody looks."""
+    if endpoint.resource.name != "catalogues" or not on_terminal(sys.stderr) or output.quiet:
+        yield
+        return
+    over = threading.Event()
+    width = 0
+
+    def watch() -> None:
+        nonlocal width
+        while not over.wait(POLL_S):
+            try:
+                work = endpoint.at("work").answer("GET").data
+            except ArcsecondError:
+                continue
+            text = ", ".join(f"{one['title']}: {one['rows']:,} rows" for one in work)
+            click.echo(f"\r{text:<{width}}", nl=False, err=True)
+            width = max(width, len(text))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(5)
+        if width:
+            click.echo(f"\r{'':<{width}}\r", nl=False, err=True)

@@ -1,0 +1,200 @@
+"""Names that no catalogue here knows, asked at SIMBAD: within a time, and remembered.
+
+What SIMBAD said is kept beside the catalogues, what it did not know for a day.
+When it fails three times in a row it is left alone for a minute, and twice as
+long each time after; every process of this data directory heeds that.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from arcsecond.errors import UnavailableError
+from arcsecond.server.catalogues.names import forms
+from arcsecond.server.catalogues.rows import Fact, Row
+from arcsecond.server.settings import Settings
+
+SERVICE = "SIMBAD"
+PATIENCE_S = 5.0
+"""How long one question may take, all in all."""
+
+MOST_IN_FLIGHT = 3
+FAILURES = 3
+"""In a row, before the service is left alone."""
+
+REST_S, LONGEST_REST_S = 60.0, 3600.0
+KEPT_S, UNKNOWN_S = 180 * 86400.0, 86400.0
+"""How long an answer is remembered, and that there was none."""
+
+LONGEST_NAME = 200
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS names(key TEXT PRIMARY KEY, at REAL, data BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS services(
+    name TEXT PRIMARY KEY, failures INTEGER, rest_until REAL
+) WITHOUT ROWID;
+"""
+_QUERY = """
+SELECT b.main_id, b.ra, b.dec, b.coo_bibcode, b.otype, b.sp_type, b.sp_bibcode, b.morph_type,
+  b.morph_bibcode, b.pmra, b.pmdec, b.pm_bibcode, b.plx_value, b.plx_bibcode, b.rvz_radvel,
+  b.rvz_bibcode, b.galdim_majaxis, b.galdim_bibcode, n.ids, f.filter, f.flux, f.bibcode
+FROM ident AS i JOIN basic AS b ON i.oidref = b.oid LEFT JOIN ids AS n ON n.oidref = b.oid
+  LEFT JOIN flux AS f ON f.oidref = b.oid WHERE i.id = '{}'
+"""
+_TYPES = {
+    "*": "Star", "**": "Double or multiple star", "V*": "Variable star",
+    "PM*": "High proper-motion star", "G": "Galaxy", "QSO": "Quasar",
+    "AGN": "Active galactic nucleus", "Cl*": "Star cluster", "OpC": "Open cluster",
+    "GlC": "Globular cluster", "PN": "Planetary nebula", "HII": "H II region",
+    "SNR": "Supernova remnant", "SN*": "Supernova", "WD*": "White dwarf",
+    "WR*": "Wolf-Rayet star", "EB*": "Eclipsing binary star", "Pl": "Exoplanet",
+    "X": "X-ray source", "Rad": "Radio source",
+}  # fmt: skip
+"""SIMBAD's short names of common types; others are given as they are."""
+
+_FACTS = (
+    ("spectral_type", "sp_type", "sp_bibcode"),
+    ("morphological_type", "morph_type", "morph_bibcode"),
+    ("pm_ra_mas_yr", "pmra", "pm_bibcode"),
+    ("pm_dec_mas_yr", "pmdec", "pm_bibcode"),
+    ("parallax_mas", "plx_value", "plx_bibcode"),
+    ("radial_velocity_km_s", "rvz_radvel", "rvz_bibcode"),
+    ("size_arcmin", "galdim_majaxis", "galdim_bibcode"),
+)
+"""Facts, their columns at SIMBAD, and where it has them from."""
+
+_in_flight = threading.BoundedSemaphore(MOST_IN_FLIGHT)
+
+
+def remembered(settings: Settings, name: str) -> tuple[bool, Row | None]:
+    """Return whether a name was asked before and, if there was one, the answer."""
+    path = settings.catalogues_path / "remembered.sqlite"
+    if not path.exists():
+        return False, None
+    with _memory(settings) as db:
+        found = db.execute("SELECT at, data FROM names WHERE key = ?", (_key(name),)).fetchone()
+    if found is None:
+        return False, None
+    at, data = found
+    if time.time() - at > (UNKNOWN_S if data is None else KEPT_S):
+        return False, None
+    return True, None if data is None else msgspec.json.decode(data, type=Row)
+
+
+def worth_asking(settings: Settings, name: str) -> bool:
+    """Tell whether a name could be one that SIMBAD knows, and the network may be asked."""
+    return settings.online and 0 < len(name.strip()) <= LONGEST_NAME and name.isprintable()
+
+
+def ask(settings: Settings, name: str) -> Row | None:
+    """Ask SIMBAD for an object; None when it does not know one of that name.
+
+    Raises
+    ------
+    UnavailableError
+        It did not answer, or is left alone for a while.
+    """
+    asked, row = remembered(settings, name)
+    if asked:
+        return row
+    with _memory(settings) as db:
+        state = db.execute("SELECT failures, rest_until FROM services WHERE name = ?", (SERVICE,))
+        failures, rest_until = state.fetchone() or (0, 0.0)
+        if time.time() < rest_until:
+            raise UnavailableError(f"{SERVICE} did not answer lately and is left alone for a while")
+        if not _in_flight.acquire(timeout=PATIENCE_S):
+            raise UnavailableError(f"{SERVICE} is being asked for other names")
+        try:
+            row = _found(settings, name)
+        except UnavailableError as error:
+            _failed(db, failures + 1)
+            raise UnavailableError(f"{SERVICE} did not answer") from error
+        finally:
+            _in_flight.release()
+        db.execute("DELETE FROM services WHERE name = ?", (SERVICE,))
+        data = None if row is None else msgspec.json.encode(row)
+        db.execute("INSERT OR REPLACE INTO names VALUES (?, ?, ?)", (_key(name), time.time(), data))
+    return row
+
+
+def _failed(db: sqlite3.Connection, failures: int) -> None:
+    over = failures - FAILURES
+    rest = min(REST_S * 2**over, LONGEST_REST_S) if over >= 0 else 0.0
+    values = (SERVICE, failures, time.time() + rest)
+    db.execute("INSERT OR REPLACE INTO services VALUES (?, ?, ?)", values)
+
+
+def _key(name: str) -> str:
+    return forms(name)[-1][:LONGEST_NAME]
+
+
+@contextmanager
+def _memory(settings: Settings) -> Iterator[sqlite3.Connection]:
+    settings.catalogues_path.mkdir(parents=True, exist_ok=True)
+    path = settings.catalogues_path / "remembered.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=5)) as db:
+        db.executescript(_SCHEMA)
+        yield db
+
+
+def _found(settings: Settings, name: str) -> Row | None:
+    from arcsecond.server.catalogues import remote
+
+    adql = " ".join(_QUERY.split()).format(" ".join(name.split()).replace("'", "''"))
+    rows = remote.ask(SERVICE, settings.simbad_url, adql, PATIENCE_S)
+    first = rows[0] if rows else {}
+    if first.get("ra") is None or first.get("dec") is None:
+        return None
+    return _row(first, rows)
+
+
+def _row(first: dict[str, Any], rows: list[dict[str, Any]]) -> Row:
+    source = f"SIMBAD, {datetime.now(UTC):%Y-%m-%d}"
+    names = [" ".join(name.split()) for name in str(first.get("ids") or "").split("|")]
+    main = " ".join(str(first["main_id"]).split())
+    own = plain(main)
+    facts: dict[str, Any] = {
+        attribute: value
+        for attribute, column, _ in _FACTS
+        if (value := first.get(column)) not in (None, "")
+    }
+    sources = {
+        attribute: str(first[bibcode])
+        for attribute, _, bibcode in _FACTS
+        if attribute in facts and first.get(bibcode)
+    }
+    fluxes: dict[str, Fact] = {}
+    for row in rows:
+        if row.get("filter") and row.get("flux") is not None:
+            fluxes[str(row["filter"])] = {
+                "name": str(row["filter"]),
+                "value": round(float(row["flux"]), 4),
+                "unit": "mag",
+                "source": str(row.get("bibcode") or source),
+            }
+    kind = str(first.get("otype") or "")
+    return Row(
+        name=own,
+        ra_deg=float(first["ra"]) % 360,
+        dec_deg=float(first["dec"]),
+        source=source,
+        aliases=[name for name in dict.fromkeys(map(plain, names)) if name and name != own],
+        types=[_TYPES.get(kind, kind)] if kind else [],
+        fluxes=list(fluxes.values()),
+        sources=sources,
+        **facts,
+    )
+
+
+def plain(name: str) -> str:
+    """Return an identifier of SIMBAD without the mark of its kind: "* alf Cen", "V* MN Lup"."""
+    mark, _, rest = name.partition(" ")
+    return rest if rest and mark in ("*", "**", "V*", "NAME", "EM*", "Cl", "EQ") else name

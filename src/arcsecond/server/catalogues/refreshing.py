@@ -1,0 +1,151 @@
+"""Fetch catalogues from where they are kept, with the same care as from a file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from arcsecond.errors import InvalidInputError, UnavailableError
+from arcsecond.schemas.catalogues import CatalogueImport
+from arcsecond.server.catalogues.builtin import BUILT_IN, FROM_SIMBAD, IMPORTED_PLANETS, catalogue
+from arcsecond.server.catalogues.file import Entry, Part
+from arcsecond.server.catalogues.importing import Delivery, deliver
+from arcsecond.server.catalogues.rows import Row
+from arcsecond.server.catalogues.sources import nasa
+from arcsecond.server.catalogues.sources.startables import magnitude
+from arcsecond.server.context import Backend, Viewer
+from arcsecond.server.crud import MemoryListing
+from arcsecond.server.people.visibility import administrator
+from arcsecond.server.settings import Settings
+
+PATIENCE_S = 300.0
+
+
+def refresh(
+    backend: Backend, viewer: Viewer, name: str = "", *, force: bool = False
+) -> MemoryListing[CatalogueImport]:
+    """Fetch a catalogue anew, or all that can be; what fails stays as it is.
+
+    Raises
+    ------
+    InvalidInputError
+        There is no such catalogue to fetch, what came holds far fewer rows than
+        before, or this server may not ask the network.
+    UnavailableError
+        The service did not answer with the whole of it.
+    """
+    administrator(viewer)
+    if not backend.settings.online:
+        raise InvalidInputError("This server asks nothing on the network; ARCSECOND_ONLINE is 0.")
+    if name and name not in REFRESHERS:
+        raise InvalidInputError(
+            f"{name[:40]!r} is no catalogue to fetch; there are {', '.join(REFRESHERS)}."
+        )
+    wanted = [name] if name else list(REFRESHERS)
+    return MemoryListing([REFRESHERS[one](backend, viewer, force) for one in wanted])
+
+
+def _exoplanets(settings: Settings) -> Delivery:
+    from arcsecond.server.catalogues import remote  # late: requests takes a tenth of a second
+
+    columns = [column for column, _ in nasa.FACTS.values()]
+    columns += [f"{column}{end}" for column in columns for end in ("err1", "err2", "lim")]
+    wanted = dict.fromkeys([*nasa.NEEDED, *columns, *nasa.OPTIONAL])
+    wanted.pop("default_flag")  # of the other table
+    adql = f"SELECT {', '.join(wanted)} FROM pscomppars"  # noqa: S608  # ADQL of our own words
+    rows = remote.ask("The NASA Exoplanet Archive", settings.nasa_url, adql, PATIENCE_S)
+    if not rows or missing(rows[0], nasa.NEEDED):
+        raise UnavailableError("The NASA Exoplanet Archive answered with no table of planets.")
+    left_out: list[str] = []
+    part = nasa.part(IMPORTED_PLANETS, _today())
+    entries = nasa.entries((_texts(row) for row in rows), left_out)
+    return _delivery("exoplanets", part, entries, rows, thins=BUILT_IN, left_out=left_out)
+
+
+def _stars(settings: Settings) -> Delivery:
+    from arcsecond.server.catalogues import remote
+
+    adql = (
+        "SELECT b.main_id, b.ra, b.dec, b.sp_type, b.rvz_radvel, f.flux, n.ids FROM basic AS b "
+        "JOIN flux AS f ON f.oidref = b.oid JOIN ids AS n ON n.oidref = b.oid "
+        "WHERE f.filter = 'V' AND f.flux < 9"
+    )
+    rows = remote.ask("SIMBAD", settings.simbad_url, adql, PATIENCE_S)
+    if not rows or missing(rows[0], ("ra", "dec", "ids", "flux")):
+        raise UnavailableError("SIMBAD answered with no table of stars.")
+    today = _today()
+    part = Part(
+        n=FROM_SIMBAD,
+        key="simbad-bright",
+        title="Stars brighter than V = 9 in SIMBAD",
+        version=today,
+        licence="ODbL, with acknowledgement of CDS",
+        description="Names, spectral types and radial velocities of bright stars.",
+        sources={"simbad_bright": f"SIMBAD (Wenger et al. 2000, 2000A&AS..143....9W), {today}"},
+        bibcode="2000A&AS..143....9W",
+        url="https://simbad.cds.unistra.fr",
+    )
+    place = catalogue(settings, "objects").place
+    return _delivery("objects", part, _bright(rows, place), rows)
+
+
+def _bright(
+    rows: list[dict[str, Any]], place: Callable[[str], tuple[float, float] | None]
+) -> Iterator[Entry]:
+    from arcsecond.server.catalogues.online import plain
+
+    for row in rows:
+        names = [plain(" ".join(name.split())) for name in str(row["ids"]).split("|")]
+        kept = [n for n in names if n.split(" ")[0] in ("HD", "HR", "HIP", "SAO", "GJ") or " " in n]
+        if row["ra"] is None or row["dec"] is None or not kept:
+            continue
+        hip = next((n.replace(" ", "").casefold() for n in kept if n.startswith("HIP ")), None)
+        star = Row(
+            name=plain(" ".join(str(row["main_id"]).split())),
+            ra_deg=float(row["ra"]) % 360,
+            dec_deg=float(row["dec"]),
+            source="simbad_bright",
+            aliases=kept,
+            types=["Star"],
+            spectral_type=str(row.get("sp_type") or "") or None,
+            radial_velocity_km_s=row.get("rvz_radvel"),
+            fluxes=[magnitude(float(row["flux"]), "simbad_bright")],
+        )
+        yield Entry(star, hip)
+
+
+def _delivery(
+    kind: Any, part: Part, entries: Iterator[Entry], rows: list[dict[str, Any]], **more: Any
+) -> Delivery:
+    part.origin = "refreshed"
+    content = json.dumps(rows, default=str, sort_keys=True).encode()
+    part.digest = hashlib.sha256(content).hexdigest()
+    return Delivery(kind, part, entries, **more)
+
+
+def missing(row: Mapping[str, Any], needed: tuple[str, ...]) -> bool:
+    """Tell whether an answer lacks a column that was asked for."""
+    return any(column not in row for column in needed)
+
+
+def _texts(row: Mapping[str, Any]) -> dict[str, str]:
+    return {column: "" if value is None else str(value) for column, value in row.items()}
+
+
+def _today() -> str:
+    return datetime.now(UTC).date().isoformat()
+
+
+Refresher = Callable[[Backend, Viewer, bool], CatalogueImport]
+REFRESHERS: dict[str, Refresher] = {
+    "exoplanets": lambda backend, viewer, force: deliver(
+        backend.settings, _exoplanets(backend.settings), force=force
+    ),
+    "stars": lambda backend, viewer, force: deliver(
+        backend.settings, _stars(backend.settings), force=force
+    ),
+}
+"""What can be fetched, by name; other domains add theirs."""

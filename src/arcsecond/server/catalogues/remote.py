@@ -1,0 +1,104 @@
+"""Services on the network: asked within a time, never trusted to end.
+
+Everything is read whole into memory, up to a limit and a moment, before it is
+looked at: a service that sends a byte a minute is one that did not answer.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import time
+import warnings
+from typing import Any
+
+import requests
+from urllib3 import HTTPResponse
+from urllib3.exceptions import HTTPError
+
+from arcsecond.errors import UnavailableError
+
+CONNECT_S = 3.0
+MOST_BYTES = 256 << 20
+
+
+class Bounded(requests.Session):
+    """A session whose answers are complete, in time and not too large.
+
+    Parameters
+    ----------
+    name
+        What the service is called in errors.
+    seconds
+        How long a request may take, all in all.
+    """
+
+    def __init__(self, name: str, seconds: float) -> None:
+        super().__init__()
+        self.name = name
+        self.seconds = seconds
+
+    def request(  # type: ignore[override]  # all further arguments are handed on
+        self, method: str, url: str, **kwargs: Any
+    ) -> requests.Response:
+        """Make a request and read the answer.
+
+        Raises
+        ------
+        UnavailableError
+            It did not come in time, not as a whole, or says that something failed.
+        """
+        end = time.monotonic() + self.seconds
+        kwargs |= {"stream": True, "timeout": (min(CONNECT_S, self.seconds), self.seconds)}
+        try:
+            with super().request(method, url, **kwargs) as response:
+                parts: list[bytes] = []
+                size = 0
+                # What has come so far, not a full piece: a trickle may last for ever.
+                while part := response.raw.read1(1 << 16, decode_content=True):
+                    size += len(part)
+                    if time.monotonic() > end or size > MOST_BYTES:
+                        raise UnavailableError(f"{self.name} did not answer in time.")
+                    parts.append(part)
+        except (requests.RequestException, HTTPError) as error:
+            raise UnavailableError(f"{self.name} did not answer.") from error
+        if response.status_code >= 500:
+            raise UnavailableError(f"{self.name} answered with an error, {response.status_code}.")
+        body = b"".join(parts)
+        # pyvo reads ``raw``: give it the body once more, complete and decoded.
+        response.raw = HTTPResponse(io.BytesIO(body), preload_content=False)
+        response._content = body  # noqa: SLF001  # what ``content`` gives once it was read
+        return response
+
+
+def ask(name: str, url: str, adql: str, seconds: float) -> list[dict[str, Any]]:
+    """Ask a TAP service (IVOA Table Access Protocol) and return its rows.
+
+    Raises
+    ------
+    UnavailableError
+        It did not answer in time, or with something that is no complete table.
+    """
+    import pyvo
+    from astropy.io.votable.exceptions import VOWarning
+    from pyvo.dal import DALOverflowWarning
+
+    with Bounded(name, seconds) as session, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", DALOverflowWarning)
+        try:
+            table = pyvo.dal.TAPService(url, session=session).run_sync(adql).to_table()
+        except (pyvo.dal.DALAccessError, DALOverflowWarning, VOWarning, ValueError) as error:
+            if isinstance(cause := getattr(error, "cause", None), UnavailableError):
+                raise cause from error
+            raise UnavailableError(f"{name} answered with no complete table.") from error
+    columns = {name: table[name].tolist() for name in table.colnames}
+    return [
+        {name: _known(value) for name, value in zip(columns, values, strict=True)}
+        for values in zip(*columns.values(), strict=True)
+    ]
+
+
+def _known(value: Any) -> Any:
+    """Return a value of a table; what is masked or no number is None."""
+    return None if isinstance(value, float) and math.isnan(value) else value
