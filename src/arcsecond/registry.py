@@ -210,6 +210,22 @@ RESOURCES: tuple[Resource, ...] = (
         example='arcsecond exoplanets "51 Peg b"',
     ),
     Resource(
+        "transits",
+        "The next transits of an exoplanet, as they are seen from a site.",
+        "none",
+        (LIST,),
+        "observatory:Transit",
+        parent="exoplanets",
+        filters=("site", "nights", "date"),
+        sought=(
+            Field("site", "UUID of the observing site.", "uuid"),
+            Field("nights", "Over so many nights; 7 when it is not given."),
+            Field("date", "From the noon (UTC) of this day on, YYYY-MM-DD; else from now."),
+        ),
+        command=False,
+        example='arcsecond exoplanets "HD 209458 b" --transits --nights 7',
+    ),
+    Resource(
         "findingcharts",
         "Finding charts of an object.",
         "name",

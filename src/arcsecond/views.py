@@ -56,6 +56,10 @@ def _get(*names: str) -> Cell:
     return cell
 
 
+def _degrees(value: float | None) -> str:
+    return "" if value is None else f"{value:.0f}"
+
+
 COLUMNS: dict[str, list[tuple[str, Cell]]] = {
     "objects": [
         ("Name", _get("name")),
@@ -72,6 +76,15 @@ COLUMNS: dict[str, list[tuple[str, Cell]]] = {
         ("Radius", _get("radius")),
         ("Method", _get("detection_method")),
         ("Year", _get("discovery_year")),
+    ],
+    "transits": [
+        ("Middle (UTC)", _get("middle")),
+        ("± min", lambda t: f"{t['uncertainty_minutes']:g}"),
+        ("Start", _get("start")),
+        ("End", _get("end")),
+        ("Star (deg)", lambda t: _degrees(t["altitudes"][1])),
+        ("Sun (deg)", lambda t: _degrees(t["sun_altitudes"][1])),
+        ("Observable", _get("is_observable")),
     ],
     "findingcharts": [
         ("Object", _get("astronomical_object")),
@@ -291,6 +304,8 @@ def show(value: Any) -> str:
             return ", ".join(show(item) for item in items)
         case {"right_ascension": ra, "declination": dec}:
             return f"{position(ra, dec)}{' ICRS' if value.get('system') == 'ICRS' else ''}"
+        case {"longitude": longitude, "latitude": latitude, "epoch": _}:
+            return f"{longitude:.5f}°, {latitude:+.5f}°"
         case {"longitude": longitude, "latitude": latitude, "height": height}:
             east = "E" if longitude >= 0 else "W"
             north = "N" if latitude >= 0 else "S"

@@ -170,6 +170,9 @@ def resource_command(resource: Resource) -> click.Command:
     ]
     if "list" in resource.verbs:
         params.append(click.Option(["--all"], is_flag=True, help="Every page of a list."))
+    for inside in inside_of(resource):
+        params.append(click.Option([f"--{inside.name}"], is_flag=True, help=inside.summary))
+        params += [_field_option(field) for field in inside.sought]
     if any(task.forced for task in resource.tasks):
         told = "Import or refresh, though there are far fewer rows than before."
         params.append(click.Option(["--force"], is_flag=True, help=told))
@@ -194,6 +197,11 @@ def resource_command(resource: Resource) -> click.Command:
         epilog=f"Example: {resource.example}",
         context_settings=CONTEXT,
     )
+
+
+def inside_of(resource: Resource) -> list[Resource]:
+    """Return the lists inside one of a resource that have no command: they are options of its."""
+    return [r for r in RESOURCES if r.parent == resource.name and not r.command]
 
 
 def _usage(resource: Resource) -> str:

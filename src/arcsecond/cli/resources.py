@@ -19,7 +19,18 @@ from arcsecond.cli.tasks import carry_out
 from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.endpoint import Endpoint
 from arcsecond.errors import ArcsecondInputValueError, ArcsecondNotLoggedInError, NotFoundError
-from arcsecond.registry import CREATE, DELETE, KEEP, LIST, READ, UPDATE, Field, Resource, Verb
+from arcsecond.registry import (
+    CREATE,
+    DELETE,
+    KEEP,
+    LIST,
+    READ,
+    RESOURCES,
+    UPDATE,
+    Field,
+    Resource,
+    Verb,
+)
 
 ALREADY_THERE = 200
 """Status of an upload of the same content under the same name; 201 is a new file's."""
@@ -55,6 +66,8 @@ def run(
     if force:
         raise click.UsageError("--force goes with import and refresh.")
     action = understand(resource, words)
+    if _inside(resource, action, given, server, output):
+        return
     sought = {f.name: given.pop(f.name) for f in resource.sought}
     filters = {k: v for k, v in {**sought, **action.filters}.items() if v is not None}
     fields = {k: v for k, v in given.items() if v is not None}
@@ -87,6 +100,29 @@ def run(
         except ArcsecondNotLoggedInError as error:
             error.hint = sign_in_hint(api, error.hint)
             raise
+
+
+def _inside(
+    resource: Resource, action: Action, given: dict[str, Any], server: str | None, output: Output
+) -> bool:
+    """Show a list inside one of a resource, such as the transits of a planet, if it was asked for.
+
+    Takes its options out of those that were given.
+    """
+    for inside in (r for r in RESOURCES if r.parent == resource.name and not r.command):
+        asked = given.pop(inside.name)
+        filters = {f.name: v for f in inside.sought if (v := given.pop(f.name)) is not None}
+        if not asked and filters:
+            raise click.UsageError(f"--{next(iter(filters))} goes with --{inside.name}.")
+        if asked and action.key is None:
+            raise click.UsageError(f"--{inside.name} of which one? Like this: {inside.example}")
+        if asked:
+            with ArcsecondAPI(server=server) as api:
+                endpoint = api.endpoint(inside.name, action.key)
+                answer = endpoint.answer("GET", params=filters)
+                output.answer(inside.name, answer, where=api.config.server)
+            return True
+    return False
 
 
 def _check_options(

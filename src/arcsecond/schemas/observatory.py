@@ -118,3 +118,28 @@ class SatelliteImport(msgspec.Struct, kw_only=True):
     added: int
     updated: int
     unchanged: int
+
+
+class Transit(msgspec.Struct, kw_only=True):
+    """A transit of an exoplanet, as it is seen on the Earth.
+
+    Times are UTC, to the second. ``julian_date`` is the middle as the ephemeris
+    tells it, in its own ``scale``, and ``uncertainty_minutes`` its error (1 sigma)
+    as far as the errors are known. Altitudes of the star and of the Sun (degrees,
+    no refraction) are those at start, middle and end, null where they are unknown.
+    ``is_observable`` when the star stands 20 degrees high at the middle and the
+    Sun 12 degrees below the horizon.
+    """
+
+    planet: str
+    site: str | None
+    number: int
+    start: datetime | None
+    middle: datetime
+    end: datetime | None
+    uncertainty_minutes: float
+    julian_date: float
+    scale: str
+    altitudes: list[float | None]
+    sun_altitudes: list[float | None]
+    is_observable: bool | None

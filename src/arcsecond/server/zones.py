@@ -13,8 +13,12 @@ Points-Near-a-Point or Cross-Matching Spatial Datasets", MSR-TR-2006-52.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 HEIGHT_DEG = 0.2
 """Height of a strip: small cones touch one or two of them, one of 5 degrees fifty."""
@@ -47,6 +51,46 @@ def unit_vector(ra_deg: float, dec_deg: float) -> tuple[float, float, float]:
     """Return the direction of a position as x, y, z."""
     ra, dec = math.radians(ra_deg), math.radians(dec_deg)
     return math.cos(dec) * math.cos(ra), math.cos(dec) * math.sin(ra), math.sin(dec)
+
+
+def placed(positions: Sequence[tuple[int, float, float]]) -> NDArray[np.void]:
+    """Return what an index of the sky holds of many things at once.
+
+    Parameters
+    ----------
+    positions
+        Of each its number, and right ascension and declination in degrees.
+
+    Returns
+    -------
+    numpy.ndarray
+        Records of cell, number and unit vector: ``cell``, ``id``, ``x``, ``y``, ``z``.
+    """
+    import numpy as np  # late: a quarter of a second, which only those who build have to spare
+
+    given = np.array(positions, dtype=[("id", "i8"), ("ra", "f8"), ("dec", "f8")])
+    strips = np.clip(np.floor((given["dec"] + 90) / HEIGHT_DEG), 0, _STRIPS - 1).astype("i8")
+    turned = np.floor(given["ra"] / 360 * _TURN).astype("i8") % _TURN
+    ra, dec = np.radians(given["ra"]), np.radians(given["dec"])
+    found = np.empty(
+        len(given), dtype=[("cell", "i8"), ("id", "i8"), ("x", "f8"), ("y", "f8"), ("z", "f8")]
+    )
+    found["cell"], found["id"] = strips * _TURN + turned, given["id"]
+    found["x"], found["y"] = np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra)
+    found["z"] = np.sin(dec)
+    return found
+
+
+def in_order(found: Sequence[NDArray[np.void]]) -> list[tuple[int, int, float, float, float]]:
+    """Return what was placed, by cell: an index takes it in several times faster."""
+    import numpy as np
+
+    if not found:
+        return []
+    together = np.concatenate(found)
+    rows: list[tuple[int, int, float, float, float]]
+    rows = together[np.argsort(together["cell"], kind="stable")].tolist()
+    return rows
 
 
 def chord_squared(radius_deg: float) -> float:

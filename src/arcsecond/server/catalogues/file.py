@@ -72,7 +72,7 @@ class Part(msgspec.Struct, kw_only=True, omit_defaults=True):
     digest: str = ""
 
 
-class Entry(msgspec.Struct):
+class Entry(msgspec.Struct, gc=False):
     """A row on its way into a file.
 
     Attributes
@@ -81,11 +81,17 @@ class Entry(msgspec.Struct):
         The designation that it shares with rows of other parts.
     keys
         What it is found by, where the source knows it faster than from the names.
+    numbered
+        Whether all its names are numbers in lists, not to be found by a part of them.
+    sort
+        Where its name stands in order; "" to find out.
     """
 
     row: Row
     identity: str | None = None
     keys: dict[str, int] | None = None
+    numbered: bool = False
+    sort: str = ""
 
 
 class CatalogueFile:
@@ -174,6 +180,15 @@ class CatalogueFile:
     def identity(self, id_: int) -> str | None:
         """Return the designation that a thing is known by in all parts."""
         return self._own(id_)[1]
+
+    def numbers(self, prefix: str) -> Iterator[tuple[str, str]]:
+        """Yield the numbers of a list, such as "hd48915", with the identities they stand for."""
+        ends = (f"{prefix}0", f"{prefix}:")
+        yield from self._opened().db.execute(_NUMBERS, ends)
+
+    def places(self) -> Iterator[tuple[str, float, float]]:
+        """Yield identity and position (degrees) of all that has an identity."""
+        yield from self._opened().db.execute(_PLACES)
 
     def place(self, identity: str) -> tuple[float, float] | None:
         """Return the position (ICRS, degrees) of what has an identity."""
@@ -278,6 +293,11 @@ _BY_NAME = (
 )
 _AFTER = "SELECT sort, id FROM rows WHERE first AND (sort, id) > (?, ?) ORDER BY sort, id LIMIT ?"
 _ONE = "SELECT id, identity, data FROM rows WHERE id = ?"
+_NUMBERS = (
+    "SELECT n.key, r.identity FROM names n JOIN rows r ON r.id = n.id "
+    "WHERE n.key >= ? AND n.key < ? AND n.rank = 0 AND r.identity IS NOT NULL"
+)
+_PLACES = "SELECT identity, ra, dec FROM rows WHERE identity IS NOT NULL AND first"
 _PLACE = "SELECT ra, dec FROM rows WHERE identity = ? ORDER BY id LIMIT 1"
 _SAME = "SELECT id, data FROM rows WHERE identity = ? ORDER BY id"
 _HOSTED = (

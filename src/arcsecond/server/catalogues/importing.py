@@ -8,7 +8,10 @@ fewer of them than before. The same file again changes nothing.
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 import json
+import math
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +19,7 @@ from typing import Any, BinaryIO
 
 from arcsecond.errors import InvalidInputError
 from arcsecond.schemas.catalogues import CatalogueImport, CatalogueWork
+from arcsecond.server import zones
 from arcsecond.server.catalogues.builtin import (
     BUILT_IN,
     IMPORTED,
@@ -51,6 +55,7 @@ SAME_STAR_DEG = 10 / 3600
 """How near a bright star without a number has to be to one that is there to be it."""
 
 BRIGHT = 9.5
+_BOXES = 1 / math.radians(SAME_STAR_DEG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,24 +231,60 @@ def _openngc(there: CatalogueFile, files: Opened) -> Delivery:
     return Delivery("objects", part, openngc.entries(records), replaces=(BUILT_IN,))
 
 
+class _Stars:
+    """Knows the stars that are there, by their numbers and, the bright ones, by their places."""
+
+    def __init__(self, there: CatalogueFile) -> None:
+        self._there = there
+
+    @functools.cached_property
+    def _numbers(self) -> dict[str, str]:
+        return {
+            key: identity
+            for prefix in ("hd", "hr", "sao")
+            for key, identity in self._there.numbers(prefix)
+        }
+
+    @functools.cached_property
+    def _places(self) -> dict[tuple[int, int, int], list[tuple[str, tuple[float, float, float]]]]:
+        found: dict[tuple[int, int, int], list[tuple[str, tuple[float, float, float]]]] = {}
+        for identity, ra_deg, dec_deg in self._there.places():
+            vector = zones.unit_vector(ra_deg, dec_deg)
+            found.setdefault(_box(vector), []).append((identity, vector))
+        return found
+
+    def __call__(self, numbers: Iterable[str], row: Row) -> str | None:
+        for number in numbers:
+            if known := self._numbers.get(number):
+                return known
+        if row.fluxes and row.fluxes[0]["value"] < BRIGHT:
+            return self._at(zones.unit_vector(row.ra_deg, row.dec_deg))
+        return None
+
+    def _at(self, vector: tuple[float, float, float]) -> str | None:
+        x, y, z = _box(vector)
+        near = [
+            (sum((a - b) ** 2 for a, b in zip(vector, there, strict=True)), identity)
+            for box in itertools.product((x - 1, x, x + 1), (y - 1, y, y + 1), (z - 1, z, z + 1))
+            for identity, there in self._places.get(box, ())
+        ]
+        chord, identity = min(near, default=(math.inf, ""))
+        return identity if chord <= zones.chord_squared(SAME_STAR_DEG) else None
+
+
+def _box(vector: tuple[float, float, float]) -> tuple[int, int, int]:
+    """Return the box of space a direction points to, as wide as stars may be apart."""
+    x, y, z = vector
+    return math.floor(x * _BOXES), math.floor(y * _BOXES), math.floor(z * _BOXES)
+
+
 def _stars(there: CatalogueFile, files: Opened) -> Delivery:
     name, file = _one(files)
     part = startables.part(0, name)
     part.n = _number(there, part.key)
 
-    def same(row: Row) -> str | None:
-        for called in (row.name, *row.aliases):
-            if called.startswith(("HD ", "HR ", "SAO ")):
-                for id_, _ in there.find(called):
-                    return there.identity(id_)
-        v = next((flux["value"] for flux in row.fluxes), 99.0)
-        if v < BRIGHT:
-            for _, id_ in there.around(row.ra_deg, row.dec_deg, SAME_STAR_DEG)[:1]:
-                return there.identity(id_)
-        return None
-
     entries = startables.entries(
-        file, lines(file, name), part, same=same, place=there.place
+        file, lines(file, name), part, same=_Stars(there), place=there.place
     )  # fmt: skip
     return Delivery("objects", part, entries)
 

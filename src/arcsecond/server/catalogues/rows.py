@@ -14,7 +14,7 @@ Fact = dict[str, Any]
 """``value`` with ``unit``, ``error_max``, ``error_min`` and where it is known ``source``."""
 
 
-class Row(msgspec.Struct, omit_defaults=True):
+class Row(msgspec.Struct, omit_defaults=True, gc=False):
     """One row of a catalogue; absent facts are None.
 
     Attributes

@@ -173,6 +173,11 @@ def read_exoplanet(backend: Backend, viewer: Viewer, name: str) -> Exoplanet:
     return found
 
 
+def find_exoplanet(backend: Backend, name: str) -> Row:
+    """Return what is known of a planet; the nearest names are said when there is none."""
+    return _found(backend, "exoplanets", name)[0]
+
+
 def list_exoplanets(
     backend: Backend, viewer: Viewer, filters: Mapping[str, str]
 ) -> Picked[Exoplanet] | InOrder[Exoplanet]:

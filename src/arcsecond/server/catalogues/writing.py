@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,9 +33,12 @@ CREATE VIRTUAL TABLE words USING fts5(key, shown UNINDEXED, id UNINDEXED, tokeni
 CREATE TABLE planets(
     id INTEGER PRIMARY KEY, method TEXT, is_transiting INTEGER, mass REAL, radius REAL, period REAL
 );
-CREATE INDEX rows_identity ON rows(identity, id) WHERE identity IS NOT NULL;
-CREATE INDEX rows_order ON rows(sort, id) WHERE first;
 """
+_INDEXES = {
+    "rows_identity": "rows(identity, id) WHERE identity IS NOT NULL",
+    "rows_order": "rows(sort, id) WHERE first",
+}
+"""Made anew when much was added: that is faster than keeping them all the while."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -58,13 +63,14 @@ class Writer:
         self._next = path.with_name(path.name + ".next")
         self._made_by = made_by
         self._keep = keep and path.exists()
+        self._cells: list[Any] = []
 
     def __enter__(self) -> Writer:
         """Begin with a copy of what is there, or with nothing."""
         self._next.unlink(missing_ok=True)
         if self._keep:
             shutil.copyfile(self._path, self._next)
-        self.db = sqlite3.connect(self._next, isolation_level=None, cached_statements=200)
+        self.db = sqlite3.connect(self._next, isolation_level=None)
         for pragma in (
             "page_size = 8192",
             "journal_mode = OFF",
@@ -78,8 +84,9 @@ class Writer:
             self.db.execute("INSERT INTO meta VALUES ('')")
         self.db.execute("UPDATE meta SET made_by = ?", (self._made_by,))
         self.db.execute("CREATE TEMP TABLE fresh(key TEXT, rank INTEGER, id INTEGER)")
-        self.db.execute("CREATE TEMP TABLE seen(cell INTEGER, id INTEGER, x REAL, y REAL, z REAL)")
         self.db.execute("BEGIN")
+        for index in _INDEXES:
+            self.db.execute(f"DROP INDEX IF EXISTS {index}")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
@@ -131,7 +138,7 @@ class Writer:
         ).fetchall()
         self.db.execute("CREATE TEMP TABLE gone(id INTEGER PRIMARY KEY)")
         self.db.executemany("INSERT INTO gone VALUES (?)", gone)
-        for table in ("rows", "names", "sky", "words", "fresh", "seen"):
+        for table in ("rows", "names", "sky", "words", "fresh"):
             self.db.execute(f"DELETE FROM {table} WHERE id IN (SELECT id FROM gone)")  # noqa: S608
         self.db.execute("DROP TABLE gone")
         for part in (part for part in self.parts().values() if part.n == n):
@@ -153,6 +160,12 @@ class Writer:
         """
         if any(known.n == part.n for known in self.parts().values()):
             self.remove(part.n)
+        first = "SELECT identity, min(id) FROM rows WHERE identity IS NOT NULL GROUP BY identity"
+        self._first: dict[str, int] = dict(self.db.execute(first))
+        with _uncollected():
+            return self._fill(part, entries, progress)
+
+    def _fill(self, part: Part, entries: Iterable[Entry], progress: Callable[[int], None]) -> int:
         batch: list[Entry] = []
         n = part.n * PART_IDS
         for entry in entries:
@@ -169,32 +182,34 @@ class Writer:
         return part.rows
 
     def _write(self, n: int, batch: Sequence[Entry]) -> None:
+        if not batch:
+            return
         rows: list[tuple[Any, ...]] = []
         names: list[tuple[str, int, int]] = []
-        cells: list[tuple[Any, ...]] = []
         words: list[tuple[str, str, int]] = []
         for id_, entry in enumerate(batch, n):
-            row = entry.row
-            ra, dec = row.ra_deg, row.dec_deg
-            rows.append((id_, entry.identity, natural(row.name), ra, dec, _encode(row)))
-            cells.append((zones.cell(ra, dec), id_, *zones.unit_vector(ra, dec)))
-            names += [(key, rank, id_) for key, rank in (entry.keys or keys_of(row)).items()]
-            words += [(fold(name), name, id_) for name in (row.name, *row.aliases) if is_word(name)]
-        self.db.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?, 1, ?)", rows)
+            row, identity = entry.row, entry.identity
+            speaks = identity is None or self._first.setdefault(identity, id_) >= id_
+            sort = entry.sort or natural(row.name)
+            rows.append((id_, identity, sort, row.ra_deg, row.dec_deg, speaks, _encode(row)))
+            keys = keys_of(row) if entry.keys is None else entry.keys
+            names += [(key, rank, id_) for key, rank in keys.items()]
+            if not entry.numbered:
+                named = (row.name, *row.aliases)
+                words += [(fold(name), name, id_) for name in named if is_word(name)]
+        self._cells.append(zones.placed([(row[0], row[3], row[4]) for row in rows if row[5]]))
+        self.db.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         self.db.executemany("INSERT INTO fresh VALUES (?, ?, ?)", names)
-        self.db.executemany("INSERT INTO seen VALUES (?, ?, ?, ?, ?)", cells)
         self.db.executemany("INSERT INTO words VALUES (?, ?, ?)", words)
 
     def _settle(self) -> None:
         """Decide who speaks first, and put what was added in its order."""
         self.db.execute("INSERT OR IGNORE INTO names SELECT * FROM fresh ORDER BY key, rank, id")
-        self.db.execute("INSERT OR IGNORE INTO sky SELECT * FROM seen ORDER BY cell, id")
-        moved = self.db.execute(
-            "SELECT r.id, r.first, r.ra, r.dec, min(s.id) = r.id AS speaks "
-            "FROM rows r JOIN rows s ON s.identity = r.identity "
-            "WHERE r.identity IS NOT NULL GROUP BY r.id HAVING speaks <> r.first"
-        ).fetchall()
-        for id_, was_first, ra, dec, _ in moved:
+        self.db.executemany("INSERT INTO sky VALUES (?, ?, ?, ?, ?)", zones.in_order(self._cells))
+        self._cells = []
+        self._index("rows_identity")
+        moved = self.db.execute(_MOVED).fetchall()
+        for id_, was_first, ra, dec in moved:
             place = (zones.cell(ra, dec), id_)
             if was_first:
                 self.db.execute("DELETE FROM sky WHERE cell = ? AND id = ?", place)
@@ -204,10 +219,15 @@ class Writer:
         self.db.executemany(
             "UPDATE rows SET first = ? WHERE id = ?", [(not was, id_) for id_, was, *_ in moved]
         )
+        self._index("rows_order")
         self._describe_planets()
         self.db.execute("INSERT INTO words(words) VALUES ('optimize')")
         self.db.execute("COMMIT")
+        self.db.execute("PRAGMA analysis_limit = 1000")
         self.db.execute("ANALYZE")
+
+    def _index(self, name: str) -> None:
+        self.db.execute(f"CREATE INDEX {name} ON {_INDEXES[name]}")
 
     def _describe_planets(self) -> None:
         """Note what planets are filtered by."""
@@ -228,6 +248,29 @@ class Writer:
                 for id_, row in planets.items()
             ],
         )
+
+
+_MOVED = """
+SELECT r.id, r.first, r.ra, r.dec FROM rows r
+  LEFT JOIN (
+    SELECT identity, min(id) AS speaks FROM rows WHERE identity IS NOT NULL
+    GROUP BY identity HAVING count(*) > 1
+  ) g ON g.identity = r.identity
+  WHERE r.first <> (g.speaks IS NULL OR g.speaks = r.id)
+"""
+"""Rows that speak first from now on, or no longer."""
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Let Python not look for cycles among millions of new rows, which have none."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def is_word(name: str) -> bool:

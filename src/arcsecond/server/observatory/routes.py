@@ -9,9 +9,10 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from arcsecond.errors import InvalidInputError, TooLargeError
+from arcsecond.registry import BY_NAME
 from arcsecond.schemas.observatory import FindingChart, SatelliteImport
 from arcsecond.server.context import AnyRequest, backend_of, base_url, read_bytes, reading, writing
-from arcsecond.server.crud import listed, look_routes
+from arcsecond.server.crud import filters_of, listed, look_routes
 from arcsecond.server.observatory import service
 from arcsecond.server.receiving import is_multipart, received
 
@@ -57,6 +58,14 @@ async def import_satellites(request: AnyRequest) -> SatelliteImport:
     return await writing(request, service.import_satellites, text)
 
 
+@get("/exoplanets/{key:str}/transits/", opt={"resource": "transits", "verb": "list"})
+async def list_transits(request: AnyRequest, key: FromPath[str]) -> Any:
+    filters = filters_of(request, BY_NAME["transits"].filters)
+    return await listed(
+        request, lambda backend, viewer: service.list_transits(backend, viewer, key, filters)
+    )
+
+
 routes = [
     *look_routes("observingsites", service.list_sites, service.read_site),
     *look_routes("telescopes", service.list_telescopes, service.read_telescope),
@@ -64,5 +73,6 @@ routes = [
     *look_routes("satellites", service.list_satellites, service.read_satellite),
     read_charts,
     draw_chart,
+    list_transits,
     import_satellites,
 ]

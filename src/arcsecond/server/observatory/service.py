@@ -17,20 +17,23 @@ from arcsecond.schemas.observatory import (
     Satellite,
     SatelliteImport,
     Telescope,
+    Transit,
 )
 from arcsecond.server.catalogues.builtin import catalogue
 from arcsecond.server.catalogues.refreshing import REFRESHERS
 from arcsecond.server.catalogues.rows import Row
-from arcsecond.server.catalogues.service import coordinates, find_objects
+from arcsecond.server.catalogues.service import coordinates, find_exoplanet, find_objects
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import MemoryListing, SqlListing, parse_integer, parse_uuid
 from arcsecond.server.db import now
-from arcsecond.server.observatory import chart, tle
+from arcsecond.server.observatory import chart, tle, transits
 from arcsecond.server.observatory.directory import directory
 from arcsecond.server.observatory.tables import satellites
 from arcsecond.server.people.visibility import administrator
 
 REFRESH_PATIENCE_S = 120.0
+NIGHTS = 7
+"""Over which transits are listed when it is not said."""
 
 T = TypeVar("T")
 Named = TypeVar("Named", ObservingSite, Telescope, Instrument)
@@ -142,6 +145,31 @@ def draw_chart(backend: Backend, viewer: Viewer, name: str) -> str:
     """Return the finding chart of an object as SVG."""
     row = find_objects(backend, name)[0]
     return chart.draw(_neighbours(backend, row), row)
+
+
+def list_transits(
+    backend: Backend, viewer: Viewer, name: str, filters: Filters
+) -> MemoryListing[Transit]:
+    """List the next transits of a planet.
+
+    Parameters
+    ----------
+    filters
+        ``site``, the UUID of an observing site; ``nights``, how many from now or
+        from the noon (UTC) of a ``date``.
+    """
+    planet = find_exoplanet(backend, name)
+    site = read_site(backend, viewer, filters["site"]) if filters.get("site") else None
+    text = filters.get("nights", str(NIGHTS))
+    nights = parse_amount(text, transits.MOST_NIGHTS)
+    if nights is None:
+        problem = f"{text[:40]!r} is no number of nights from 1 to {transits.MOST_NIGHTS}."
+        raise InvalidInputError(fields={"nights": [problem]})
+    start = now()
+    if filters.get("date"):
+        day = parse_date("date", filters["date"])
+        start = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+    return MemoryListing([*transits.find(planet, site, start, nights)])
 
 
 def _neighbours(backend: Backend, target: Row) -> chart.Neighbours:

@@ -10,7 +10,7 @@ its place.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, BinaryIO
 
@@ -21,8 +21,8 @@ from arcsecond.server.catalogues.file import Entry, Part
 from arcsecond.server.catalogues.rows import Fact, Row, keys_of
 from arcsecond.server.catalogues.sources.text import Records, find_position
 
-Same = Callable[[Row], str | None]
-"""Returns the identity of a star that is there already and has no HIP number here."""
+Same = Callable[[Iterable[str], Row], str | None]
+"""Returns the identity of a star that is there already, by its numbers or its place."""
 
 Place = Callable[[str], tuple[float, float] | None]
 """Returns the position of a star that is there, by its identity."""
@@ -106,7 +106,18 @@ def _table(table: Records, source: str, same: Same, place: Place) -> Iterator[En
     # Hours, in tables of the HYG family.
     scale = 15.0 if "rarad" in called or {"absmag", "dist"} <= set(called) else 1.0
     reader = _Reader(table.name, source, at, scale, same, place)
-    return (entry for number, row in enumerate(table.lists(), 1) if (entry := reader(number, row)))
+    first = 1
+    for chunk in table.chunks(CHUNK):
+        yield from reader.entries(first, chunk)
+        first += len(chunk)
+
+
+CHUNK = 4096
+"""Rows that are read together: by columns, which is several times faster."""
+
+_NUMBERED = (("hip", "HIP "), ("hd", "HD "), ("hr", "HR "), ("sao", "SAO "))
+
+Columns = Sequence[Sequence[str]]
 
 
 class _Reader:
@@ -122,103 +133,140 @@ class _Reader:
         place: Place,
     ) -> None:
         self.name, self.source, self.scale = name, source, scale
-        self.same, self.place = same, place
-        self.numbers = [
-            (prefix, label, column)
-            for prefix, label in (("hip", "HIP"), ("hd", "HD"), ("hr", "HR"), ("sao", "SAO"))
-            if (column := at[prefix]) is not None
-        ]
-        self.at = at
-        self.named = [
-            column
-            for what in ("proper", "bayer", "flamsteed", "gl")
-            if (column := at[what]) is not None
-        ]
+        self.same, self.place, self.at = same, place, at
 
-    def __call__(self, number: int, cells: list[str]) -> Entry | None:
-        keys: dict[str, int] = {}
-        names: list[str] = []
-        for prefix, label, column in self.numbers:
-            if (digits := cells[column].strip()) and digits != "0":
-                if not digits.isdecimal():
-                    raise self._wrong(number, digits, label)
-                digits = str(int(digits))
-                keys[prefix + digits] = 0
-                names.append(f"{label} {digits}")
-        words = self._words(cells) if any(cells[column].strip() for column in self.named) else []
-        if not names and not words:
-            return None  # nobody can ask for it
-        identity = next(iter(keys), None)
-        if identity is not None and not identity.startswith("hip"):
-            identity = None
-        where = self._where(number, cells, identity)
-        if where is None:
-            return None
-        row = Row(
-            name=(words or names)[0],
-            ra_deg=where[0],
-            dec_deg=where[1],
-            source=self.source,
-            aliases=[*words, *names][1:],
-            types=["Star"],
-            **self._facts(number, cells),
+    def entries(self, first: int, chunk: Sequence[list[str]]) -> Iterator[Entry]:
+        """Yield the stars of some rows; ``first`` is the number of the first."""
+        columns: Columns = list(zip(*chunk, strict=True))
+        numbers = [
+            (prefix, label, self._digits(first, columns[column], label))
+            for prefix, label in _NUMBERED
+            if (column := self.at[prefix]) is not None
+        ]
+        words = self._words(columns)
+        places = self._places(first, columns)
+        facts = self._facts(first, columns)
+        for n in range(len(chunk)):
+            keys, names = {}, []
+            for prefix, label, digits in numbers:
+                if digit := digits[n]:
+                    keys[prefix + digit] = 0
+                    names.append(label + digit)
+            called = words.get(n, [])
+            identity = next(iter(keys), "")
+            where = places[n]
+            if where is None and identity.startswith("hip"):
+                where = self.place(identity)
+            if where is None or not (names or called):
+                continue  # nobody could ask for it
+            row = Row(
+                (called or names)[0],
+                where[0],
+                where[1],
+                self.source,
+                [*called, *names][1:],
+                ["Star"],
+                **{name: value for name, values in facts if (value := values[n]) is not None},
+            )
+            if not identity.startswith("hip"):
+                identity = self.same(keys, row) or identity
+            if called:
+                yield Entry(row, identity or None, keys_of(row))
+            else:
+                label, _, number = names[0].partition(" ")
+                sort = label.lower() + number.zfill(8)
+                yield Entry(row, identity, keys, True, sort)
+
+    def _digits(self, first: int, column: Sequence[str], label: str) -> list[str]:
+        """Return the numbers of a list without zeros before them; "" for none."""
+        found = [cell.strip().lstrip("0") for cell in column]
+        for number, text in enumerate(found, first):
+            if text and not text.isdecimal():
+                raise self._wrong(number, text, label)
+        return found
+
+    def _words(self, columns: Columns) -> dict[int, list[str]]:
+        """Return the names that are no numbers, by the place of their rows."""
+        blank = [""] * len(columns[0])
+        proper, bayer, flamsteed, gl, constellation = (
+            columns[column] if (column := self.at[what]) is not None else blank
+            for what in ("proper", "bayer", "flamsteed", "gl", "constellation")
         )
-        if identity is None:
-            identity = self.same(row) or next(iter(keys), None)
-        return Entry(row, identity, keys_of(row) if words else keys)
+        found: dict[int, list[str]] = {}
+        cells = zip(proper, bayer, flamsteed, gl, constellation, strict=True)
+        for n, (name, letter, number, gliese, where) in enumerate(cells):
+            if name or letter or number or gliese:
+                named = [
+                    name,
+                    letter and f"{letter} {where}",
+                    number and f"{number} {where}",
+                    gliese,
+                ]
+                found[n] = list(dict.fromkeys(filter(None, map(str.strip, named))))
+        return found
 
-    def _words(self, cells: list[str]) -> list[str]:
-        def cell(what: str) -> str:
-            column = self.at[what]
-            return cells[column].strip() if column is not None else ""
-
-        constellation = cell("constellation")
-        found = [cell("proper")]
-        found += [f"{cell(w)} {constellation}" for w in ("bayer", "flamsteed") if cell(w)]
-        found.append(cell("gl"))
-        return list(dict.fromkeys(name for name in found if name))
-
-    def _where(
-        self, number: int, cells: list[str], identity: str | None
-    ) -> tuple[float, float] | None:
+    def _places(self, first: int, columns: Columns) -> list[tuple[float, float] | None]:
+        """Return ICRS positions in degrees; None where there is none."""
         ra, dec = self.at["ra"], self.at["dec"]
-        if ra is None or dec is None or not cells[ra].strip():
-            return self.place(identity) if identity else None
-        try:
-            ra_deg, dec_deg = float(cells[ra]) * self.scale, float(cells[dec])
-        except ValueError:
-            found = find_position(f"{cells[ra].strip()} {cells[dec].strip()}")
-            if found is None:
-                raise self._wrong(number, f"{cells[ra]} {cells[dec]}", "RA and Dec") from None
-            return found
-        if not (0 <= ra_deg <= 360 and -90 <= dec_deg <= 90):
-            raise self._wrong(number, f"{cells[ra]} {cells[dec]}", "RA and Dec")
-        return ra_deg % 360, dec_deg
+        if ra is None or dec is None:
+            return [None] * len(columns[0])
+        found: list[tuple[float, float] | None] = []
+        for number, (ra_text, dec_text) in enumerate(
+            zip(columns[ra], columns[dec], strict=True), first
+        ):
+            try:
+                ra_deg, dec_deg = float(ra_text) * self.scale, float(dec_text)
+            except ValueError:
+                found.append(self._sexagesimal(number, ra_text.strip(), dec_text.strip()))
+                continue
+            if not (0 <= ra_deg <= 360 and -90 <= dec_deg <= 90):
+                raise self._wrong(number, f"{ra_text} {dec_text}", "RA and Dec")
+            found.append((ra_deg % 360, dec_deg))
+        return found
 
-    def _facts(self, number: int, cells: list[str]) -> dict[str, Any]:
-        facts: dict[str, Any] = {}
+    def _sexagesimal(self, number: int, ra: str, dec: str) -> tuple[float, float] | None:
+        if not ra and not dec:
+            return None
+        place = find_position(f"{ra} {dec}")
+        if place is None:
+            raise self._wrong(number, f"{ra} {dec}", "RA and Dec")
+        return place
+
+    def _facts(self, first: int, columns: Columns) -> list[tuple[str, Sequence[Any]]]:
+        """Return what is measured: values by row, of each attribute."""
+        facts: list[tuple[str, Sequence[Any]]] = []
         for what, attribute in _MEASURED:
-            column = self.at[what]
-            if column is not None and (text := cells[column].strip()):
-                try:
-                    facts[attribute] = float(text)
-                except ValueError:
-                    raise self._wrong(number, text, what) from None
-        if (v := facts.pop("v", None)) is not None:
-            facts["fluxes"] = [magnitude(v, self.source)]
-        if facts.get("distance_pc", 0.0) >= _FAR_PC:
-            del facts["distance_pc"]
-        column = self.at["spectral_type"]
-        if column is not None and (text := cells[column].strip()):
-            facts["spectral_type"] = text
+            if (column := self.at[what]) is not None:
+                facts.append((attribute, self._numbers(first, columns[column], what)))
+        for n, (attribute, values) in enumerate(facts):
+            if attribute == "fluxes":
+                source = self.source
+                fluxes = [None if v is None else [magnitude(v, source)] for v in values]
+                facts[n] = attribute, fluxes
+            elif attribute == "distance_pc":
+                facts[n] = attribute, [None if v is None or v >= _FAR_PC else v for v in values]
+        if (column := self.at["spectral_type"]) is not None:
+            facts.append(("spectral_type", [cell.strip() or None for cell in columns[column]]))
         return facts
+
+    def _numbers(self, first: int, column: Sequence[str], what: str) -> list[float | None]:
+        try:
+            return [float(cell) if cell else None for cell in column]
+        except ValueError:  # one of them is no number, or a blank
+            found: list[float | None] = []
+            for number, cell in enumerate(map(str.strip, column), first):
+                try:
+                    found.append(float(cell) if cell else None)
+                except ValueError:
+                    raise self._wrong(number, cell, what) from None
+            return found
 
     def _wrong(self, number: int, text: str, what: str) -> InvalidInputError:
         return InvalidInputError(f"{self.name}, row {number}: {text[:40]!r} is no {what}.")
 
 
 _MEASURED = (
-    ("v", "v"), ("pm_ra", "pm_ra_mas_yr"), ("pm_dec", "pm_dec_mas_yr"),
+    ("v", "fluxes"), ("pm_ra", "pm_ra_mas_yr"), ("pm_dec", "pm_dec_mas_yr"),
     ("parallax", "parallax_mas"), ("dist", "distance_pc"), ("rv", "radial_velocity_km_s"),
 )  # fmt: skip
 
@@ -295,4 +343,4 @@ def _known(
         types=["Star"],
         fluxes=fluxes,
     )
-    return Entry(row, same(row) or identity)
+    return Entry(row, same([identity] if identity else [], row) or identity)

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import gzip
 import io
+import itertools
 import re
 import zlib
 from collections.abc import Iterator, Mapping
@@ -56,6 +57,10 @@ def lines(file: BinaryIO, name: str) -> Iterator[str]:
             text.detach()
 
 
+CHUNK = 512
+"""Rows that are read together."""
+
+
 class Records:
     """The rows of a table with a header line, as mappings; comments are set aside.
 
@@ -95,18 +100,33 @@ class Records:
 
     def lists(self) -> Iterator[list[str]]:
         """Yield the rows as lists; one that is shorter or longer than the header is refused."""
-        width = len(self.columns)
+        for chunk in self.chunks(CHUNK):
+            yield from chunk
+
+    def chunks(self, size: int) -> Iterator[list[list[str]]]:
+        """Yield the rows as lists, many at a time."""
+        width, first = len(self.columns), 1
+        reader = csv.reader(self._source, delimiter=self._delimiter)
         try:
-            for number, row in enumerate(csv.reader(self._source, delimiter=self._delimiter), 1):
-                if len(row) == width:
-                    yield row
-                elif row:
-                    raise InvalidInputError(
-                        f"{self.name} is cut or damaged: row {number} has {len(row)} of "
-                        f"{width} columns."
-                    )
+            while chunk := list(itertools.islice(reader, size)):
+                if set(map(len, chunk)) != {width}:
+                    chunk = self._checked(first, chunk)
+                first += len(chunk)
+                if chunk:
+                    yield chunk
         except csv.Error as error:
             raise InvalidInputError(f"{self.name} is no table: {error}.") from error
+
+    def _checked(self, first: int, chunk: list[list[str]]) -> list[list[str]]:
+        """Refuse a row of another width; blank lines are none."""
+        rows = [row for row in chunk if row]
+        for number, row in enumerate(rows, first):
+            if len(row) != len(self.columns):
+                raise InvalidInputError(
+                    f"{self.name} is cut or damaged: row {number} has {len(row)} of "
+                    f"{len(self.columns)} columns."
+                )
+        return rows
 
     def __iter__(self) -> Iterator[dict[str, str]]:
         """Yield the rows by column."""
