@@ -42,6 +42,9 @@ FILTERS = {
     "transiting": "`true` for planets that transit, `false` for the others.",
     "count": "How many, 1 to 1000; default 5.",
     "date": "Date of the evening, YYYY-MM-DD.",
+    "nights": "Over so many nights, 1 to 366; default 7.",
+    "site": "UUID of the observing site.",
+    "transits.date": "From the noon (UTC) of this day on, YYYY-MM-DD; else from now.",
     "name": "Its name, whole; for objects any of their names.",
     "radius": "How far around a position, in degrees: more than 0, at most 180; default 0.1.",
     "search": "A part of one of its names, capital or small.",
@@ -179,7 +182,7 @@ def who_reads(resource: Resource) -> str:
 
 def _resource(resource: Resource) -> str:
     facts = [
-        ("Address", f"`{resource.path.replace('{parent}', '{dataset}')}`"),
+        ("Address", f"`{resource.template}`"),
         ("Command", f"`arcsecond {resource.name}`" if resource.command else "none"),
         ("Also called", ", ".join(f"`{a}`" for a in resource.aliases)),
         ("Module", f"`ArcsecondAPI.{resource.endpoint_constant}`, `{attribute(resource)}`"),

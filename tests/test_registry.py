@@ -84,7 +84,7 @@ def test_the_schema_is_that_of_the_table(http: Http) -> None:
     schema = http.get("/schema").json()
     paths: dict[str, Any] = schema["paths"]
     for resource in RESOURCES:
-        many = resource.path.replace("{parent}", "{dataset}")
+        many = resource.template
         one = many if resource.key == "none" else many + "{key}/"
         for verb in resource.verbs:
             path = many if verb in ("list", "create") else one

@@ -37,7 +37,7 @@ MEASURES = {
 def number(value: Any) -> str:
     if value is None or str(value) in ("", "--", "nan"):
         return ""
-    text = f"{Decimal(f'{float(value):.12g}'):f}"
+    text = f"{Decimal(f'{float(value):.14g}'):f}"
     return re.sub(r"^(-?)0\.", r"\1.", text)
 
 

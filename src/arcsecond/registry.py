@@ -146,6 +146,16 @@ class Resource:
         """The path of its list, with ``{parent}`` where the parent's key goes."""
         return f"/{self.parent}/{{parent}}/{self.name}/" if self.parent else f"/{self.name}/"
 
+    @property
+    def holder(self) -> str:
+        """What one of the resource is called that it lives in: a dataset, an exoplanet."""
+        return self.parent.removesuffix("s")
+
+    @property
+    def template(self) -> str:
+        """The path of its list, with the parent's key under the name of what it is."""
+        return self.path.replace("{parent}", f"{{{self.holder}}}")
+
 
 _TITLES = {
     "me": "You",

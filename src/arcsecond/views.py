@@ -171,8 +171,12 @@ COLUMNS: dict[str, list[tuple[str, Cell]]] = {
     "catalogues": [
         ("Name", _get("name")),
         ("Key", _get("key")),
+        ("Of", _get("kind")),
+        ("Rows", lambda c: f"{c['rows']:,}"),
+        ("Days", lambda c: str(c["age_days"])),
         ("Version", _get("version")),
-        ("Rows", lambda c: str(c["rows"])),
+        ("Licence", _get("licence")),
+        ("Origin", _get("origin")),
         ("Description", _get("description")),
     ],
     "telegrams/ATel": [("Identifier", lambda t: str(t["identifier"])), ("Title", _get("title"))],
@@ -304,12 +308,8 @@ def show(value: Any) -> str:
             return ", ".join(show(item) for item in items)
         case {"right_ascension": ra, "declination": dec}:
             return f"{position(ra, dec)}{' ICRS' if value.get('system') == 'ICRS' else ''}"
-        case {"longitude": longitude, "latitude": latitude, "epoch": _}:
-            return f"{longitude:.5f}°, {latitude:+.5f}°"
-        case {"longitude": longitude, "latitude": latitude, "height": height}:
-            east = "E" if longitude >= 0 else "W"
-            north = "N" if latitude >= 0 else "S"
-            return f"{abs(longitude):.4f}° {east}, {abs(latitude):.4f}° {north}, {height:g} m"
+        case {"longitude": longitude, "latitude": latitude}:
+            return _on_a_sphere(longitude, latitude, value.get("height"))
         case {"value_right_ascension": ra, "value_declination": dec}:
             unit = value["value_right_ascension_unit"]
             return f"RA {ra:g}, Dec {dec:g} {unit}"
@@ -320,6 +320,15 @@ def show(value: Any) -> str:
         case Mapping():
             return ", ".join(f"{show(v)}" for v in value.values() if show(v))
     return str(value)
+
+
+def _on_a_sphere(longitude: float, latitude: float, height: float | None) -> str:
+    """Return a place on the Earth, or without a height one in the sky."""
+    if height is None:
+        return f"{longitude:.5f}° {latitude:+.5f}°"
+    east = "E" if longitude >= 0 else "W"
+    north = "N" if latitude >= 0 else "S"
+    return f"{abs(longitude):.4f}° {east}, {abs(latitude):.4f}° {north}, {height:g} m"
 
 
 def _measure(measure: Json, value: Any) -> str:

@@ -298,8 +298,8 @@ class Endpoint:
         if self.resource.parent:
             if not self._parent:
                 raise ArcsecondMissingArgumentError(
-                    f"{self.resource.name} live in a dataset: name it.",
-                    hint=f"Write api.datasets('<uuid>').{self.resource.name}.",
+                    f"{self.resource.name} belong to one of {self.resource.parent}: name it.",
+                    hint=f"Write api.{self.resource.parent}('<key>').{self.resource.name}.",
                 )
             base = base.replace("{parent}", _segment(str(self._parent)))
         if key is None or self.resource.key == "none":

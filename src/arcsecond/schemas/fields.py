@@ -35,3 +35,6 @@ Place = Annotated[str, told(pattern=f"^{PLACE}$")]
 
 Tags = Annotated[list[Text], told(maxItems=MOST_TAGS)] | str
 """A list, or one text with commas between them."""
+
+NIGHTS, MOST_NIGHTS = 7, 366
+"""Over which transits are listed: when it is not said, and at the most."""

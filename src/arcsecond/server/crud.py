@@ -11,7 +11,7 @@ import binascii
 import uuid as uuids
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import urlencode
 
@@ -313,6 +313,15 @@ def parse_amount(text: str, most: int) -> int | None:
     """Return a whole number from 1 to ``most``; None when the text is no such number."""
     plain = text.isascii() and text.isdigit() and len(text) < 10
     return int(text) if plain and 0 < int(text) <= most else None
+
+
+def parse_date(field: str, text: str) -> date:
+    """Return the day that a text is, in ISO 8601."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        problem = f"{text[:40]!r} is no date; write it as YYYY-MM-DD."
+        raise InvalidInputError(fields={field: [problem]}) from None
 
 
 def parse_integer(text: str, what: str) -> int:

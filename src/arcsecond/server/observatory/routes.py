@@ -58,11 +58,11 @@ async def import_satellites(request: AnyRequest) -> SatelliteImport:
     return await writing(request, service.import_satellites, text)
 
 
-@get("/exoplanets/{key:str}/transits/", opt={"resource": "transits", "verb": "list"})
-async def list_transits(request: AnyRequest, key: FromPath[str]) -> Any:
+@get("/exoplanets/{exoplanet:str}/transits/", opt={"resource": "transits", "verb": "list"})
+async def list_transits(request: AnyRequest, exoplanet: FromPath[str]) -> Any:
     filters = filters_of(request, BY_NAME["transits"].filters)
     return await listed(
-        request, lambda backend, viewer: service.list_transits(backend, viewer, key, filters)
+        request, lambda backend, viewer: service.list_transits(backend, viewer, exoplanet, filters)
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 
 from arcsecond.errors import InvalidInputError, NotFoundError, UnavailableError
 from arcsecond.schemas.catalogues import CatalogueImport
+from arcsecond.schemas.fields import MOST_NIGHTS, NIGHTS
 from arcsecond.schemas.observatory import (
     FindingChart,
     Instrument,
@@ -24,7 +26,14 @@ from arcsecond.server.catalogues.refreshing import REFRESHERS
 from arcsecond.server.catalogues.rows import Row
 from arcsecond.server.catalogues.service import coordinates, find_exoplanet, find_objects
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import MemoryListing, SqlListing, parse_integer, parse_uuid
+from arcsecond.server.crud import (
+    MemoryListing,
+    SqlListing,
+    parse_amount,
+    parse_date,
+    parse_integer,
+    parse_uuid,
+)
 from arcsecond.server.db import now
 from arcsecond.server.observatory import chart, tle, transits
 from arcsecond.server.observatory.directory import directory
@@ -32,8 +41,6 @@ from arcsecond.server.observatory.tables import satellites
 from arcsecond.server.people.visibility import administrator
 
 REFRESH_PATIENCE_S = 120.0
-NIGHTS = 7
-"""Over which transits are listed when it is not said."""
 
 T = TypeVar("T")
 Named = TypeVar("Named", ObservingSite, Telescope, Instrument)
@@ -161,9 +168,9 @@ def list_transits(
     planet = find_exoplanet(backend, name)
     site = read_site(backend, viewer, filters["site"]) if filters.get("site") else None
     text = filters.get("nights", str(NIGHTS))
-    nights = parse_amount(text, transits.MOST_NIGHTS)
+    nights = parse_amount(text, MOST_NIGHTS)
     if nights is None:
-        problem = f"{text[:40]!r} is no number of nights from 1 to {transits.MOST_NIGHTS}."
+        problem = f"{text[:40]!r} is no number of nights from 1 to {MOST_NIGHTS}."
         raise InvalidInputError(fields={"nights": [problem]})
     start = now()
     if filters.get("date"):

@@ -16,12 +16,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from arcsecond.errors import InvalidInputError, NotFoundError
+from arcsecond.schemas.fields import MOST_NIGHTS
 from arcsecond.schemas.observatory import ObservingSite, Transit
 from arcsecond.server.catalogues.rows import Row
 
 LIGHT_MINUTES_PER_AU = 499.004_783_836 / 60
 DAY_S = 86_400.0
-MOST_NIGHTS = 366
 LOW_DEG = 20.0
 """Altitude of the star below which nobody would observe."""
 
@@ -80,7 +80,9 @@ def ephemeris(planet: Row) -> Ephemeris:
     """
     if planet.is_transiting is False:
         raise NotFoundError(f"{planet.name} is not known to transit.")
-    first, period = planet.tzero_primary_transit, planet.orbital_period
+    first = planet.tzero_primary_transit
+    # The period that goes with the time: that of another source would drift away from it.
+    period = (first or {}).get("period") or planet.orbital_period
     if first is None or period is None or period["value"] <= 0:
         raise NotFoundError(f"No time of a transit of {planet.name} is known here.")
     scale = str(first.get("scale") or "BJD")
@@ -155,8 +157,10 @@ def _light_minutes(jd_utc: float, star: Any, centre: str) -> float:
 def _tt_minus_utc(jd: float) -> float:
     import erfa
 
-    year, month, day, fraction = erfa.jd2cal(jd, 0.0)
-    return float(erfa.dat(year, month, day, fraction)) + 32.184
+    year, month, day, fraction, _ = erfa.ufunc.jd2cal(jd, 0.0)
+    # The plain function warns of every year that is to come.
+    leap_seconds, _ = erfa.ufunc.dat(year, month, day, fraction)
+    return float(leap_seconds) + 32.184
 
 
 def _direction(ra_deg: float, dec_deg: float) -> Any:

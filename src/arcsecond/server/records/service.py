@@ -20,7 +20,7 @@ from arcsecond.schemas.records import (
     ObservingRunChange,
 )
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import SqlListing, clean_tags, clean_text, parse_uuid
+from arcsecond.server.crud import SqlListing, clean_tags, clean_text, parse_date, parse_uuid
 from arcsecond.server.observatory.service import check_equipment
 from arcsecond.server.people.owned import change, find, find_own, new_row, trash, with_owner
 from arcsecond.server.people.visibility import signed_in, visible_to
@@ -101,7 +101,7 @@ class NightLogs:
         if "name" in filters:
             statement = statement.where(night_logs.c.name == filters["name"])
         if "date" in filters:
-            statement = statement.where(night_logs.c.date == _date(filters["date"]))
+            statement = statement.where(night_logs.c.date == parse_date("date", filters["date"]))
         if "telescope" in filters:
             with _at_fault("telescope"):
                 uuid = parse_uuid(filters["telescope"], "Telescope")
@@ -117,7 +117,7 @@ class NightLogs:
     def create(self, backend: Backend, viewer: Viewer, body: NightLogChange) -> NightLog:
         """Make a log; its name is its date when none is given."""
         signed_in(viewer)
-        evening = _date(body.date or _date_in(body.name))
+        evening = parse_date("date", body.date or _date_in(body.name))
         made = {"uuid": uuid4(), "tags": [], "name": str(evening), "date": evening}
         row = new_row(viewer, "nightlogs:create", **made)
         with backend.db.write() as connection:
@@ -144,7 +144,7 @@ class NightLogs:
     ) -> dict[str, Any]:
         values = _texts(body)
         if body.date is not UNSET:
-            values["date"] = _date(body.date)
+            values["date"] = parse_date("date", body.date)
         if body.telescope is not UNSET:
             values["telescope"] = check_equipment(telescope=body.telescope)["telescope"]
         if body.observing_run is not UNSET:
@@ -242,11 +242,3 @@ def _logs(
 
 def _text(value: UUID | None) -> str | None:
     return None if value is None else str(value)
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        message = f"{text[:40]!r} is no date; write it as YYYY-MM-DD."
-        raise InvalidInputError(fields={"date": [message]}) from None

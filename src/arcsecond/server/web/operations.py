@@ -11,7 +11,7 @@ from arcsecond.registry import BY_NAME, RESOURCES, Key, Resource
 from arcsecond.schemas import people, resolve
 from arcsecond.schemas.archive import UploadOutcome
 from arcsecond.schemas.catalogues import CatalogueImport, CatalogueWork
-from arcsecond.schemas.fields import PLACE
+from arcsecond.schemas.fields import MOST_NIGHTS, NIGHTS, PLACE
 from arcsecond.schemas.observatory import SatelliteImport
 from arcsecond.server.crud import LARGEST_PAGE
 from arcsecond.server.receiving import MOST_AT_ONCE
@@ -58,6 +58,9 @@ _QUERY: dict[str, Schema] = {
     "radius": {"type": "number", "exclusiveMinimum": 0, "maximum": 180},
     "count": {**_AMOUNT, "default": 5},
     "date": {"type": "string", "format": "date"},
+    "site": _UUID,
+    "nights": {"type": "integer", "minimum": 1, "maximum": MOST_NIGHTS, "default": NIGHTS},
+    "transiting": {"enum": ["true", "false", "yes", "no", "1", "0"]},
     "telescope": _UUID,
 }
 """Filters that are more than a text."""
@@ -116,7 +119,7 @@ def _add_resource(paths: Paths, resource: Resource) -> None:
 
 def _path(resource: Resource, verb: str) -> str:
     """Return the path of a verb, under the name of the parent's key where there is one."""
-    many = resource.path.replace("{parent}", "{dataset}")
+    many = resource.template
     return many if verb in ("list", "create") or resource.key == "none" else many + "{key}/"
 
 
@@ -181,7 +184,8 @@ def _links(resource: Resource, verb: str) -> Schema:
         return {}
     first = "" if verb == "create" else "/results/0" if resource.paged else "/0"
     here = f"$response.body#{first}/{_IDENTIFIERS[resource.key]}"
-    inside = {"dataset": "$request.path.dataset"} if resource.parent else {}
+    holder = resource.holder
+    inside = {holder: f"$request.path.{holder}"} if holder else {}
     links = {
         _operation_id(resource, other, method): {**inside, "key": here}
         for other in resource.verbs
@@ -191,8 +195,11 @@ def _links(resource: Resource, verb: str) -> Schema:
     for child in RESOURCES:
         if child.parent == resource.name:
             links |= {
-                _operation_id(child, other, "get" if other == "list" else "post"): {"dataset": here}
+                _operation_id(child, other, "get" if other == "list" else "post"): {
+                    child.holder: here
+                }
                 for other in ("list", "create")
+                if other in child.verbs
             }
     return {name: {"operationId": name, "parameters": given} for name, given in links.items()}
 
@@ -390,6 +397,8 @@ def _path_parameters(path: str, targets: Sequence[str]) -> Iterable[Schema]:
         yield _parameter("target", "path", {"type": "string", "enum": list(targets)})
     if "{dataset}" in path:
         yield _parameter("dataset", "path", _UUID)
+    if "{exoplanet}" in path:
+        yield _parameter("exoplanet", "path", _KEYS["name"])
     if "{key}" in path:
         before = path.partition("{key}")[0].strip("/")
         resource = BY_NAME[before.rpartition("}/")[2]]

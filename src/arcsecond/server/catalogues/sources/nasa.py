@@ -10,7 +10,7 @@ from typing import Any
 from arcsecond.errors import InvalidInputError
 from arcsecond.server.catalogues.file import Entry, Part
 from arcsecond.server.catalogues.rows import Fact, Row
-from arcsecond.server.catalogues.sources.planets import METHODS
+from arcsecond.server.catalogues.sources.planets import METHODS, with_its_period
 from arcsecond.server.catalogues.sources.starter import planet_identity
 from arcsecond.server.catalogues.sources.text import Records, number
 
@@ -110,6 +110,7 @@ def _row(name: str, record: Mapping[str, str]) -> Row:
                 duration[key] = round(duration[key] / _HOURS, 8)
     if transit := facts.get("tzero_primary_transit"):
         transit["scale"] = record.get("pl_tranmid_systemref", "").strip() or "BJD"
+    with_its_period(facts)
     host, method = record["hostname"].strip(), record["discoverymethod"].strip()
     letter = name.rpartition(" ")[2]
     stars = [record.get(column, "").strip() for column in ("hd_name", "hip_name")]

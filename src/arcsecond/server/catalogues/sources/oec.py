@@ -14,6 +14,7 @@ from defusedxml import DefusedXmlException
 from arcsecond.errors import InvalidInputError, TooLargeError
 from arcsecond.server.catalogues.file import Entry, Part
 from arcsecond.server.catalogues.rows import Fact, Row
+from arcsecond.server.catalogues.sources.planets import with_its_period
 from arcsecond.server.catalogues.sources.starter import planet_identity
 from arcsecond.server.catalogues.sources.text import Records, find_position, number
 
@@ -171,6 +172,7 @@ def _entry(
     year: int | None,
 ) -> Entry:
     """Make an entry under the name that is there already, if any."""
+    with_its_period(facts)
     identity = known(names) or planet_identity(names[0])
     name = next((name for name in names if planet_identity(name) == identity), names[0])
     row = Row(

@@ -60,6 +60,7 @@ def _entries() -> Iterator[Entry]:
             }
             if "mass" in facts:
                 facts["mass"]["kind"] = record["kind"]
+            with_its_period(facts)
             row = Row(
                 name=record["name"],
                 host=record["host"],
@@ -73,6 +74,12 @@ def _entries() -> Iterator[Entry]:
                 **facts,
             )
             yield Entry(row, planet_identity(row.name))
+
+
+def with_its_period(facts: dict[str, Any]) -> None:
+    """Keep the period with a time of transit: together they are the ephemeris."""
+    if (transit := facts.get("tzero_primary_transit")) and (period := facts.get("orbital_period")):
+        transit["period"] = dict(period)
 
 
 def measure(text: str, unit: str | None, reference: str) -> Fact:
