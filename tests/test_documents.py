@@ -73,10 +73,13 @@ class TestFollowing:
         reader = Reader(tmp_path / "ann", text, page, stands_for, write)
         for name in [n for n in os.environ if n.startswith("ARCSECOND_")]:
             monkeypatch.delenv(name)
-        reader.environ["ARCSECOND_CATALOGUES"] = str(catalogues)
+        own = tmp_path / "catalogues"  # a page may import into them; what is replaced is a link
+        reader.environ["ARCSECOND_CATALOGUES"] = str(own)
         reader.environ["ARCSECOND_ONLINE"] = "0"
         for kind in KINDS:
             catalogue(Settings(tmp_path), kind)
+            own.mkdir(exist_ok=True)
+            os.link(catalogues / f"{kind}.sqlite", own / f"{kind}.sqlite")
         for name, value in reader.environ.items():
             monkeypatch.setenv(name, value)
         monkeypatch.chdir(reader.home)

@@ -91,7 +91,8 @@ def _told(data: Any) -> Iterator[str]:
         elif done["unchanged"]:
             yield f"{done['key']}: this is there already; nothing was changed."
         else:
-            yield f"{done['key']}: {done['rows']:,} rows, {done['before']:,} before."
+            rows = f"{done['rows']:,} {'row' if done['rows'] == 1 else 'rows'}"
+            yield f"{done['key']}: {rows}, {done['before']:,} before."
             if left := done["left_out"]:
                 more = f" and {len(left) - 5} more" if len(left) > 5 else ""
                 yield f"Left out, without a position: {', '.join(left[:5])}{more}."
