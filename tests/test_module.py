@@ -66,8 +66,10 @@ def test_the_promised_lines(arcsecond: Command, frame: Path) -> None:
 @pytest.mark.parametrize("resource", RESOURCES, ids=[r.name for r in RESOURCES])
 def test_every_endpoint_constant(resource: Any, api: ArcsecondAPI, arcsecond: Command) -> None:
     constant = getattr(ArcsecondAPI, resource.endpoint_constant)
-    dataset = api.datasets.create(name="d")["uuid"] if resource.parent else None
-    with ArcsecondAPI(constant, dataset=dataset) as one:
+    parent = "HD 209458 b" if resource.parent == "exoplanets" else None
+    if resource.parent == "datasets":
+        parent = api.datasets.create(name="d")["uuid"]
+    with ArcsecondAPI(constant, dataset=parent) as one:
         if resource.name == "findingcharts":
             assert one.list("M 31")[0]["target"] == "M 31"
             assert one.read("M 31")[0]["target"] == "M 31"
@@ -80,7 +82,7 @@ def test_every_endpoint_constant(resource: Any, api: ArcsecondAPI, arcsecond: Co
                 if "read" in resource.verbs and resource.key != "none":
                     key = item[keys.get(resource.name, "uuid" if "uuid" in item else "pk")]
                     assert one.read(key) is not None
-            assert isinstance(list(listed), list)
+            assert isinstance(listed[:300], list)
 
 
 def test_the_contracts_constants_are_all_there() -> None:
