@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from arcsecond.errors import ArcsecondError, InvalidInputError, NotAllowedError
 from arcsecond.schemas.catalogues import CatalogueImport
@@ -18,9 +19,10 @@ from arcsecond.server.catalogues import builtin, importing, service
 from arcsecond.server.catalogues.builtin import catalogue, path_of
 from arcsecond.server.catalogues.rows import Row
 from arcsecond.server.context import Backend, Viewer
+from arcsecond.server.people.tables import users
 from arcsecond.server.settings import Settings
 from arcsecond.server.storage import Arrived
-from tests.conftest import SHARED, Command
+from tests.conftest import SHARED, Command, Http, new_user
 
 ADMIN = Viewer(id=1, username="admin", is_admin=True, how="owner")
 CATALOGUES = SHARED / "catalogs"
@@ -405,3 +407,27 @@ def test_the_command(world: str, arcsecond: Command, tmp_path: Path, catalogues:
     built = arcsecond("catalogues", "build").json
     assert {one["key"] for one in built} >= {"hipparcos", "stars-hyg"}
     assert arcsecond("objects", "HD 999999").status == 0
+
+
+@pytest.mark.parametrize("database", ["sqlite"])
+def test_the_page(backend: Backend, database: str) -> None:
+    people = {"Accept": "text/html", "Origin": "http://testserver.local"}
+    with Http(backend.settings) as http:
+        _, header = new_user(http.inside)
+        page = http.get("/catalogues/", headers=people | header)
+        assert "Bring new ones" not in page.text
+        with http.inside.db.write() as connection:
+            connection.execute(sa.update(users).values(is_admin=True))
+        page = http.get("/catalogues/", headers=people | header)
+        assert 'formaction="/catalogues/import/stars/"' in page.text
+        assert 'formaction="/catalogues/refresh/satellites/"' in page.text
+        sent = {"file": ("hyg.csv", HYG)}
+        done = http.post(
+            "/catalogues/import/stars/", files=sent, headers=people | header, follow_redirects=False
+        )
+        assert (done.status_code, done.headers["location"]) == (303, "/catalogues/")
+        assert "stars-hyg" in http.get("/catalogues/", headers=people | header).text
+        wrong = {"file": ("hyg.csv", "a,b\n1,2\n")}
+        said = http.post("/catalogues/import/stars/", files=wrong, headers=people | header)
+        assert said.status_code == 400
+        assert "lacks the column" in said.text

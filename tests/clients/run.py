@@ -43,6 +43,7 @@ def serving(home: Path) -> Iterator[str]:
     """Serve an empty directory with one satellite; yields the address."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("ARCSECOND_")}
     environ = {**kept, "ARCSECOND_HOME": str(home), "ARCSECOND_CONFIG": str(home / "client.ini")}
+    environ["ARCSECOND_ONLINE"] = "0"
     elements = home / "elements.tle"
     elements.write_text(ELEMENTS)
     subprocess.run([*ARCSECOND, "satellites", "import", str(elements)], env=environ, check=True)

@@ -13,7 +13,6 @@ from arcsecond.errors import InvalidInputError, NotFoundError
 from arcsecond.registry import BY_NAME
 from arcsecond.schemas.catalogues import (
     AstronomicalObject,
-    CatalogueImport,
     CatalogueRefresh,
     Exoplanet,
 )
@@ -87,11 +86,12 @@ async def list_standard_stars(request: AnyRequest) -> Any:
 
 
 @post(["/catalogues/import/{target:str}/"], status_code=200)
-async def import_catalogue(request: AnyRequest, target: FromPath[str]) -> CatalogueImport:
+async def import_catalogue(request: AnyRequest, target: FromPath[str]) -> Any:
     await reading(request, importing.may_import, target)
     async with received(request, backend_of(request), most=MOST_AT_ONCE) as upload:
         force = is_set(upload.fields.get("force", ""))
-        return await writing(request, importing.import_files, target, upload.files, force=force)
+        done = await writing(request, importing.import_files, target, upload.files, force=force)
+    return _told(request, done)
 
 
 @post(["/catalogues/refresh/", "/catalogues/refresh/{target:str}/"], status_code=200)
@@ -99,7 +99,12 @@ async def refresh_catalogues(request: AnyRequest) -> Any:
     body = await read_body(request, CatalogueRefresh)
     target = request.path_params.get("target", "")
     done = await writing(request, refreshing.refresh, target, force=body.force)
-    return [outcome for _, outcome in done.rows(None, LARGEST_PAGE)]
+    return _told(request, [outcome for _, outcome in done.rows(None, LARGEST_PAGE)])
+
+
+def _told(request: AnyRequest, done: Any) -> Any:
+    """Answer what was done; the form on the page leads back to it."""
+    return Redirect("/catalogues/", status_code=303) if wanted(request) == "html" else done
 
 
 @post("/catalogues/build/", status_code=200)

@@ -146,6 +146,7 @@ def _list(request: AnyRequest, resource: Resource, content: Page[Any]) -> str:
         table=_listed(resource.name, items),
         addresses=[address(resource.name, item) for item in items],
         next=_local(content.next) if content.next else None,
+        targets=lambda name: next((t.choices for t in resource.tasks if t.name == name), ()),
     )
 
 
