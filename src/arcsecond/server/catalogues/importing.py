@@ -37,8 +37,9 @@ from arcsecond.server.catalogues.builtin import (
 from arcsecond.server.catalogues.file import CatalogueFile, Entry, Part
 from arcsecond.server.catalogues.rows import Row, merge
 from arcsecond.server.catalogues.sources import nasa, oec, openngc, standards, startables
+from arcsecond.server.catalogues.sources.starloader import BRIGHT
 from arcsecond.server.catalogues.sources.text import Records, lines
-from arcsecond.server.catalogues.writing import Writer
+from arcsecond.server.catalogues.writing import Loader, Writer
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import MemoryListing
 from arcsecond.server.people.visibility import administrator
@@ -54,7 +55,6 @@ FEWER = 0.9
 SAME_STAR_DEG = 10 / 3600
 """How near a bright star without a number has to be to one that is there to be it."""
 
-BRIGHT = 9.5
 _BOXES = 1 / math.radians(SAME_STAR_DEG)
 
 
@@ -76,7 +76,7 @@ class Delivery:
 
     kind: Kind
     part: Part
-    entries: Iterable[Entry]
+    entries: Iterable[Entry] | Loader
     replaces: tuple[int, ...] = ()
     thins: int | None = None
     left_out: list[str] = field(default_factory=list)
@@ -134,7 +134,7 @@ def deliver(settings: Settings, delivery: Delivery, *, force: bool = False) -> C
             replaced = [known for known in there.values() if known.n in delivery.replaces]
             replaced += [before] if before is not None else []
             entries = delivery.entries
-            if delivery.thins is not None and before is not None:
+            if delivery.thins is not None and before is not None and isinstance(entries, Iterable):
                 entries = _carried(entries, before, writer, part)
             for known in replaced:
                 writer.remove(known.n)
@@ -284,7 +284,7 @@ def _stars(there: CatalogueFile, files: Opened) -> Delivery:
     part.n = _number(there, part.key)
 
     entries = startables.entries(
-        file, lines(file, name), part, same=_Stars(there), place=there.place
+        file, lines(file, name), part, same=_Stars(there)
     )  # fmt: skip
     return Delivery("objects", part, entries)
 

@@ -15,7 +15,7 @@ from arcsecond.server.catalogues.file import Entry, Part
 from arcsecond.server.catalogues.importing import Delivery, deliver
 from arcsecond.server.catalogues.rows import Row
 from arcsecond.server.catalogues.sources import nasa
-from arcsecond.server.catalogues.sources.startables import magnitude
+from arcsecond.server.catalogues.sources.starloader import magnitude
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import MemoryListing
 from arcsecond.server.people.visibility import administrator

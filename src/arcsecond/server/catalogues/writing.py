@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import shutil
 import sqlite3
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -41,6 +42,18 @@ _INDEXES = {
 """Made anew when much was added: that is faster than keeping them all the while."""
 
 _encode = msgspec.json.Encoder().encode
+
+
+Progress = Callable[[int], None]
+"""Called with the number of rows that were read."""
+
+
+class Loader(Protocol):
+    """Writes the rows of a part by itself."""
+
+    def load(self, writer: Writer, first: int, progress: Progress) -> int:
+        """Write rows, names and cells, with ids from ``first`` on; returns how many rows."""
+        ...
 
 
 class Writer:
@@ -148,8 +161,8 @@ class Writer:
     def add(
         self,
         part: Part,
-        entries: Iterable[Entry],
-        progress: Callable[[int], None] = lambda done: None,
+        entries: Iterable[Entry] | Loader,
+        progress: Progress = lambda done: None,
     ) -> int:
         """Add a part with its rows, in the place of one of the same number.
 
@@ -160,30 +173,54 @@ class Writer:
         """
         if any(known.n == part.n for known in self.parts().values()):
             self.remove(part.n)
-        first = "SELECT identity, min(id) FROM rows WHERE identity IS NOT NULL GROUP BY identity"
-        self._first: dict[str, int] = dict(self.db.execute(first))
+        speaking = "SELECT identity, min(id) FROM rows WHERE identity IS NOT NULL GROUP BY identity"
+        self._first: dict[str, int] = dict(self.db.execute(speaking))
+        first = part.n * PART_IDS
         with _uncollected():
-            return self._fill(part, entries, progress)
-
-    def _fill(self, part: Part, entries: Iterable[Entry], progress: Callable[[int], None]) -> int:
-        batch: list[Entry] = []
-        n = part.n * PART_IDS
-        for entry in entries:
-            batch.append(entry)
-            if len(batch) == BATCH:
-                self._write(n, batch)
-                n += len(batch)
-                progress(n - part.n * PART_IDS)
-                batch = []
-        self._write(n, batch)
+            if isinstance(entries, Iterable):
+                part.rows = self.write(first, entries, progress)
+            else:
+                part.rows = entries.load(self, first, progress)
         part.made = part.made or datetime.now(UTC).isoformat(timespec="seconds")
-        part.rows = n + len(batch) - part.n * PART_IDS
         self.db.execute("INSERT INTO parts VALUES (?, ?, ?)", (part.n, part.key, _encode(part)))
         return part.rows
 
+    def write(
+        self, first: int, entries: Iterable[Entry], progress: Progress = lambda done: None
+    ) -> int:
+        """Write entries with ids from ``first`` on; returns how many there were."""
+        done, source = 0, iter(entries)
+        while batch := list(itertools.islice(source, BATCH)):
+            self._write(first + done, batch)
+            done += len(batch)
+            progress(done)
+        return done
+
+    def position(self, identity: str) -> tuple[float, float] | None:
+        """Return the position (ICRS, degrees) of what has an identity, before this part."""
+        id_ = self._first.get(identity)
+        statement = "SELECT ra, dec FROM rows WHERE id = ?"
+        found: tuple[float, float] | None = self.db.execute(statement, (id_,)).fetchone()
+        return found
+
+    def place(self, first: int, last: int) -> None:
+        """Put rows that were written without their cells into the index of the sky."""
+        self.db.executemany(
+            "UPDATE rows SET first = 0 WHERE id = ?",
+            [
+                (id_,)
+                for id_, identity in self.db.execute(
+                    "SELECT id, identity FROM rows WHERE id BETWEEN ? AND ?", (first, last)
+                )
+                if self._first.get(identity, id_) < id_
+            ],
+        )
+        found = self.db.execute(
+            "SELECT id, ra, dec FROM rows WHERE id BETWEEN ? AND ? AND first", (first, last)
+        )
+        self._cells.append(zones.placed(found.fetchall()))
+
     def _write(self, n: int, batch: Sequence[Entry]) -> None:
-        if not batch:
-            return
         rows: list[tuple[Any, ...]] = []
         names: list[tuple[str, int, int]] = []
         words: list[tuple[str, str, int]] = []
@@ -251,12 +288,15 @@ class Writer:
 
 
 _MOVED = """
-SELECT r.id, r.first, r.ra, r.dec FROM rows r
-  LEFT JOIN (
-    SELECT identity, min(id) AS speaks FROM rows WHERE identity IS NOT NULL
-    GROUP BY identity HAVING count(*) > 1
-  ) g ON g.identity = r.identity
-  WHERE r.first <> (g.speaks IS NULL OR g.speaks = r.id)
+WITH several AS MATERIALIZED (
+  SELECT identity, min(id) AS speaks FROM rows WHERE identity IS NOT NULL
+  GROUP BY identity HAVING count(*) > 1
+)
+SELECT r.id, r.first, r.ra, r.dec FROM several s JOIN rows r ON r.identity = s.identity
+  WHERE r.first <> (r.id = s.speaks)
+UNION ALL
+SELECT id, first, ra, dec FROM rows
+  WHERE NOT first AND identity NOT IN (SELECT identity FROM several)
 """
 """Rows that speak first from now on, or no longer."""
 
