@@ -236,7 +236,7 @@ def test_without_network_nothing_is_asked(
         assert (
             http.get("/objects/zzz Arc/").json()["detail"].startswith("Object 'zzz Arc' not found.")
         )
-    with pytest.raises(InvalidInputError, match="asks nothing on the network"):
+    with pytest.raises(UnavailableError, match="asks nothing on the network"):
         refreshing.refresh(backend, ADMIN, "exoplanets")
     assert simbad.asked == []
 

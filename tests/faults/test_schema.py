@@ -34,7 +34,7 @@ EXAMPLES = int(os.environ.get("ARCSECOND_FUZZ_EXAMPLES", "8"))
 UNTOLD = {
     "cursor", "telescope", "instrument", "observing_site", "observing_run",
     "title", "username", "email", "password1", "non_field_errors", "name", "file",
-    "radius",
+    "radius", "mass", "period",
 }  # fmt: skip
 """Fields of which a schema cannot tell all: what they name, or go with, has to be there, or free."""
 
@@ -221,6 +221,8 @@ def test_answers_are_those_of_the_schema(
     world = worlds(database)
     api = schemathesis.openapi.from_url(world.url + "/schema", config=configured(world, asker))
     api = api.exclude(path="/live")  # never ends
+    # Each of these writes a whole catalogue, for seconds; tests/test_importing.py has their faults.
+    api = api.exclude(path_regex="^/catalogues/(import|refresh|build)/")
 
     @api.hook
     def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import uuid as uuids
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -313,6 +314,17 @@ def parse_amount(text: str, most: int) -> int | None:
     """Return a whole number from 1 to ``most``; None when the text is no such number."""
     plain = text.isascii() and text.isdigit() and len(text) < 10
     return int(text) if plain and 0 < int(text) <= most else None
+
+
+@contextlib.contextmanager
+def blamed_on(field: str) -> Iterator[None]:
+    """Name the field that a fault was found in, where the error names none."""
+    try:
+        yield
+    except InvalidInputError as error:
+        if error.fields:
+            raise
+        raise InvalidInputError(error.detail, fields={field: [error.detail]}) from error
 
 
 def parse_date(field: str, text: str) -> date:

@@ -41,7 +41,7 @@ from arcsecond.server.catalogues.sources.starloader import BRIGHT
 from arcsecond.server.catalogues.sources.text import Records, lines
 from arcsecond.server.catalogues.writing import Loader, Writer
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import MemoryListing
+from arcsecond.server.crud import MemoryListing, blamed_on
 from arcsecond.server.people.visibility import administrator
 from arcsecond.server.settings import Settings
 from arcsecond.server.storage import Arrived
@@ -106,7 +106,7 @@ def import_files(
     kind: Kind = "objects" if target in ("openngc", "stars") else target  # type: ignore[assignment]
     file = catalogue(backend.settings, kind)
     digest = " ".join(sorted(one.incoming.sha256 for one in files))
-    with contextlib.ExitStack() as stack:
+    with blamed_on("file"), contextlib.ExitStack() as stack:
         opened = [(one.name, stack.enter_context(one.incoming.open())) for one in files]
         delivery = _READERS[target](file, opened)
         delivery.part.origin, delivery.part.digest = "imported", digest

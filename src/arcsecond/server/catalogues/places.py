@@ -6,6 +6,7 @@ import math
 import re
 
 from arcsecond.errors import InvalidInputError
+from arcsecond.schemas.fields import FLAGS, RANGE
 from arcsecond.server.zones import unit_vector
 
 _SEXAGESIMAL = re.compile(
@@ -13,6 +14,8 @@ _SEXAGESIMAL = re.compile(
     r"([+-])(\d{1,2})[d°: ]\s*(\d{1,2})[m′': ]\s*(\d{1,2}(?:\.\d*)?)(?:s|″|\"|'')?"
 )
 _DECIMAL = re.compile(r"(\d{1,3}(?:\.\d*)?)(?:\s*,\s*|\s+)([+-]?\d{1,2}(?:\.\d*)?)")
+
+_RANGE = re.compile(RANGE, re.ASCII)
 
 
 def parse_place(text: str) -> tuple[float, float] | None:
@@ -86,26 +89,19 @@ def parse_range(field: str, text: str) -> tuple[float | None, float | None]:
         An end is no number, both are missing, or they are the wrong way round.
     """
     first, dots, last = text.partition("..")
-    try:
-        low = float(first) if first.strip() else None
-        high = float(last) if last.strip() else None
-        if not dots:
-            high = low
-        numbers = [number for number in (low, high) if number is not None]
-        if not numbers or not all(map(math.isfinite, numbers)) or numbers != sorted(numbers):
-            raise ValueError(text)
-    except ValueError:
+    low = float(first) if first and _RANGE.fullmatch(text) else None
+    high = low if not dots else float(last) if last and _RANGE.fullmatch(text) else None
+    if not _RANGE.fullmatch(text) or (low is not None and high is not None and low > high):
         problem = f"{text[:40]!r} is no range; write it like 0.5..2, ..2 or 0.5.."
-        raise InvalidInputError(fields={field: [problem]}) from None
+        raise InvalidInputError(fields={field: [problem]})
     return low, high
 
 
 def parse_flag(field: str, text: str) -> bool:
     """Return what a flag says: true, yes and 1, or false, no and 0."""
-    word = text.strip().casefold()
-    if word not in ("true", "yes", "1", "false", "no", "0"):
+    if text not in FLAGS:
         raise InvalidInputError(fields={field: [f"{text[:40]!r} is neither true nor false."]})
-    return word in ("true", "yes", "1")
+    return FLAGS[text]
 
 
 _GALACTIC = (

@@ -33,13 +33,14 @@ def refresh(
     ------
     InvalidInputError
         There is no such catalogue to fetch, what came holds far fewer rows than
-        before, or this server may not ask the network.
+        before.
     UnavailableError
-        The service did not answer with the whole of it.
+        The service did not answer with the whole of it, or this server may not
+        ask the network.
     """
     administrator(viewer)
     if not backend.settings.online:
-        raise InvalidInputError("This server asks nothing on the network; ARCSECOND_ONLINE is 0.")
+        raise UnavailableError("This server asks nothing on the network; ARCSECOND_ONLINE is 0.")
     if name and name not in REFRESHERS:
         raise InvalidInputError(
             f"{name[:40]!r} is no catalogue to fetch; there are {', '.join(REFRESHERS)}."

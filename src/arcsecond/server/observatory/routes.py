@@ -54,7 +54,8 @@ async def import_satellites(request: AnyRequest) -> SatelliteImport:
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
-        raise InvalidInputError("This file is no text; element sets are lines of text.") from error
+        problem = "This file is no text; element sets are lines of text."
+        raise InvalidInputError(fields={"file": [problem]}) from error
     return await writing(request, service.import_satellites, text)
 
 

@@ -29,6 +29,7 @@ from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import (
     MemoryListing,
     SqlListing,
+    blamed_on,
     parse_amount,
     parse_date,
     parse_integer,
@@ -166,14 +167,14 @@ def list_transits(
         from the noon (UTC) of a ``date``.
     """
     planet = find_exoplanet(backend, name)
-    site = read_site(backend, viewer, filters["site"]) if filters.get("site") else None
+    site = read_site(backend, viewer, filters["site"]) if "site" in filters else None
     text = filters.get("nights", str(NIGHTS))
     nights = parse_amount(text, MOST_NIGHTS)
     if nights is None:
         problem = f"{text[:40]!r} is no number of nights from 1 to {MOST_NIGHTS}."
         raise InvalidInputError(fields={"nights": [problem]})
     start = now()
-    if filters.get("date"):
+    if "date" in filters:
         day = parse_date("date", filters["date"])
         start = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
     return MemoryListing([*transits.find(planet, site, start, nights)])
@@ -237,10 +238,13 @@ def import_satellites(backend: Backend, viewer: Viewer, text: str) -> SatelliteI
     """Import element sets: all of a file or nothing; an older set never replaces a newer one."""
     administrator(viewer)
     if text.lstrip()[:1] in ("[", "{", "<"):
-        raise InvalidInputError("This is JSON or XML; two-line element sets (TLE) are read.")
-    newest: dict[int, tle.ElementSet] = {}
-    for found in sorted(tle.parse(text), key=lambda elements: elements.epoch):
-        newest[found.norad] = found
+        problem = "This is JSON or XML; two-line element sets (TLE) are read."
+        raise InvalidInputError(problem, fields={"file": [problem]})
+    with blamed_on("file"):
+        newest = {
+            found.norad: found
+            for found in sorted(tle.parse(text), key=lambda elements: elements.epoch)
+        }
     outcome = SatelliteImport(read=len(newest), added=0, updated=0, unchanged=0)
     with backend.db.write() as connection:
         select = sa.select(satellites.c.norad, satellites.c.epoch)

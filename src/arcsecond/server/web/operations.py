@@ -11,7 +11,7 @@ from arcsecond.registry import BY_NAME, RESOURCES, Key, Resource
 from arcsecond.schemas import people, resolve
 from arcsecond.schemas.archive import UploadOutcome
 from arcsecond.schemas.catalogues import CatalogueImport, CatalogueWork
-from arcsecond.schemas.fields import MOST_NIGHTS, NIGHTS, PLACE
+from arcsecond.schemas.fields import FLAGS, MOST_NIGHTS, NIGHTS, PLACE, RANGE
 from arcsecond.schemas.observatory import SatelliteImport
 from arcsecond.server.crud import LARGEST_PAGE
 from arcsecond.server.receiving import MOST_AT_ONCE
@@ -52,6 +52,7 @@ _IDENTIFIERS: dict[Key, str] = {
 }
 """Field of an answer that holds the key of the same thing."""
 
+_RANGE = {"type": "string", "pattern": f"^({RANGE})?$"}
 _QUERY: dict[str, Schema] = {
     "around": {"type": "string", "pattern": f"^({PLACE})?$"},
     "coordinates": {"type": "string", "pattern": f"^({PLACE})?$"},
@@ -60,7 +61,10 @@ _QUERY: dict[str, Schema] = {
     "date": {"type": "string", "format": "date"},
     "site": _UUID,
     "nights": {"type": "integer", "minimum": 1, "maximum": MOST_NIGHTS, "default": NIGHTS},
-    "transiting": {"enum": ["true", "false", "yes", "no", "1", "0"]},
+    "transiting": {"enum": [*FLAGS, ""]},
+    "mass": _RANGE,
+    "exoplanets.radius": _RANGE,
+    "period": _RANGE,
     "telescope": _UUID,
 }
 """Filters that are more than a text."""
@@ -128,7 +132,10 @@ def _operation_id(resource: Resource, verb: str, method: str) -> str:
 
 
 def _query(resource: Resource) -> dict[str, Schema]:
-    filters = {name: _QUERY.get(name, _TEXT) for name in resource.filters}
+    filters = {
+        name: _QUERY.get(f"{resource.name}.{name}") or _QUERY.get(name, _TEXT)
+        for name in resource.filters
+    }
     return {
         **filters,
         "limit": _AMOUNT,
