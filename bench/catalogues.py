@@ -203,7 +203,7 @@ def random_sky() -> list[tuple[int, float, float]]:
 
 
 def sqlite_cone(folder: Path, stars: list[tuple[int, float, float]]) -> Cone:
-    """Return the search as the catalogues do it, on a file."""
+    """Return a search on a file by the index of the catalogues, without telling the distances."""
     from arcsecond.server import zones
 
     db = sqlite3.connect(folder / "sky.sqlite")

@@ -426,6 +426,12 @@ RESOURCES: tuple[Resource, ...] = (
     ),
 )
 
+
+def inside_of(resource: Resource) -> list[Resource]:
+    """Return the lists inside one of a resource that have no command: they are options of its."""
+    return [r for r in RESOURCES if r.parent == resource.name and not r.command]
+
+
 BY_NAME: dict[str, Resource] = {r.name: r for r in RESOURCES}
 BY_ALIAS: dict[str, Resource] = {
     name: r for r in RESOURCES for name in (r.name, *r.aliases) if not name.startswith("telegrams")

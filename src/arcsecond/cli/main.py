@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from arcsecond.errors import ArcsecondError
-from arcsecond.registry import BY_ALIAS, RESOURCES, Field, Resource
+from arcsecond.registry import BY_ALIAS, RESOURCES, Field, Resource, inside_of
 from arcsecond.version import __version__
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -199,17 +199,12 @@ def resource_command(resource: Resource) -> click.Command:
     )
 
 
-def inside_of(resource: Resource) -> list[Resource]:
-    """Return the lists inside one of a resource that have no command: they are options of its."""
-    return [r for r in RESOURCES if r.parent == resource.name and not r.command]
-
-
 def _usage(resource: Resource) -> str:
     key = {"none": "", "name": "NAME", "norad": "NUMBER", "integer": "PK"}.get(
         resource.key, resource.key.upper()
     )
     if "create" in resource.verbs:
-        inside = f"{resource.parent[:-1].upper()} " if resource.parent else ""
+        inside = f"{resource.holder.upper()} " if resource.parent else ""
         return f"{inside}[create|read|update|delete] [{key}]"
     if resource.words:
         return " ".join(f"[{'RA,DEC' if w == 'around' else w.upper()}]" for w in resource.words)

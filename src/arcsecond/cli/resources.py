@@ -25,11 +25,11 @@ from arcsecond.registry import (
     KEEP,
     LIST,
     READ,
-    RESOURCES,
     UPDATE,
     Field,
     Resource,
     Verb,
+    inside_of,
 )
 
 ALREADY_THERE = 200
@@ -109,7 +109,7 @@ def _inside(
 
     Takes its options out of those that were given.
     """
-    for inside in (r for r in RESOURCES if r.parent == resource.name and not r.command):
+    for inside in inside_of(resource):
         asked = given.pop(inside.name)
         filters = {f.name: v for f in inside.sought if (v := given.pop(f.name)) is not None}
         if not asked and filters:

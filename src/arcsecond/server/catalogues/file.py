@@ -14,7 +14,7 @@ import difflib
 import heapq
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -81,17 +81,11 @@ class Entry(msgspec.Struct, gc=False):
         The designation that it shares with rows of other parts.
     keys
         What it is found by, where the source knows it faster than from the names.
-    numbered
-        Whether all its names are numbers in lists, not to be found by a part of them.
-    sort
-        Where its name stands in order; "" to find out.
     """
 
     row: Row
     identity: str | None = None
     keys: dict[str, int] | None = None
-    numbered: bool = False
-    sort: str = ""
 
 
 class CatalogueFile:
@@ -111,7 +105,11 @@ class CatalogueFile:
 
     def cite(self, key: str) -> str:
         """Return the citation of a row; notes on how it was used stay with the catalogue."""
-        return self._opened().sources.get(key, key).partition(";")[0]
+        return self._opened().cite(key)
+
+    def citing(self) -> Callable[[str], str]:
+        """Return what ``cite`` does, for many citations of one state of the file."""
+        return self._opened().cite
 
     def find(self, name: str) -> list[tuple[int, Row]]:
         """Return what has a name, however it is written, with its ids; mostly one or nothing."""
@@ -126,14 +124,20 @@ class CatalogueFile:
 
     def hosted(self, star: Row) -> list[Row]:
         """Return the planets of a star, by name."""
+        return [decode(data) for _, data in self._hosted(star)]
+
+    def hosted_ids(self, star: Row) -> list[int]:
+        """Return the ids of the planets of a star, by name."""
+        return [id_ for id_, _ in self._hosted(star)]
+
+    def _hosted(self, star: Row) -> list[tuple[int, bytes]]:
         opened = self._opened()
         keys = [*forms(star.name), *map(fold, star.aliases)]
         keys = list(dict.fromkeys(key for key in keys if key in opened.hosts))
         if not keys:
             return []
-        db = opened.db
         statement = _HOSTED.format(", ".join("?" * len(keys)))
-        return [decode(data) for (data,) in db.execute(statement, (HOST_RANK, *keys))]
+        return opened.db.execute(statement, (HOST_RANK, *keys)).fetchall()
 
     def row(self, id_: int) -> Row:
         """Return what all parts say together of one thing."""
@@ -153,8 +157,8 @@ class CatalogueFile:
         db = self._opened().db
         sort, id_ = key or ("", 0)
         if part is not None:
-            n = self.parts()[part].n
-            first, last = max(id_ + 1, n * PART_IDS), (n + 1) * PART_IDS
+            first, last = ids_of(self.parts()[part].n)
+            first = max(id_ + 1, first)
             statement = "SELECT '', id FROM rows WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
             return db.execute(statement, (first, last, limit)).fetchall()
         return db.execute(_AFTER, (sort, id_, limit)).fetchall()
@@ -172,10 +176,7 @@ class CatalogueFile:
 
     def entries(self, part: Part) -> Iterator[Entry]:
         """Yield the rows of a part as they came."""
-        ids = (part.n * PART_IDS, (part.n + 1) * PART_IDS)
-        statement = "SELECT identity, data FROM rows WHERE id >= ? AND id < ?"
-        for identity, data in self._opened().db.execute(statement, ids):
-            yield Entry(decode(data), identity)
+        yield from entries_of(self._opened().db, part.n)
 
     def identity(self, id_: int) -> str | None:
         """Return the designation that a thing is known by in all parts."""
@@ -189,12 +190,6 @@ class CatalogueFile:
     def places(self) -> Iterator[tuple[str, float, float]]:
         """Yield identity and position (degrees) of all that has an identity."""
         yield from self._opened().db.execute(_PLACES)
-
-    def place(self, identity: str) -> tuple[float, float] | None:
-        """Return the position (ICRS, degrees) of what has an identity."""
-        found: tuple[float, float] | None
-        found = self._opened().db.execute(_PLACE, (identity,)).fetchone()
-        return found
 
     def count(self) -> int:
         """Return how many things there are."""
@@ -298,10 +293,9 @@ _NUMBERS = (
     "WHERE n.key >= ? AND n.key < ? AND n.rank = 0 AND r.identity IS NOT NULL"
 )
 _PLACES = "SELECT identity, ra, dec FROM rows WHERE identity IS NOT NULL AND first"
-_PLACE = "SELECT ra, dec FROM rows WHERE identity = ? ORDER BY id LIMIT 1"
 _SAME = "SELECT id, data FROM rows WHERE identity = ? ORDER BY id"
 _HOSTED = (
-    "SELECT data FROM rows WHERE first AND id IN (SELECT f.id FROM names n JOIN rows r "
+    "SELECT id, data FROM rows WHERE first AND id IN (SELECT f.id FROM names n JOIN rows r "
     "ON r.id = n.id JOIN rows f ON f.identity = r.identity WHERE n.rank = ? AND n.key IN ({})) "
     "ORDER BY sort"
 )
@@ -325,6 +319,25 @@ _CELLS = (
     "SELECT (x - ?) * (x - ?) + (y - ?) * (y - ?) + (z - ?) * (z - ?) AS chord, id FROM sky "
     "WHERE cell BETWEEN ? AND ? AND chord <= ?"
 )
+
+
+def ids_of(n: int) -> tuple[int, int]:
+    """Return the first id of a part, and the first that is none of it any more."""
+    return n * PART_IDS, (n + 1) * PART_IDS
+
+
+def parts_of(db: sqlite3.Connection) -> dict[str, Part]:
+    """Return the parts of a file by their keys, those that speak first at the front."""
+    found = db.execute("SELECT about FROM parts ORDER BY n")
+    parts = (msgspec.json.decode(about, type=Part) for (about,) in found)
+    return {part.key: part for part in parts}
+
+
+def entries_of(db: sqlite3.Connection, n: int) -> Iterator[Entry]:
+    """Yield the rows of a part as they came."""
+    statement = "SELECT identity, data FROM rows WHERE id >= ? AND id < ?"
+    for identity, data in db.execute(statement, ids_of(n)):
+        yield Entry(decode(data), identity)
 
 
 def together(
@@ -351,27 +364,30 @@ class _Opened:
 
     def __init__(self, path: Path, stamp: tuple[int, int, int]) -> None:
         self.stamp = stamp
-        address = f"file:{quote(str(path))}?mode=ro&immutable=1"
-        self.db = sqlite3.connect(address, uri=True, check_same_thread=False)
-        parts = [
-            msgspec.json.decode(about, type=Part)
-            for (about,) in self.db.execute("SELECT about FROM parts ORDER BY n")
-        ]
-        self.parts = {part.key: part for part in parts}
-        self.sources = {k: v for part in parts for k, v in part.sources.items()}
+        self.db = read_only(path)
+        self.parts = parts_of(self.db)
+        self._sources = {k: v for part in self.parts.values() for k, v in part.sources.items()}
         hosts = self.db.execute("SELECT key FROM names WHERE rank = ?", (HOST_RANK,))
         self.hosts = frozenset(key for (key,) in hosts) if self.has_planets() else frozenset()
         self.count = int(self.db.execute("SELECT count(*) FROM rows WHERE first").fetchone()[0])
+
+    def cite(self, key: str) -> str:
+        """Return the citation of a row; notes on how it was used stay with the catalogue."""
+        return self._sources.get(key, key).partition(";")[0]
 
     def has_planets(self) -> bool:
         """Tell whether this is a catalogue of planets."""
         return self.db.execute("SELECT 1 FROM planets LIMIT 1").fetchone() is not None
 
 
+def read_only(path: Path) -> sqlite3.Connection:
+    """Open a file that nobody changes where it lies."""
+    address = f"file:{quote(str(path))}?mode=ro&immutable=1"
+    return sqlite3.connect(address, uri=True, check_same_thread=False)
+
+
 def format_of(path: Path) -> str:
     """Return what a file was made by; "" when there is none, or it cannot be read."""
-    with contextlib.suppress(sqlite3.Error):
-        address = f"file:{quote(str(path))}?mode=ro&immutable=1"
-        with contextlib.closing(sqlite3.connect(address, uri=True)) as db:
-            return str(db.execute("SELECT made_by FROM meta").fetchone()[0])
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(read_only(path)) as db:
+        return str(db.execute("SELECT made_by FROM meta").fetchone()[0])
     return ""

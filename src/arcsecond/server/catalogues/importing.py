@@ -70,8 +70,6 @@ class Delivery:
         Number of a part that keeps, of its rows, those of things that this one has.
     left_out
         What could not be taken, by name; filled while the entries are read.
-    whole
-        Whether it is all of its kind, so that far fewer rows mean a fault.
     """
 
     kind: Kind
@@ -80,7 +78,6 @@ class Delivery:
     replaces: tuple[int, ...] = ()
     thins: int | None = None
     left_out: list[str] = field(default_factory=list)
-    whole: bool = True
 
 
 def import_files(
@@ -142,7 +139,7 @@ def deliver(settings: Settings, delivery: Delivery, *, force: bool = False) -> C
             if delivery.thins is not None:
                 writer.keep_only(delivery.thins, part.n)
                 replaced += [known for known in there.values() if known.n == delivery.thins]
-            was = max((known.rows for known in replaced), default=0) if delivery.whole else 0
+            was = max((known.rows for known in replaced), default=0)
             if not rows:
                 raise InvalidInputError(f"{part.version} holds no row that could be read.")
             if rows < FEWER * was and not force:
@@ -162,7 +159,7 @@ def _outcome(part: Part, before: int, *, unchanged: bool) -> CatalogueImport:
 
 def _carried(entries: Iterable[Entry], before: Part, writer: Writer, part: Part) -> Iterator[Entry]:
     """Let rows keep what the part before knew and they do not, with its source."""
-    older = dict(writer.identified(before.n))
+    older = {entry.identity: entry.row for entry in writer.entries(before) if entry.identity}
     part.sources = {**before.sources, **part.sources}
     for entry in entries:
         if entry.identity in older:
@@ -282,10 +279,7 @@ def _stars(there: CatalogueFile, files: Opened) -> Delivery:
     name, file = _one(files)
     part = startables.part(0, name)
     part.n = _number(there, part.key)
-
-    entries = startables.entries(
-        file, lines(file, name), part, same=_Stars(there)
-    )  # fmt: skip
+    entries = startables.entries(file, lines(file, name), part, same=_Stars(there))
     return Delivery("objects", part, entries)
 
 

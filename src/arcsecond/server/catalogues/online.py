@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -76,8 +77,7 @@ _in_flight = threading.BoundedSemaphore(MOST_IN_FLIGHT)
 
 def remembered(settings: Settings, name: str) -> tuple[bool, Row | None]:
     """Return whether a name was asked before and, if there was one, the answer."""
-    path = settings.catalogues_path / "remembered.sqlite"
-    if not path.exists():
+    if not _path(settings).exists():
         return False, None
     with _memory(settings) as db:
         found = db.execute("SELECT at, data FROM names WHERE key = ?", (_key(name),)).fetchone()
@@ -136,11 +136,14 @@ def _key(name: str) -> str:
     return forms(name)[-1][:LONGEST_NAME]
 
 
+def _path(settings: Settings) -> Path:
+    return settings.catalogues_path / "remembered.sqlite"
+
+
 @contextmanager
 def _memory(settings: Settings) -> Iterator[sqlite3.Connection]:
     settings.catalogues_path.mkdir(parents=True, exist_ok=True)
-    path = settings.catalogues_path / "remembered.sqlite"
-    with closing(sqlite3.connect(path, isolation_level=None, timeout=5)) as db:
+    with closing(sqlite3.connect(_path(settings), isolation_level=None, timeout=5)) as db:
         db.executescript(_SCHEMA)
         yield db
 
@@ -158,9 +161,8 @@ def _found(settings: Settings, name: str) -> Row | None:
 
 def _row(first: dict[str, Any], rows: list[dict[str, Any]]) -> Row:
     source = f"SIMBAD, {datetime.now(UTC):%Y-%m-%d}"
-    names = [" ".join(name.split()) for name in str(first.get("ids") or "").split("|")]
-    main = " ".join(str(first["main_id"]).split())
-    own = plain(main)
+    names = str(first.get("ids") or "").split("|")
+    own = plain(str(first["main_id"]))
     facts: dict[str, Any] = {
         attribute: value
         for attribute, column, _ in _FACTS
@@ -195,6 +197,7 @@ def _row(first: dict[str, Any], rows: list[dict[str, Any]]) -> Row:
 
 
 def plain(name: str) -> str:
-    """Return an identifier of SIMBAD without the mark of its kind: "* alf Cen", "V* MN Lup"."""
+    """Return an identifier of SIMBAD without padding and the mark of its kind: "* alf Cen"."""
+    name = " ".join(name.split())
     mark, _, rest = name.partition(" ")
     return rest if rest and mark in ("*", "**", "V*", "NAME", "EM*", "Cl", "EQ") else name

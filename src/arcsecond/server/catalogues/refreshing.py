@@ -10,12 +10,12 @@ from typing import Any
 
 from arcsecond.errors import InvalidInputError, UnavailableError
 from arcsecond.schemas.catalogues import CatalogueImport
-from arcsecond.server.catalogues.builtin import BUILT_IN, FROM_SIMBAD, IMPORTED_PLANETS, catalogue
+from arcsecond.server.catalogues.builtin import BUILT_IN, FROM_SIMBAD, IMPORTED_PLANETS
 from arcsecond.server.catalogues.file import Entry, Part
 from arcsecond.server.catalogues.importing import Delivery, deliver
-from arcsecond.server.catalogues.rows import Row
+from arcsecond.server.catalogues.online import plain
+from arcsecond.server.catalogues.rows import Row, magnitude
 from arcsecond.server.catalogues.sources import nasa
-from arcsecond.server.catalogues.sources.starloader import magnitude
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import MemoryListing
 from arcsecond.server.people.visibility import administrator
@@ -58,7 +58,7 @@ def _exoplanets(settings: Settings) -> Delivery:
     wanted.pop("default_flag")  # of the other table
     adql = f"SELECT {', '.join(wanted)} FROM pscomppars"  # noqa: S608  # ADQL of our own words
     rows = remote.ask("The NASA Exoplanet Archive", settings.nasa_url, adql, PATIENCE_S)
-    if not rows or missing(rows[0], nasa.NEEDED):
+    if not rows or _missing(rows[0], nasa.NEEDED):
         raise UnavailableError("The NASA Exoplanet Archive answered with no table of planets.")
     left_out: list[str] = []
     part = nasa.part(IMPORTED_PLANETS, _today())
@@ -75,7 +75,7 @@ def _stars(settings: Settings) -> Delivery:
         "WHERE f.filter = 'V' AND f.flux < 9"
     )
     rows = remote.ask("SIMBAD", settings.simbad_url, adql, PATIENCE_S)
-    if not rows or missing(rows[0], ("ra", "dec", "ids", "flux")):
+    if not rows or _missing(rows[0], ("ra", "dec", "ids", "flux")):
         raise UnavailableError("SIMBAD answered with no table of stars.")
     today = _today()
     part = Part(
@@ -89,23 +89,18 @@ def _stars(settings: Settings) -> Delivery:
         bibcode="2000A&AS..143....9W",
         url="https://simbad.cds.unistra.fr",
     )
-    place = catalogue(settings, "objects").place
-    return _delivery("objects", part, _bright(rows, place), rows)
+    return _delivery("objects", part, _bright(rows), rows)
 
 
-def _bright(
-    rows: list[dict[str, Any]], place: Callable[[str], tuple[float, float] | None]
-) -> Iterator[Entry]:
-    from arcsecond.server.catalogues.online import plain
-
+def _bright(rows: list[dict[str, Any]]) -> Iterator[Entry]:
     for row in rows:
-        names = [plain(" ".join(name.split())) for name in str(row["ids"]).split("|")]
+        names = [plain(name) for name in str(row["ids"]).split("|")]
         kept = [n for n in names if n.split(" ")[0] in ("HD", "HR", "HIP", "SAO", "GJ") or " " in n]
         if row["ra"] is None or row["dec"] is None or not kept:
             continue
         hip = next((n.replace(" ", "").casefold() for n in kept if n.startswith("HIP ")), None)
         star = Row(
-            name=plain(" ".join(str(row["main_id"]).split())),
+            name=plain(str(row["main_id"])),
             ra_deg=float(row["ra"]) % 360,
             dec_deg=float(row["dec"]),
             source="simbad_bright",
@@ -113,7 +108,7 @@ def _bright(
             types=["Star"],
             spectral_type=str(row.get("sp_type") or "") or None,
             radial_velocity_km_s=row.get("rvz_radvel"),
-            fluxes=[magnitude(float(row["flux"]), "simbad_bright")],
+            fluxes=[magnitude("V", float(row["flux"]), "simbad_bright")],
         )
         yield Entry(star, hip)
 
@@ -127,8 +122,7 @@ def _delivery(
     return Delivery(kind, part, entries, **more)
 
 
-def missing(row: Mapping[str, Any], needed: tuple[str, ...]) -> bool:
-    """Tell whether an answer lacks a column that was asked for."""
+def _missing(row: Mapping[str, Any], needed: tuple[str, ...]) -> bool:
     return any(column not in row for column in needed)
 
 

@@ -71,6 +71,11 @@ class Row(msgspec.Struct, omit_defaults=True, gc=False):
         return self.sources.get(attribute, self.source)
 
 
+def magnitude(band: str, value: float, source: str) -> Fact:
+    """Return a magnitude in the Vega system."""
+    return {"name": band, "value": value, "unit": "mag", "system": "Vega", "source": source}
+
+
 HOST_RANK = 9
 """Rank of the names of a planet's star: no names of its own, but what it is listed by."""
 

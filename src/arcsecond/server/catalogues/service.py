@@ -211,9 +211,9 @@ def list_exoplanets(
     if host := filters.get("host", ""):
         stars = catalogue(backend.settings, "objects").find(host)
         named = Row(name=host, ra_deg=0.0, dec_deg=0.0, source="")
-        planets = [p for star in (named, *(row for _, row in stars)) for p in file.hosted(star)]
-        ids = [id_ for planet in planets for id_, _ in file.find(planet.name)]
-        sets.append([(None, id_) for id_ in dict.fromkeys(ids)])
+        hosts = (named, *(row for _, row in stars))
+        ids = dict.fromkeys(id_ for star in hosts for id_ in file.hosted_ids(star))
+        sets.append([(None, id_) for id_ in ids])
     if where:
         sets.append([(None, id_) for id_ in file.planets(where)])
     return Picked(file, _common(sets), shape) if sets else InOrder(file, shape)
@@ -305,19 +305,19 @@ def _nearest(file: CatalogueFile, name: str) -> str:
 
 
 def _object(backend: Backend, row: Row, distance_deg: float | None = None) -> AstronomicalObject:
-    file = catalogue(backend.settings, "objects")
+    cite = catalogue(backend.settings, "objects").citing()
 
     def typed(attribute: str) -> Typed | None:
         value = getattr(row, attribute)
-        return Typed(value=value, bibcode=file.cite(row.cited(attribute))) if value else None
+        return Typed(value=value, bibcode=cite(row.cited(attribute))) if value else None
 
     def measure(attribute: str, unit: str) -> Measure | None:
         value = getattr(row, attribute)
         if value is None:
             return None
-        return Measure(value=value, unit=unit, bibcode=file.cite(row.cited(attribute)))
+        return Measure(value=value, unit=unit, bibcode=cite(row.cited(attribute)))
 
-    position = coordinates(row, file.cite(row.source))
+    position = coordinates(row, cite(row.source))
     planets = catalogue(backend.settings, "exoplanets").hosted(row)
     return AstronomicalObject(
         name=row.name,
@@ -329,11 +329,11 @@ def _object(backend: Backend, row: Row, distance_deg: float | None = None) -> As
         ecliptic_coordinates=SphericalCoordinates(*places.ecliptic(row.ra_deg, row.dec_deg)),
         object_types=row.types,
         aliases=[Alias(name=alias) for alias in row.aliases],
-        fluxes=[_flux(file, flux) for flux in row.fluxes],
+        fluxes=[_flux(cite, flux) for flux in row.fluxes],
         planets=[planet.name for planet in planets],
         spectral_type=typed("spectral_type"),
         morphological_type=typed("morphological_type"),
-        proper_motion=_motion(file, row),
+        proper_motion=_motion(cite, row),
         parallax=measure("parallax_mas", "mas"),
         radial_velocity=measure("radial_velocity_km_s", "km/s"),
         distance=measure("distance_pc", "pc"),
@@ -342,28 +342,28 @@ def _object(backend: Backend, row: Row, distance_deg: float | None = None) -> As
     )
 
 
-def _motion(file: CatalogueFile, row: Row) -> ProperMotion | None:
+def _motion(cite: Callable[[str], str], row: Row) -> ProperMotion | None:
     if row.pm_ra_mas_yr is None or row.pm_dec_mas_yr is None:
         return None
     return ProperMotion(
         value_right_ascension=row.pm_ra_mas_yr,
         value_declination=row.pm_dec_mas_yr,
-        bibcode=file.cite(row.cited("pm_ra_mas_yr")),
+        bibcode=cite(row.cited("pm_ra_mas_yr")),
     )
 
 
-def _flux(file: CatalogueFile, flux: Fact) -> Flux:
+def _flux(cite: Callable[[str], str], flux: Fact) -> Flux:
     return Flux(
         name=flux["name"],
         value=flux["value"],
         unit=flux.get("unit", "mag"),
         system=flux.get("system"),
-        bibcode=file.cite(flux.get("source", "")) or None,
+        bibcode=cite(flux.get("source", "")) or None,
     )
 
 
 def _exoplanet(backend: Backend, row: Row) -> Exoplanet:
-    file = catalogue(backend.settings, "exoplanets")
+    cite = catalogue(backend.settings, "exoplanets").citing()
 
     def measure(attribute: str) -> Measure | None:
         fact: Fact | None = getattr(row, attribute)
@@ -374,11 +374,11 @@ def _exoplanet(backend: Backend, row: Row) -> Exoplanet:
             unit=fact.get("unit"),
             error_max=fact.get("error_max"),
             error_min=fact.get("error_min"),
-            bibcode=file.cite(fact.get("source") or row.cited(attribute)),
+            bibcode=cite(fact.get("source") or row.cited(attribute)),
         )
 
     measures: dict[str, Any] = {name: measure(name) for name in _MEASURES}
-    position = coordinates(row, file.cite(row.source))
+    position = coordinates(row, cite(row.source))
     return Exoplanet(
         name=row.name,
         source=position.source,

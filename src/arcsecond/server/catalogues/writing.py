@@ -16,9 +16,10 @@ from typing import Any, Protocol
 import msgspec
 
 from arcsecond.server import zones
-from arcsecond.server.catalogues.file import PART_IDS, Entry, Part, decode, together
+from arcsecond.server.catalogues.file import Entry, Part, entries_of, ids_of, parts_of, together
 from arcsecond.server.catalogues.names import fold
-from arcsecond.server.catalogues.rows import HOST_RANK, Row, keys_of, natural
+from arcsecond.server.catalogues.rows import HOST_RANK, keys_of, natural
+from arcsecond.server.storage.folder import flush_folder
 
 BATCH = 10_000
 
@@ -111,43 +112,31 @@ class Writer:
                 with self._next.open("rb+") as file:
                     os.fsync(file.fileno())
                 os.replace(self._next, self._path)
-                folder = os.open(self._path.parent, os.O_RDONLY)
-                try:
-                    os.fsync(folder)
-                finally:
-                    os.close(folder)
+                flush_folder(self._path.parent)
         finally:
             self.db.close()
             self._next.unlink(missing_ok=True)
 
     def parts(self) -> dict[str, Part]:
         """Return the parts it holds now."""
-        found = self.db.execute("SELECT about FROM parts ORDER BY n")
-        decoded = (msgspec.json.decode(about, type=Part) for (about,) in found)
-        return {part.key: part for part in decoded}
+        return parts_of(self.db)
 
-    def identified(self, n: int) -> Iterator[tuple[str, Row]]:
-        """Yield the rows of a part that have an identity, with it."""
-        ids = (n * PART_IDS, (n + 1) * PART_IDS)
-        statement = "SELECT identity, data FROM rows WHERE id >= ? AND id < ?"
-        for identity, data in self.db.execute(statement, ids):
-            if identity is not None:
-                yield identity, decode(data)
+    def entries(self, part: Part) -> Iterator[Entry]:
+        """Yield the rows of a part as they came."""
+        return entries_of(self.db, part.n)
 
     def remove(self, n: int) -> None:
         """Take a part out."""
-        ids = (n * PART_IDS, (n + 1) * PART_IDS)
         for table in ("rows", "names", "sky", "words"):
-            self.db.execute(f"DELETE FROM {table} WHERE id >= ? AND id < ?", ids)  # noqa: S608
+            self.db.execute(f"DELETE FROM {table} WHERE id >= ? AND id < ?", ids_of(n))  # noqa: S608
         self.db.execute("DELETE FROM parts WHERE n = ?", (n,))
 
     def keep_only(self, n: int, like: int) -> None:
         """Take those rows out of a part whose things another part does not have."""
-        first, last = n * PART_IDS, (n + 1) * PART_IDS
         gone = self.db.execute(
             "SELECT id FROM rows WHERE id >= ? AND id < ? AND identity NOT IN "
             "(SELECT identity FROM rows WHERE id >= ? AND id < ? AND identity IS NOT NULL)",
-            (first, last, like * PART_IDS, (like + 1) * PART_IDS),
+            (*ids_of(n), *ids_of(like)),
         ).fetchall()
         self.db.execute("CREATE TEMP TABLE gone(id INTEGER PRIMARY KEY)")
         self.db.executemany("INSERT INTO gone VALUES (?)", gone)
@@ -175,7 +164,7 @@ class Writer:
             self.remove(part.n)
         speaking = "SELECT identity, min(id) FROM rows WHERE identity IS NOT NULL GROUP BY identity"
         self._first: dict[str, int] = dict(self.db.execute(speaking))
-        first = part.n * PART_IDS
+        first, _ = ids_of(part.n)
         with _uncollected():
             if isinstance(entries, Iterable):
                 part.rows = self.write(first, entries, progress)
@@ -227,13 +216,12 @@ class Writer:
         for id_, entry in enumerate(batch, n):
             row, identity = entry.row, entry.identity
             speaks = identity is None or self._first.setdefault(identity, id_) >= id_
-            sort = entry.sort or natural(row.name)
+            sort = natural(row.name)
             rows.append((id_, identity, sort, row.ra_deg, row.dec_deg, speaks, _encode(row)))
             keys = keys_of(row) if entry.keys is None else entry.keys
             names += [(key, rank, id_) for key, rank in keys.items()]
-            if not entry.numbered:
-                named = (row.name, *row.aliases)
-                words += [(fold(name), name, id_) for name in named if is_word(name)]
+            named = (row.name, *row.aliases)
+            words += [(fold(name), name, id_) for name in named if is_word(name)]
         self._cells.append(zones.placed([(row[0], row[3], row[4]) for row in rows if row[5]]))
         self.db.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         self.db.executemany("INSERT INTO fresh VALUES (?, ?, ?)", names)

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from arcsecond.server.catalogues.file import Entry, Part
-from arcsecond.server.catalogues.rows import Fact, Row, keys_of
+from arcsecond.server.catalogues.rows import Fact, Row, keys_of, magnitude
 from arcsecond.server.catalogues.sources.starter import TABLES
 
 EPOCH = 1991.25
@@ -56,7 +56,7 @@ def _entries(path: Path) -> Iterator[Entry]:
             ra_deg, dec_deg = at_j2000(ra, dec, pm_ra, pm_dec)
             names, fluxes = called.get(hip, ([], []))
             designation = f"HIP {hip}"
-            fluxes = [*fluxes, _magnitude("Hp", hp, "hip2")]
+            fluxes = [*fluxes, magnitude("Hp", hp, "hip2")]
             row = Row(
                 name=names[0] if names else designation,
                 ra_deg=ra_deg,
@@ -105,10 +105,6 @@ def _names() -> dict[str, tuple[list[str], list[Fact]]]:
             names += star["proper"].split("|")
             names += [star["bayer"], star["flamsteed"]]
             names += [f"{c} {star[c.lower()]}" for c in ("HR", "HD", "SAO") if star[c.lower()]]
-        brightest = _magnitude("V", float(components[0]["v"]), "bsc")
+        brightest = magnitude("V", float(components[0]["v"]), "bsc")
         found[hip] = list(dict.fromkeys(filter(None, names))), [brightest]
     return found
-
-
-def _magnitude(band: str, value: float, source: str) -> Fact:
-    return {"name": band, "value": value, "unit": "mag", "system": "Vega", "source": source}

@@ -9,18 +9,16 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import quote
 
 from arcsecond.errors import InvalidInputError
-from arcsecond.server.catalogues.file import Entry, Part
+from arcsecond.server.catalogues.file import Entry, Part, read_only
 from arcsecond.server.catalogues.names import fold, identity_of
-from arcsecond.server.catalogues.rows import Fact, Row
+from arcsecond.server.catalogues.rows import Fact, Row, magnitude
 from arcsecond.server.catalogues.sources.text import Records
 
 CITATION = "OpenNGC, https://github.com/mattiaverga/OpenNGC, CC-BY-SA-4.0"
@@ -93,8 +91,7 @@ def part(n: int, label: str) -> Part:
 
 
 def _records(path: Path) -> Iterator[Record]:
-    address = f"file:{quote(str(path))}?mode=ro&immutable=1"
-    with contextlib.closing(sqlite3.connect(address, uri=True)) as db:
+    with contextlib.closing(read_only(path)) as db:
         for values in db.execute(f"SELECT {', '.join(_COLUMNS)} FROM objects"):  # noqa: S608
             record = dict(zip(_COLUMNS, values, strict=True))
             for angle in ("ra", "dec"):
@@ -179,11 +176,7 @@ def _identifier(name: str) -> str:
 
 def _flux(record: Record, band: str) -> Fact | None:
     value = _number(record, f"{band.lower()}mag")
-    if value is None:
-        return None
-    return {
-        "name": band, "value": value, "unit": "mag", "system": "Vega", "source": "openngc_table"
-    }  # fmt: skip
+    return None if value is None else magnitude(band, value, "openngc_table")
 
 
 def _number(record: Record, name: str) -> float | None:

@@ -15,7 +15,7 @@ import msgspec
 
 from arcsecond.errors import InvalidInputError
 from arcsecond.server.catalogues.file import Entry, Part
-from arcsecond.server.catalogues.rows import Fact, Row
+from arcsecond.server.catalogues.rows import Fact, Row, magnitude
 from arcsecond.server.catalogues.sources.text import find_position
 
 
@@ -211,7 +211,7 @@ def _landolt(lines: Sequence[str], equinox: str, source: str) -> Iterator[Entry]
             source=source,
             types=["Standard star"],
             fluxes=[
-                {"name": band, "value": value, "unit": "mag", "system": "Vega", "source": source}
+                magnitude(band, value, source)
                 for band, value in magnitudes.items()
                 if value is not None
             ],

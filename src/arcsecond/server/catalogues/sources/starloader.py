@@ -15,7 +15,7 @@ from typing import Any
 
 from arcsecond.errors import InvalidInputError
 from arcsecond.server.catalogues.file import Entry
-from arcsecond.server.catalogues.rows import Fact, Row, keys_of
+from arcsecond.server.catalogues.rows import Row, magnitude
 from arcsecond.server.catalogues.sources.text import Records, find_position
 from arcsecond.server.catalogues.writing import Progress, Writer
 
@@ -55,11 +55,6 @@ _ATTRIBUTES = {
 def has(name: str) -> str:
     """Return the condition that a star has a number."""
     return f"(typeof({name}) = 'integer' AND {name} > 0)"
-
-
-def magnitude(value: float, source: str) -> Fact:
-    """Return a V magnitude."""
-    return {"name": "V", "value": value, "unit": "mag", "system": "Vega", "source": source}
 
 
 class StarLoader:
@@ -179,14 +174,14 @@ class StarLoader:
                 source=self._source,
                 aliases=names[1:],
                 types=["Star"],
-                fluxes=[magnitude(v, self._source)] if isinstance(v, float) else [],
+                fluxes=[magnitude("V", v, self._source)] if isinstance(v, float) else [],
                 distance_pc=distance if distance and distance < _FAR_PC else None,
                 **facts,
             )
             keys = [f"{key}{star[key]}" for key in numbers]
             own = next(iter(keys), None)
             identity = own if own and own.startswith("hip") else self._same(keys, row) or own
-            yield Entry(row, identity, keys_of(row))
+            yield Entry(row, identity)
 
     def _known(self, db: sqlite3.Connection, writer: Writer) -> None:
         """Note which stars without a HIP number are there already."""
@@ -204,7 +199,7 @@ class StarLoader:
         ).fetchall()
         found = []
         for n, ra_deg, dec_deg, v in bright:
-            fluxes = [magnitude(v, self._source)]
+            fluxes = [magnitude("V", v, self._source)]
             row = Row("", ra_deg % 360, dec_deg, self._source, fluxes=fluxes)
             if identity := self._same((), row):
                 found.append((n, identity))

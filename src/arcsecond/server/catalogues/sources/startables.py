@@ -18,8 +18,8 @@ import msgspec
 
 from arcsecond.errors import InvalidInputError
 from arcsecond.server.catalogues.file import Entry, Part
-from arcsecond.server.catalogues.rows import Fact, Row
-from arcsecond.server.catalogues.sources.starloader import Same, StarLoader, magnitude
+from arcsecond.server.catalogues.rows import Fact, Row, magnitude
+from arcsecond.server.catalogues.sources.starloader import Same, StarLoader
 from arcsecond.server.catalogues.sources.text import Records, find_position
 from arcsecond.server.catalogues.writing import Loader
 
@@ -119,7 +119,7 @@ def _bright(file: BinaryIO, source: str, name: str, same: Same) -> Iterator[Entr
         names = [star.get("N", "")]
         names += [f"{star[key]} {place}" for key in ("B", "F") if key in star]
         names.append(f"HR {star['HR']}")
-        v = [magnitude(float(star["V"]), source)] if star.get("V") else []
+        v = [magnitude("V", float(star["V"]), source)] if star.get("V") else []
         yield _known(names, where, source, same, f"hr{star['HR']}", v)
 
 
@@ -145,7 +145,7 @@ def _fixed(lines: Iterable[str], source: str, name: str, same: Same) -> Iterator
         if where is None:
             raise InvalidInputError(f"{name}, line {number} is no star.")
         if names := [word for word in reversed(names) if word]:
-            entry = _known(names, where, source, same, None, [magnitude(v, source)])
+            entry = _known(names, where, source, same, None, [magnitude("V", v, source)])
             entry.row.pm_ra_mas_yr, entry.row.pm_dec_mas_yr = pm_ra, pm_dec
             entry.row.parallax_mas = parallax
             yield entry
