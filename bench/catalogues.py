@@ -211,7 +211,7 @@ def sqlite_cone(folder: Path, stars: list[tuple[int, float, float]]) -> Cone:
         "CREATE TABLE sky(cell INTEGER, id INTEGER, x REAL, y REAL, z REAL, "
         "PRIMARY KEY(cell, id)) WITHOUT ROWID"
     )
-    db.executemany("INSERT INTO sky VALUES (?, ?, ?, ?, ?)", zones.in_order([zones.placed(stars)]))
+    db.executemany("INSERT INTO sky VALUES (?, ?, ?, ?, ?)", zones.in_order(stars))
     db.commit()
 
     def search(ra_deg: float, dec_deg: float, radius_deg: float) -> list[int]:

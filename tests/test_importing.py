@@ -249,11 +249,31 @@ def test_a_table_of_stars(backend: Backend, bring: Import) -> None:
     assert fresh.distance_pc is None  # 100,000 pc stands for none
     assert star(backend, "HD 224690").name == "HIP 2"
     assert catalogue(backend.settings, "objects").around(187.5, -45.25, 0.001)
+    assert [row["value"] for row in fresh.fluxes] == [11.2]
+    assert fresh.pm_dec_mas_yr == -2.5
+    assert "Sirius" in catalogue(backend.settings, "objects").nearest_names("siriuss")
     again = bring("stars", hyg_v3__csv=HYG)
     assert again.unchanged
     changed = bring("stars", hyg_v3__csv=HYG.replace("999999", "999998"))
     assert (changed.rows, changed.before) == (3, 3)
     assert not catalogue(backend.settings, "objects").find("HD 999999")
+
+
+def test_a_table_of_numbers_only(backend: Backend, bring: Import) -> None:
+    bring("stars", numbers__csv="hip,hd,sao\n32349,48915,151881\n,999999,\n 7 , ,-1\n")
+    assert star(backend, "SAO 151881").name == "Sirius"
+    assert not catalogue(backend.settings, "objects").find("HD 999999")  # nobody says where it is
+    assert len(star(backend, "HIP 7").aliases) == len(set(star(backend, "HIP 7").aliases))
+
+
+def test_blank_cells_are_none(backend: Backend, bring: Import) -> None:
+    bring("stars", some__csv="hip,hd,ra,dec,mag,plx,proper\n ,999997,12.5,4.5, ,0.0,  \n")
+    found = star(backend, "HD 999997")
+    assert (found.name, found.fluxes, found.parallax_mas) == ("HD 999997", [], 0.0)
+    with pytest.raises(InvalidInputError, match="row 1: '12.5' is no RA and Dec"):
+        bring("stars", half__csv="hip,ra,dec\n99999999,12.5,\n")
+    with pytest.raises(InvalidInputError, match="row 2: '7.5' is no HIP number"):
+        bring("stars", part__csv="hip,ra,dec\n ,1,2\n7.5,1,2\n")
 
 
 def test_a_table_of_planets(backend: Backend, bring: Import) -> None:
@@ -271,6 +291,9 @@ def test_a_table_of_planets(backend: Backend, bring: Import) -> None:
     assert not catalogue(backend.settings, "exoplanets").find("WASP-10 c")
     builtin.build(path_of(backend.settings, "exoplanets"), "exoplanets", anew=True)
     assert planet(backend, "New One b").name == "New One b"  # what was imported stays
+    planets = catalogue(backend.settings, "exoplanets")
+    for _, id_ in planets.around(0, 0, 180):  # nothing in the sky that is in no row
+        assert planets.row(id_)
 
 
 def test_readers_go_on_while_it_is_replaced(backend: Backend, bring: Import) -> None:

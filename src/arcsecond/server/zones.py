@@ -13,7 +13,7 @@ Points-Near-a-Point or Cross-Matching Spatial Datasets", MSR-TR-2006-52.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -81,15 +81,13 @@ def placed(positions: Sequence[tuple[int, float, float]]) -> NDArray[np.void]:
     return found
 
 
-def in_order(found: Sequence[NDArray[np.void]]) -> list[tuple[int, int, float, float, float]]:
-    """Return what was placed, by cell: an index takes it in several times faster."""
-    import numpy as np
-
-    if not found:
-        return []
-    together = np.concatenate(found)
+def in_order(
+    positions: Iterable[tuple[int, float, float]],
+) -> list[tuple[int, int, float, float, float]]:
+    """Return what an index holds of many things, by cell: it takes it in several times faster."""
+    found = placed(list(positions))
     rows: list[tuple[int, int, float, float, float]]
-    rows = together[np.argsort(together["cell"], kind="stable")].tolist()
+    rows = found[found["cell"].argsort(kind="stable")].tolist()
     return rows
 
 

@@ -24,7 +24,15 @@ import msgspec
 from arcsecond.errors import ConflictError
 from arcsecond.server import zones
 from arcsecond.server.catalogues.names import fold, forms
-from arcsecond.server.catalogues.rows import HOST_RANK, Row, merge, natural
+from arcsecond.server.catalogues.rows import (
+    HOST_RANK,
+    MEASURED,
+    NUMBERED,
+    Row,
+    merge,
+    natural,
+    star,
+)
 
 FORMAT = 1
 """Changes when files of before can no longer be read; they are then built anew."""
@@ -124,13 +132,14 @@ class CatalogueFile:
 
     def hosted(self, star: Row) -> list[Row]:
         """Return the planets of a star, by name."""
-        return [decode(data) for _, data in self._hosted(star)]
+        db = self._opened().db
+        return [told(db, *planet) for planet in self._hosted(star)]
 
     def hosted_ids(self, star: Row) -> list[int]:
         """Return the ids of the planets of a star, by name."""
         return [id_ for id_, _ in self._hosted(star)]
 
-    def _hosted(self, star: Row) -> list[tuple[int, bytes]]:
+    def _hosted(self, star: Row) -> list[tuple[int, bytes | None]]:
         opened = self._opened()
         keys = [*forms(star.name), *map(fold, star.aliases)]
         keys = list(dict.fromkeys(key for key in keys if key in opened.hosts))
@@ -165,10 +174,11 @@ class CatalogueFile:
 
     def own_row(self, id_: int) -> Row:
         """Return what one part alone says."""
-        return decode(self._own(id_)[2])
+        _, _, data = self._own(id_)
+        return told(self._opened().db, id_, data)
 
-    def _own(self, id_: int) -> tuple[int, str | None, bytes]:
-        found: tuple[int, str | None, bytes] | None
+    def _own(self, id_: int) -> tuple[int, str | None, bytes | None]:
+        found: tuple[int, str | None, bytes | None] | None
         found = self._opened().db.execute(_ONE, (id_,)).fetchone()
         if found is None:
             raise ConflictError("The catalogue was replaced just now; ask again.")
@@ -216,8 +226,8 @@ class CatalogueFile:
             query = " OR ".join(map(_phrase, grams))
             shown = dict(db.execute(_ALIKE, (query,)).fetchall())
         for statement in (_NEXT, _BEFORE):
-            for key, data in db.execute(statement, (sought,)):
-                row = decode(data)
+            for key, id_, data in db.execute(statement, (sought,)):
+                row = told(db, id_, data)
                 shown.setdefault(
                     key, next((n for n in (row.name, *row.aliases) if fold(n) == key), row.name)
                 )
@@ -286,6 +296,11 @@ _BY_NAME = (
     "SELECT n.rank, r.id, r.identity, r.data FROM names n JOIN rows r ON r.id = n.id "
     "WHERE n.key = ? AND n.rank < 9 ORDER BY n.rank, n.id"
 )
+STAR_COLUMNS = (*NUMBERED, "v", *MEASURED)
+_STAR = (
+    "SELECT r.ra, r.dec, p.key, " + ", ".join(f"s.{name}" for name in STAR_COLUMNS) + " "
+    "FROM rows r, parts p, {} s WHERE r.id = ? AND p.n = ? AND s.n = ?"
+)
 _AFTER = "SELECT sort, id FROM rows WHERE first AND (sort, id) > (?, ?) ORDER BY sort, id LIMIT ?"
 _ONE = "SELECT id, identity, data FROM rows WHERE id = ?"
 _NUMBERS = (
@@ -311,7 +326,7 @@ _HOLD = (
 )
 _ALIKE = "SELECT key, shown FROM words WHERE words MATCH ? ORDER BY rank LIMIT 60"
 _NEXT = (
-    "SELECT n.key, r.data FROM names n JOIN rows r ON r.id = n.id "
+    "SELECT n.key, r.id, r.data FROM names n JOIN rows r ON r.id = n.id "
     "WHERE n.key > ? AND n.rank = 0 ORDER BY n.key LIMIT 2"
 )
 _BEFORE = _NEXT.replace(">", "<").replace("ORDER BY n.key", "ORDER BY n.key DESC")
@@ -335,19 +350,34 @@ def parts_of(db: sqlite3.Connection) -> dict[str, Part]:
 
 def entries_of(db: sqlite3.Connection, n: int) -> Iterator[Entry]:
     """Yield the rows of a part as they came."""
-    statement = "SELECT identity, data FROM rows WHERE id >= ? AND id < ?"
-    for identity, data in db.execute(statement, ids_of(n)):
-        yield Entry(decode(data), identity)
+    statement = "SELECT id, identity, data FROM rows WHERE id >= ? AND id < ?"
+    for id_, identity, data in db.execute(statement, ids_of(n)):
+        yield Entry(told(db, id_, data), identity)
+
+
+def stars_of(id_: int) -> str:
+    """Return the table of a part, by any id of it, where its stars lie that have only numbers."""
+    return f"stars{id_ // PART_IDS}"
+
+
+def told(db: sqlite3.Connection, id_: int, data: bytes | None) -> Row:
+    """Return a row: as it was written or, of a star that has only numbers, from its columns."""
+    if data is not None:
+        return decode(data)
+    n, number = divmod(id_, PART_IDS)
+    found = db.execute(_STAR.format(stars_of(id_)), (id_, n, number))
+    ra_deg, dec_deg, source, *values = found.fetchone()
+    return star(ra_deg, dec_deg, source, dict(zip(STAR_COLUMNS, values, strict=True)))
 
 
 def together(
-    db: sqlite3.Connection, id_: int, identity: str | None, data: bytes
+    db: sqlite3.Connection, id_: int, identity: str | None, data: bytes | None
 ) -> tuple[int, Row]:
     """Return what all parts say of the thing that a row is about, and the id that stands for it."""
     if identity is None:
-        return id_, decode(data)
+        return id_, told(db, id_, data)
     same = db.execute(_SAME, (identity,)).fetchall()
-    return same[0][0], merge(decode(d) for _, d in same) if len(same) > 1 else decode(data)
+    return same[0][0], merge(told(db, *row) for row in same)
 
 
 def _order(found: tuple[int, str]) -> str:

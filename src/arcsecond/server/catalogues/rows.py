@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -74,6 +74,44 @@ class Row(msgspec.Struct, omit_defaults=True, gc=False):
 def magnitude(band: str, value: float, source: str) -> Fact:
     """Return a magnitude in the Vega system."""
     return {"name": band, "value": value, "unit": "mag", "system": "Vega", "source": source}
+
+
+NUMBERED = {"hip": "HIP", "hd": "HD", "hr": "HR", "sao": "SAO"}
+"""Lists of stars by number, as they are written; a star is called by the first that has it."""
+
+MEASURED = (
+    "pm_ra_mas_yr", "pm_dec_mas_yr", "parallax_mas", "distance_pc", "radial_velocity_km_s",
+    "spectral_type",
+)  # fmt: skip
+"""What tables of stars tell."""
+
+
+def star(
+    ra_deg: float,
+    dec_deg: float,
+    source: str,
+    values: Mapping[str, Any],
+    names: Sequence[str] = (),
+) -> Row:
+    """Return a star by its names and the numbers it has in lists.
+
+    Parameters
+    ----------
+    values
+        By column: numbers of ``NUMBERED``, facts of ``MEASURED`` and the magnitude ``v``.
+    """
+    numbers = (f"{label} {values[key]}" for key, label in NUMBERED.items() if values[key])
+    name, *aliases = dict.fromkeys((*names, *numbers))
+    return Row(
+        name,
+        ra_deg,
+        dec_deg,
+        source,
+        aliases,
+        types=["Star"],
+        fluxes=[] if values["v"] is None else [magnitude("V", values["v"], source)],
+        **{key: values[key] for key in MEASURED},
+    )
 
 
 HOST_RANK = 9

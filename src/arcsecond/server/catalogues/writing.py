@@ -8,6 +8,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,16 @@ from typing import Any, Protocol
 import msgspec
 
 from arcsecond.server import zones
-from arcsecond.server.catalogues.file import Entry, Part, entries_of, ids_of, parts_of, together
+from arcsecond.server.catalogues.file import (
+    PART_IDS,
+    Entry,
+    Part,
+    entries_of,
+    ids_of,
+    parts_of,
+    stars_of,
+    together,
+)
 from arcsecond.server.catalogues.names import fold
 from arcsecond.server.catalogues.rows import HOST_RANK, keys_of, natural
 from arcsecond.server.storage.folder import flush_folder
@@ -36,6 +46,7 @@ CREATE TABLE planets(
     id INTEGER PRIMARY KEY, method TEXT, is_transiting INTEGER, mass REAL, radius REAL, period REAL
 );
 """
+_BY_ID = ("rows", "names", "sky", "words")
 _INDEXES = {
     "rows_identity": "rows(identity, id) WHERE identity IS NOT NULL",
     "rows_order": "rows(sort, id) WHERE first",
@@ -77,7 +88,9 @@ class Writer:
         self._next = path.with_name(path.name + ".next")
         self._made_by = made_by
         self._keep = keep and path.exists()
-        self._cells: list[Any] = []
+        self._added: set[int] = set()
+        self._gone: set[int] = set()
+        self._positions: list[list[tuple[int, float, float]]] = []
 
     def __enter__(self) -> Writer:
         """Begin with a copy of what is there, or with nothing."""
@@ -107,7 +120,8 @@ class Writer:
         """Put it in place, or remove it."""
         try:
             if kind is None:
-                self._settle()
+                with _uncollected():
+                    self._settle()
                 self.db.close()
                 with self._next.open("rb+") as file:
                     os.fsync(file.fileno())
@@ -127,8 +141,9 @@ class Writer:
 
     def remove(self, n: int) -> None:
         """Take a part out."""
-        for table in ("rows", "names", "sky", "words"):
+        for table in _BY_ID:
             self.db.execute(f"DELETE FROM {table} WHERE id >= ? AND id < ?", ids_of(n))  # noqa: S608
+        self.db.execute(f"DROP TABLE IF EXISTS {stars_of(ids_of(n)[0])}")
         self.db.execute("DELETE FROM parts WHERE n = ?", (n,))
 
     def keep_only(self, n: int, like: int) -> None:
@@ -140,9 +155,10 @@ class Writer:
         ).fetchall()
         self.db.execute("CREATE TEMP TABLE gone(id INTEGER PRIMARY KEY)")
         self.db.executemany("INSERT INTO gone VALUES (?)", gone)
-        for table in ("rows", "names", "sky", "words", "fresh"):
+        for table in (*_BY_ID, "fresh"):
             self.db.execute(f"DELETE FROM {table} WHERE id IN (SELECT id FROM gone)")  # noqa: S608
         self.db.execute("DROP TABLE gone")
+        self._gone.update(id_ for (id_,) in gone)
         for part in (part for part in self.parts().values() if part.n == n):
             part.rows -= len(gone)
             self.db.execute("UPDATE parts SET about = ? WHERE n = ?", (_encode(part), n))
@@ -163,7 +179,8 @@ class Writer:
         if any(known.n == part.n for known in self.parts().values()):
             self.remove(part.n)
         speaking = "SELECT identity, min(id) FROM rows WHERE identity IS NOT NULL GROUP BY identity"
-        self._first: dict[str, int] = dict(self.db.execute(speaking))
+        self._there: dict[str, int] = dict(self.db.execute(speaking))
+        self._added.add(part.n)
         first, _ = ids_of(part.n)
         with _uncollected():
             if isinstance(entries, Iterable):
@@ -187,60 +204,55 @@ class Writer:
 
     def position(self, identity: str) -> tuple[float, float] | None:
         """Return the position (ICRS, degrees) of what has an identity, before this part."""
-        id_ = self._first.get(identity)
+        id_ = self._there.get(identity)
         statement = "SELECT ra, dec FROM rows WHERE id = ?"
         found: tuple[float, float] | None = self.db.execute(statement, (id_,)).fetchone()
         return found
 
     def place(self, first: int, last: int) -> None:
         """Put rows that were written without their cells into the index of the sky."""
-        self.db.executemany(
-            "UPDATE rows SET first = 0 WHERE id = ?",
-            [
-                (id_,)
-                for id_, identity in self.db.execute(
-                    "SELECT id, identity FROM rows WHERE id BETWEEN ? AND ?", (first, last)
-                )
-                if self._first.get(identity, id_) < id_
-            ],
-        )
-        found = self.db.execute(
-            "SELECT id, ra, dec FROM rows WHERE id BETWEEN ? AND ? AND first", (first, last)
-        )
-        self._cells.append(zones.placed(found.fetchall()))
+        statement = "SELECT id, ra, dec FROM rows WHERE id BETWEEN ? AND ?"
+        self._positions.append(self.db.execute(statement, (first, last)).fetchall())
 
     def _write(self, n: int, batch: Sequence[Entry]) -> None:
         rows: list[tuple[Any, ...]] = []
+        places: list[tuple[int, float, float]] = []
         names: list[tuple[str, int, int]] = []
         words: list[tuple[str, str, int]] = []
         for id_, entry in enumerate(batch, n):
-            row, identity = entry.row, entry.identity
-            speaks = identity is None or self._first.setdefault(identity, id_) >= id_
-            sort = natural(row.name)
-            rows.append((id_, identity, sort, row.ra_deg, row.dec_deg, speaks, _encode(row)))
+            row = entry.row
+            place = (row.ra_deg, row.dec_deg)
+            rows.append((id_, entry.identity, natural(row.name), *place, _encode(row)))
+            places.append((id_, *place))
             keys = keys_of(row) if entry.keys is None else entry.keys
             names += [(key, rank, id_) for key, rank in keys.items()]
             named = (row.name, *row.aliases)
             words += [(fold(name), name, id_) for name in named if is_word(name)]
-        self._cells.append(zones.placed([(row[0], row[3], row[4]) for row in rows if row[5]]))
-        self.db.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        self._positions.append(places)
+        self.db.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?, 1, ?)", rows)
         self.db.executemany("INSERT INTO fresh VALUES (?, ?, ?)", names)
         self.db.executemany("INSERT INTO words VALUES (?, ?, ?)", words)
 
     def _settle(self) -> None:
         """Decide who speaks first, and put what was added in its order."""
-        self.db.execute("INSERT OR IGNORE INTO names SELECT * FROM fresh ORDER BY key, rank, id")
-        self.db.executemany("INSERT INTO sky VALUES (?, ?, ?, ?, ?)", zones.in_order(self._cells))
-        self._cells = []
-        self._index("rows_identity")
-        moved = self.db.execute(_MOVED).fetchall()
-        for id_, was_first, ra, dec in moved:
-            place = (zones.cell(ra, dec), id_)
-            if was_first:
-                self.db.execute("DELETE FROM sky WHERE cell = ? AND id = ?", place)
-            else:
-                vector = zones.unit_vector(ra, dec)
-                self.db.execute("INSERT INTO sky VALUES (?, ?, ?, ?, ?)", (*place, *vector))
+        with ThreadPoolExecutor(1) as beside:
+            cells = beside.submit(zones.in_order, itertools.chain(*self._positions))
+            order = "INSERT OR IGNORE INTO names SELECT * FROM fresh ORDER BY key, rank, id"
+            self.db.execute(order)
+            self._index("rows_identity")
+            moved = self.db.execute(_MOVED).fetchall()
+        silent = {id_ for id_, was_first, *_ in moved if was_first}
+        gone = [
+            (zones.cell(ra, dec), id_)
+            for id_, was_first, ra, dec in moved
+            if was_first and id_ // PART_IDS not in self._added
+        ]
+        self.db.executemany("DELETE FROM sky WHERE cell = ? AND id = ?", gone)
+        speaking = [(id_, ra, dec) for id_, _, ra, dec in moved if id_ not in silent]
+        unheard = silent | self._gone
+        for rows in (cells.result(), zones.in_order(speaking)):
+            heard = [row for row in rows if row[1] not in unheard]
+            self.db.executemany("INSERT INTO sky VALUES (?, ?, ?, ?, ?)", heard)
         self.db.executemany(
             "UPDATE rows SET first = ? WHERE id = ?", [(not was, id_) for id_, was, *_ in moved]
         )

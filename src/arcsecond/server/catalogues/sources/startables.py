@@ -29,9 +29,9 @@ _COLUMNS = {
     "dec": ("dec", "deicrs", "_dej2000", "dej2000", "de_icrs", "dec_icrs", "dedeg"),
     "proper": ("proper",), "bayer": ("bayer",), "flamsteed": ("flam", "flamsteed"),
     "con": ("con", "const", "constellation"), "v": ("mag", "vmag", "v"),
-    "spectral_type": ("spect", "sptype", "sp"), "pm_ra": ("pmra",),
-    "pm_dec": ("pmdec", "pmde"), "parallax": ("plx", "parallax"), "dist": ("dist",),
-    "rv": ("rv", "radvel"),
+    "spectral_type": ("spect", "sptype", "sp"), "pm_ra_mas_yr": ("pmra",),
+    "pm_dec_mas_yr": ("pmdec", "pmde"), "parallax_mas": ("plx", "parallax"),
+    "distance_pc": ("dist",), "radial_velocity_km_s": ("rv", "radvel"),
 }  # fmt: skip
 """What is read, and what it is called, in small letters."""
 
@@ -40,14 +40,15 @@ def part(n: int, name: str) -> Part:
     """Describe a table by the name of its file."""
     stem = PurePath(name).name.partition(".")[0]
     slug = re.sub(r"[^a-z0-9]+", "-", stem.casefold()).strip("-") or "table"
+    key = f"stars-{slug}"
     return Part(
         n=n,
-        key=f"stars-{slug}",
+        key=key,
         title=f"Stars of {stem}",
         version=name,
         licence="as its source says",
         description="A table of stars that was imported: it adds names, numbers and stars.",
-        sources={f"stars_{slug}": name},
+        sources={key: name},
     )
 
 
@@ -92,6 +93,8 @@ def _table(table: Records, source: str, same: Same) -> Loader:
         for what, names in _COLUMNS.items()
         if any(name in called for name in names)
     }
+    if len({"ra", "dec"} & set(at)) == 1 and "hip" in at:
+        at = {what: n for what, n in at.items() if what not in ("ra", "dec")}
     if "hip" not in at and not {"ra", "dec"} <= set(at):
         missing = "dec" if "ra" in at else "hip"
         raise InvalidInputError(f"{table.name} lacks the column {missing!r}.")
