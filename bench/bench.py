@@ -20,8 +20,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
-from bench.catalogues import catalogue_rows
+from bench.catalogues import catalogue_rows, known_names
 from bench.feed import feed_row
 from bench.servers import ARCSECOND, Row, serving
 from bench.uploads import small_files_row, upload_rows
@@ -107,7 +108,7 @@ app = Litestar([read], openapi_config=None, logging_config=None)
         (folder / "bare_litestar.py").write_text(bare)
         ours = stack.enter_context(serving(folder / "home"))[0]
         theirs = stack.enter_context(bare_serving(folder))
-        one, many = ["HD%205980"], [f"HIP%20{n}" for n in range(2000, 12_000)]
+        one, many = ["HD 5980"], known_names(folder / "home", 10_000)
         runs = [
             [
                 requests_per_second(port, names)
@@ -135,9 +136,13 @@ def requests_per_second(
 
 
 def _load(port: int, names: list[str], seconds: float, connections: int) -> float:
-    requests = [f"GET /objects/{n}/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode() for n in names]
+    requests = [
+        f"GET /objects/{quote(n)}/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode() for n in names
+    ]
     counts = [0] * connections
     until = time.perf_counter() + seconds
+
+    failed: list[bytes] = []
 
     def ask(n: int) -> None:
         with socket.create_connection(("127.0.0.1", port)) as connection:
@@ -145,7 +150,9 @@ def _load(port: int, names: list[str], seconds: float, connections: int) -> floa
                 connection.sendall(requests[(n * 1_237 + counts[n]) % len(requests)])
                 answer = connection.recv(65536)
                 head, _, body = answer.partition(b"\r\n\r\n")
-                assert head.startswith(b"HTTP/1.1 200")
+                if not head.startswith(b"HTTP/1.1 200"):
+                    failed.append(answer)
+                    return
                 length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
                 while len(body) < length:
                     body += connection.recv(65536)
@@ -157,6 +164,7 @@ def _load(port: int, names: list[str], seconds: float, connections: int) -> floa
         thread.start()
     for thread in threads:
         thread.join()
+    assert not failed, failed[0]
     return sum(counts) / (time.perf_counter() - begin)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import random
 import shutil
@@ -73,6 +74,15 @@ def name_rows(settings: Any) -> list[Row]:
     figure, baseline = statistics.median(figures), statistics.median(theirs)
     shown = f"{figure * 1e6:.0f} µs", f"{baseline * 1e6:.0f} µs", f"{figure / baseline:.1%}"
     return [("a name in the service / pyongc", *shown, "under 300 µs", figure < 300e-6)]
+
+
+def known_names(home: Path, count: int) -> list[str]:
+    """Return different names that the catalogue of a data directory knows."""
+    from arcsecond.server.settings import Settings
+
+    settings = Settings(home)
+    names = (f"HIP {n}" for n in range(1, 118_322))
+    return list(itertools.islice((name for name in names if _known(settings, name)), count))
 
 
 def _known(settings: Any, name: str) -> bool:

@@ -10,7 +10,7 @@ import asyncio
 import errno
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -53,7 +53,10 @@ class Answer(Response[Any]):
         opt = request.route_handler.opt
         kind = wanted(request)
         if kind == "json" or "resource" not in opt or content is None:
-            return super().to_asgi_response(app, request, **kwargs)
+            plain = self.media_type in (None, "application/json") and self.content is not None
+            if self.cookies or kwargs.get("cookies") or not plain:
+                return super().to_asgi_response(app, request, **kwargs)
+            return Json(msgspec.json.encode(self.content), self.status_code or 200, self.headers)
         if kind == "api":
             return LaterPage(self, request, lambda: pages.api(request, self.content))
         return LaterPage(self, request, lambda: pages.page(request, opt, content))
@@ -63,6 +66,24 @@ class Answer(Response[Any]):
         if media_type == "application/json":
             return msgspec.json.encode(content)
         return super().render(content, media_type, enc_hook)
+
+
+class Json:
+    """JSON on its way out: what most answers are, without what they do not need."""
+
+    def __init__(self, body: bytes, status: int, headers: Mapping[str, str]) -> None:
+        self._body = body
+        self._status = status
+        self._headers = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        headers = [(b"content-type", b"application/json")]
+        headers += [(n.lower().encode(), value.encode()) for n, value in self._headers.items()]
+        headers.append((b"content-length", b"%d" % len(self._body)))
+        begin: Any = {"type": "http.response.start", "status": self._status, "headers": headers}
+        await send(begin)
+        await send({"type": "http.response.body", "body": self._body, "more_body": False})
 
 
 class LaterPage:

@@ -60,6 +60,7 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
 }
+_SECURITY = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 
 
 def open_backend(settings: Settings) -> Backend:
@@ -114,7 +115,7 @@ def create_app(settings: Settings, *, serving: bool = False) -> Application:
         openapi_config=None,
         logging_config=None,
         lifespan=[_living],
-        state=State({"backend": backend, "serving": serving}),
+        state=State({"backend": backend, "serving": serving, "heard": Heard()}),
         # Bodies are read by us, each with the limit that fits it.
         request_max_body_size=None,
     )
@@ -169,7 +170,6 @@ async def _living(app: Litestar) -> AsyncIterator[None]:
     backend: Backend = app.state.backend
     app.state.feed = Feed(backend)
     app.state.drawing = asyncio.Semaphore(1)
-    app.state.last_request = time.monotonic()
     background = [asyncio.create_task(_sweep_now_and_then(backend))]
     if app.state.serving:
         background.append(asyncio.create_task(_end_with_server(app, backend.settings)))
@@ -210,7 +210,7 @@ async def _end_with_server(app: Litestar, settings: Settings) -> None:
 async def _end_when_idle(app: Litestar, seconds: int) -> None:
     """End the server that ``--open`` started, after a rest without request or reader."""
     while True:
-        resting = time.monotonic() - app.state.last_request
+        resting = time.monotonic() - app.state.heard.last
         if resting >= seconds and not app.state.feed.readers:
             os.kill(os.getppid(), signal.SIGTERM)
             return
@@ -238,6 +238,13 @@ async def _sweep(backend: Backend) -> None:
     await to_its_end(asyncio.to_thread(forget_expired, backend))
 
 
+class Heard:
+    """When the last request came."""
+
+    def __init__(self) -> None:
+        self.last = time.monotonic()
+
+
 class Application:
     """The ASGI application: one function before routing, then Litestar.
 
@@ -247,11 +254,14 @@ class Application:
 
     def __init__(self, litestar: Litestar) -> None:
         self.litestar = litestar
+        self._backend: Backend = litestar.state.backend
+        self._heard: Heard = litestar.state.heard
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""
         if scope["type"] == ScopeType.HTTP:
-            self.litestar.state.last_request = time.monotonic()
+            self._heard.last = time.monotonic()
+            scope["backend"] = self._backend  # type: ignore[typeddict-unknown-key]  # our own entry
             scope["raw_path"], scope["path"] = clean_path(scope)
             send = _with_headers(send)
         await self.litestar(scope, receive, send)
@@ -261,6 +271,8 @@ def clean_path(scope: Any) -> tuple[bytes, str]:
     """Return the path as it was sent, ``//`` folded, and as it is routed."""
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
     raw = raw.partition(b"?")[0]
+    if b"//" not in raw and b"%2F" not in raw.upper():
+        return raw, unquote_to_bytes(raw).decode("utf-8", "replace")
     segments = [segment for segment in raw.split(b"/") if segment]
     ending = b"/" if segments and raw.endswith(b"/") else b""
     decoded = [
@@ -274,14 +286,8 @@ def _with_headers(send: Send) -> Send:
     async def sending(message: Any) -> None:
         if message["type"] == "http.response.start":
             sent = {name.lower() for name, _ in message["headers"]}
-            message["headers"] = [
-                *message["headers"],
-                *(
-                    (name.lower().encode(), value.encode())
-                    for name, value in SECURITY_HEADERS.items()
-                    if name.lower().encode() not in sent
-                ),
-            ]
+            more = [header for header in _SECURITY if header[0] not in sent]
+            message["headers"] = [*message["headers"], *more]
         await send(message)
 
     return sending

@@ -73,7 +73,7 @@ STRANGER = Viewer()
 
 def backend_of(request: AnyRequest) -> Backend:
     """Return the backend of the application that answers."""
-    backend: Backend = request.app.state.backend
+    backend: Backend = request.scope["backend"]  # type: ignore[typeddict-item]  # our own entry
     return backend
 
 
@@ -143,14 +143,15 @@ def wanted(request: AnyRequest) -> Wanted:
     ``?format=`` decides; otherwise a browser is known by putting text/html
     before JSON in its Accept header (RFC 9110, 12.5.1).
     """
-    match request.query_params.get("format", ""):
-        case "json":
-            return "json"
-        case "api":
-            return "api"
-    accept = request.headers.get("accept", "")
-    if "text/html" not in accept:
+    if request.scope["query_string"]:
+        match request.query_params.get("format", ""):
+            case "json":
+                return "json"
+            case "api":
+                return "api"
+    if not any(n == b"accept" and b"text/html" in value for n, value in request.scope["headers"]):
         return "json"
+    accept = request.headers.get("accept", "")
     weights = _weights(accept)
     asked_json = weights.get("application/json", -1.0)
     return "html" if weights.get("text/html", 0.0) > asked_json else "json"

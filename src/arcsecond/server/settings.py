@@ -17,7 +17,7 @@ MiB = 1 << 20
 GiB = 1 << 30
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Settings:
     """Settings of a server.
 

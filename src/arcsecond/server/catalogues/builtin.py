@@ -56,13 +56,10 @@ def path_of(settings: Settings, kind: Kind) -> Path:
     return settings.catalogues_path / f"{kind}.sqlite"
 
 
+@functools.cache
 def catalogue(settings: Settings, kind: Kind) -> CatalogueFile:
     """Return a catalogue; it is built when it is not there yet, or was made by another version."""
-    return _ready(path_of(settings, kind), kind)
-
-
-@functools.cache
-def _ready(path: Path, kind: Kind) -> CatalogueFile:
+    path = path_of(settings, kind)
     if format_of(path) != made_by():
         build(path, kind)
     return CatalogueFile(path)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import heapq
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -39,6 +40,9 @@ FORMAT = 1
 
 MOST_FOUND = 10_000
 """The most that a search or a cone yields: the first in order, or the nearest."""
+
+MAPPED_BYTES = 1 << 32
+"""What is read without asking the system for each page."""
 
 PART_IDS = 1 << 40
 """Ids of part n begin at n times this, so that a lower id speaks first."""
@@ -105,6 +109,7 @@ class CatalogueFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._name = str(path)
         self._local = threading.local()
 
     def parts(self) -> dict[str, Part]:
@@ -112,7 +117,7 @@ class CatalogueFile:
         return self._opened().parts
 
     def cite(self, key: str) -> str:
-        """Return the citation of a row; notes on how it was used stay with the catalogue."""
+        """Return the citation of a row."""
         return self._opened().cite(key)
 
     def citing(self) -> Callable[[str], str]:
@@ -132,21 +137,12 @@ class CatalogueFile:
 
     def hosted(self, star: Row) -> list[Row]:
         """Return the planets of a star, by name."""
-        db = self._opened().db
-        return [told(db, *planet) for planet in self._hosted(star)]
+        opened = self._opened()
+        return [told(opened.db, *planet) for planet in _hosted(opened, star)]
 
     def hosted_ids(self, star: Row) -> list[int]:
         """Return the ids of the planets of a star, by name."""
-        return [id_ for id_, _ in self._hosted(star)]
-
-    def _hosted(self, star: Row) -> list[tuple[int, bytes | None]]:
-        opened = self._opened()
-        keys = [*forms(star.name), *map(fold, star.aliases)]
-        keys = list(dict.fromkeys(key for key in keys if key in opened.hosts))
-        if not keys:
-            return []
-        statement = _HOSTED.format(", ".join("?" * len(keys)))
-        return opened.db.execute(statement, (HOST_RANK, *keys)).fetchall()
+        return [id_ for id_, _ in _hosted(self._opened(), star)]
 
     def row(self, id_: int) -> Row:
         """Return what all parts say together of one thing."""
@@ -282,7 +278,7 @@ class CatalogueFile:
         return found[:count]
 
     def _opened(self) -> _Opened:
-        stat = self.path.stat()
+        stat = os.stat(self._name)  # several times in each look-up
         stamp = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
         opened: _Opened | None = getattr(self._local, "opened", None)
         if opened is None or opened.stamp != stamp:
@@ -380,6 +376,15 @@ def together(
     return same[0][0], merge(told(db, *row) for row in same)
 
 
+def _hosted(opened: _Opened, star: Row) -> list[tuple[int, bytes | None]]:
+    keys = [*forms(star.name), *map(fold, star.aliases)]
+    keys = list(dict.fromkeys(key for key in keys if key in opened.hosts))
+    if not keys:
+        return []
+    statement = _HOSTED.format(", ".join("?" * len(keys)))
+    return opened.db.execute(statement, (HOST_RANK, *keys)).fetchall()
+
+
 def _order(found: tuple[int, str]) -> str:
     return natural(found[1])
 
@@ -396,14 +401,16 @@ class _Opened:
         self.stamp = stamp
         self.db = read_only(path)
         self.parts = parts_of(self.db)
-        self._sources = {k: v for part in self.parts.values() for k, v in part.sources.items()}
+        # Notes on how a source was used stay with the catalogue.
+        cited = (item for part in self.parts.values() for item in part.sources.items())
+        self._sources = {key: text.partition(";")[0] for key, text in cited}
         hosts = self.db.execute("SELECT key FROM names WHERE rank = ?", (HOST_RANK,))
         self.hosts = frozenset(key for (key,) in hosts) if self.has_planets() else frozenset()
         self.count = int(self.db.execute("SELECT count(*) FROM rows WHERE first").fetchone()[0])
 
     def cite(self, key: str) -> str:
-        """Return the citation of a row; notes on how it was used stay with the catalogue."""
-        return self._sources.get(key, key).partition(";")[0]
+        """Return the citation of a row."""
+        return self._sources.get(key, key)
 
     def has_planets(self) -> bool:
         """Tell whether this is a catalogue of planets."""
@@ -413,7 +420,9 @@ class _Opened:
 def read_only(path: Path) -> sqlite3.Connection:
     """Open a file that nobody changes where it lies."""
     address = f"file:{quote(str(path))}?mode=ro&immutable=1"
-    return sqlite3.connect(address, uri=True, check_same_thread=False)
+    db = sqlite3.connect(address, uri=True, check_same_thread=False)
+    db.execute(f"PRAGMA mmap_size = {MAPPED_BYTES}")
+    return db
 
 
 def format_of(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 
@@ -82,7 +83,8 @@ def _plain(name: str) -> str:
     return name.casefold()
 
 
-def forms(name: str) -> list[str]:
+@functools.lru_cache(maxsize=4096)
+def forms(name: str) -> tuple[str, ...]:
     """Return what a name is looked up by, its own spelling first.
 
     The other form, where there is one, is the same for all ways to write the
@@ -105,7 +107,7 @@ def forms(name: str) -> list[str]:
     elif match := _VARIABLE.fullmatch(spaced):
         star, place, rest = match.groups()
         found.append(f"{star}{_PLACE[place]}{rest or ''}")
-    return list(dict.fromkeys(found))
+    return tuple(dict.fromkeys(found))
 
 
 def shared(name: str) -> list[str]:

@@ -104,6 +104,7 @@ def parse_flag(field: str, text: str) -> bool:
     return FLAGS[text]
 
 
+_Axes = tuple[tuple[float, float, float], ...]
 _GALACTIC = (
     (-0.0548755604162154, -0.8734370902348850, -0.4838350155487132),
     (+0.4941094278755837, -0.4448296299600112, +0.7469822444972189),
@@ -134,10 +135,8 @@ def ecliptic(ra_deg: float, dec_deg: float) -> tuple[float, float]:
     return _turned(_ECLIPTIC, ra_deg, dec_deg)
 
 
-def _turned(
-    axes: tuple[tuple[float, float, float], ...], ra_deg: float, dec_deg: float
-) -> tuple[float, float]:
-    vector = unit_vector(ra_deg, dec_deg)
-    x, y, z = (sum(a * b for a, b in zip(axis, vector, strict=True)) for axis in axes)
+def _turned(axes: _Axes, ra_deg: float, dec_deg: float) -> tuple[float, float]:
+    a, b, c = unit_vector(ra_deg, dec_deg)
+    x, y, z = [p * a + q * b + r * c for p, q, r in axes]
     longitude_deg = math.degrees(math.atan2(y, x)) % 360
     return round(longitude_deg, 7), round(math.degrees(math.atan2(z, math.hypot(x, y))), 7)

@@ -23,6 +23,9 @@ from arcsecond.server.people.keys import viewer_with_key
 from arcsecond.server.people.service import owner
 
 COOKIE = "arcsecond_session"
+_SAID = {b"authorization", b"x-arcsecond-api-authorization", b"cookie"}
+"""Headers that may say who is asking."""
+
 _READING = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -39,6 +42,12 @@ async def decide(request: AnyRequest) -> None:
 
 
 def _viewer(request: AnyRequest, backend: Backend) -> Viewer:
+    if not _SAID.isdisjoint(name for name, _ in request.scope["headers"]):
+        return _said(request, backend)
+    return owner(backend) if IN_PROCESS in request.scope else STRANGER
+
+
+def _said(request: AnyRequest, backend: Backend) -> Viewer:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "token" and token.strip():
         return viewer_with_key(backend, token.strip(), kinds=("token",))
