@@ -115,7 +115,12 @@ def furnish(shared: Path) -> dict[str, str]:
     return {
         "home": "/", "live": "/live", "login": "/login", "objects": "/objects/",
         "object": "/objects/HD%205980/", "exoplanets": "/exoplanets/",
-        "exoplanet": "/exoplanets/51%20Peg%20b/", "chart": "/findingcharts/M%2031/",
+        "objects-around": "/objects/?around=83.82,-5.39&radius=0.5",
+        "objects-search": "/objects/?search=nebula", "object-unknown": "/objects/Sirus/",
+        "exoplanet": "/exoplanets/51%20Peg%20b/",
+        "transits": f"/exoplanets/HD%20209458%20b/transits/?site={site}",
+        "planet-transiting": "/exoplanets/HD%20209458%20b/",
+        "catalogue": "/catalogues/hipparcos/", "chart": "/findingcharts/M%2031/",
         "standardstars": "/standardstars/", "catalogues": "/catalogues/",
         "sites": "/observingsites/", "site": f"/observingsites/{site}/",
         "telescopes": "/telescopes/", "telescope": f"/telescopes/{telescope}/",

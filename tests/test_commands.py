@@ -269,6 +269,8 @@ class TestLookups:
             (["M31", "--radius", "1"], 2, "goes with a list"),
             (["search", "M", "--open"], 2, "goes with a list"),
             (["x" * 10_000], 1, "not found"),
+            ([""], 2, "An empty name finds nothing."),
+            (["  "], 2, "An empty name finds nothing."),
             (["O'Meara / 100 %"], 1, "not found"),
         ],
     )

@@ -263,6 +263,38 @@ def browser() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
+def test_lists_are_searched_on_their_pages(http: Http) -> None:
+    page = http.get("/objects/", headers=HTML).text
+    checked(page)
+    assert 'name="around"' in page
+    assert "Away (deg)" not in page  # a column that would be empty
+    empty = "/objects/?name=&search=whirl&around=&radius="
+    sent = http.get(empty, headers=HTML, follow_redirects=False)
+    assert (sent.status_code, sent.headers["location"]) == (303, "/objects/?search=whirl")
+    found = http.get("/objects/?search=whirl", headers=HTML).text
+    assert 'href="/objects/M%2051/"' in found
+    assert 'value="whirl"' in found
+    assert "Nothing found" in http.get("/exoplanets/?search=nowhere", headers=HTML).text
+    nothing = http.get("/objects/?name=&search=", headers=HTML, follow_redirects=False)
+    assert nothing.headers["location"] == "/objects/"
+    # A program said what it meant.
+    assert http.get("/objects/?around=&radius=1").status_code == 400
+
+
+def test_transits_are_found_from_the_page_of_a_planet(http: Http) -> None:
+    planet = "/exoplanets/HD%20209458%20b/"
+    assert f'href="{planet}transits/"' in http.get(planet, headers=HTML).text
+    page = http.get(f"{planet}transits/?nights=7", headers=HTML).text
+    checked(page)
+    assert "<h1>Transits of HD 209458 b</h1>" in page
+    site = re.search(r'<option value="([0-9a-f-]{36})">Paranal', page)
+    assert site is not None
+    seen = http.get(f"{planet}transits/?site={site[1]}&nights=30", headers=HTML).text
+    checked(seen)
+    assert "Star (deg)" in seen
+    assert "transits/" not in http.get("/exoplanets/51%20Peg%20b/", headers=HTML).text
+
+
 @pytest.mark.skipif(browser() is None, reason="there is no Chromium (Debian package chromium)")
 def test_the_live_page_shows_an_activity_without_a_reload(serve: Callable[..., Server]) -> None:
     from playwright.sync_api import sync_playwright

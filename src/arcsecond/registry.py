@@ -25,11 +25,12 @@ KEEP: tuple[Verb, ...] = (LIST, READ, CREATE, UPDATE, DELETE)
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A value that can be given when a resource is created or updated."""
+    """A value that can be given when a resource is created, updated or sought."""
 
     name: str
     help: str
     kind: Literal["text", "uuid", "file", "flag", "list", "number", "coordinates"] = "text"
+    sample: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,17 @@ class Task:
         word = "|".join(self.choices)
         word = f"[{word}]" if self.optional else word
         return " ".join(filter(None, (self.name, word, "FILE..." if self.files else "")))
+
+
+_ASKED = {
+    field.name: field
+    for field in (
+        Field("name", "The one that is called so."),
+        Field("search", "Those with a name that holds this.", sample="whirl"),
+        Field("around", "RA,DEC in degrees.", sample="83.82,-5.39"),
+        Field("count", "How many; 5 when it is not given.", sample="5"),
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +144,14 @@ class Resource:
     command: bool = True
 
     @property
+    def form(self) -> tuple[Field, ...]:
+        """What its page can be asked for: the filters of a list that is only looked at."""
+        if "create" in self.verbs:
+            return ()
+        told = _ASKED | {field.name: field for field in self.sought}
+        return tuple(told[name] for name in self.filters if name != "coordinates")
+
+    @property
     def endpoint_constant(self) -> str:
         """The name of its constant on ``ArcsecondAPI``."""
         return "ENDPOINT_" + (self.constant or self.name.upper())
@@ -195,8 +215,12 @@ RESOURCES: tuple[Resource, ...] = (
         aliases=("o",),
         filters=("name", "search", "around", "coordinates", "radius"),
         sought=(
-            Field("around", "List what lies around RA,DEC (degrees), nearest first."),
-            Field("radius", "How far around, in degrees; 0.1 when it is not given."),
+            Field(
+                "around",
+                "List what lies around RA,DEC (degrees), nearest first.",
+                sample="83.82,-5.39",
+            ),
+            Field("radius", "How far around, in degrees; 0.1 when it is not given.", sample="0.1"),
         ),
         paged=True,
         example='arcsecond objects "HD 5980"',
@@ -209,12 +233,14 @@ RESOURCES: tuple[Resource, ...] = (
         "catalogues:Exoplanet",
         filters=("search", "host", "method", "transiting", "mass", "radius", "period"),
         sought=(
-            Field("host", "Of this star."),
-            Field("method", "Found by this method, such as Imaging."),
-            Field("transiting", "true: only those that transit; false: the others."),
-            Field("mass", "In this range of Jupiter masses, such as 0.5..2 or ..2."),
-            Field("radius", "In this range of Jupiter radii."),
-            Field("period", "In this range of orbital periods, in days."),
+            Field("host", "Of this star.", sample="51 Peg"),
+            Field("method", "Found by this method, such as Imaging.", sample="Imaging"),
+            Field("transiting", "true: only those that transit; false: the others.", sample="true"),
+            Field(
+                "mass", "In this range of Jupiter masses, such as 0.5..2 or ..2.", sample="0.5..2"
+            ),
+            Field("radius", "In this range of Jupiter radii.", sample="..2"),
+            Field("period", "In this range of orbital periods, in days.", sample="1..10"),
         ),
         paged=True,
         example='arcsecond exoplanets "51 Peg b"',
@@ -229,8 +255,12 @@ RESOURCES: tuple[Resource, ...] = (
         filters=("site", "nights", "date"),
         sought=(
             Field("site", "UUID of the observing site.", "uuid"),
-            Field("nights", "Over so many nights; 7 when it is not given."),
-            Field("date", "From the noon (UTC) of this day on, YYYY-MM-DD; else from now."),
+            Field("nights", "Over so many nights; 7 when it is not given.", sample="7"),
+            Field(
+                "date",
+                "From the noon (UTC) of this day on, YYYY-MM-DD; else from now.",
+                sample="2027-01-01",
+            ),
         ),
         command=False,
         example='arcsecond exoplanets "HD 209458 b" --transits --nights 7',

@@ -13,6 +13,8 @@ from datetime import datetime
 from typing import Any
 
 Json = Mapping[str, Any]
+COUNTED = 10_000
+"""Lists that have to be counted are counted up to here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,16 @@ def _get(*names: str) -> Cell:
     return cell
 
 
+def _value(name: str) -> Cell:
+    """Return the value of a measure alone: errors are for its own page."""
+
+    def cell(item: Json) -> str:
+        value = (item.get(name) or {}).get("value")
+        return "" if value is None else f"{value:.7g}"
+
+    return cell
+
+
 def _degrees(value: float | None) -> str:
     return "" if value is None else f"{value:.0f}"
 
@@ -71,9 +83,9 @@ COLUMNS: dict[str, list[tuple[str, Cell]]] = {
     "exoplanets": [
         ("Name", _get("name")),
         ("Star", _get("parent_star")),
-        ("Period", _get("orbital_period")),
-        ("Mass", _get("mass")),
-        ("Radius", _get("radius")),
+        ("Period (d)", _value("orbital_period")),
+        ("Mass (M_jup)", _value("mass")),
+        ("Radius (R_jup)", _value("radius")),
         ("Method", _get("detection_method")),
         ("Year", _get("discovery_year")),
     ],
@@ -169,15 +181,13 @@ COLUMNS: dict[str, list[tuple[str, Cell]]] = {
         ("Away (deg)", lambda s: None if s["separation"] is None else f"{s['separation']:.3f}"),
     ],
     "catalogues": [
-        ("Name", _get("name")),
         ("Key", _get("key")),
-        ("Of", _get("kind")),
         ("Rows", lambda c: f"{c['rows']:,}"),
         ("Days", lambda c: str(c["age_days"])),
         ("Version", _get("version")),
         ("Licence", _get("licence")),
-        ("Origin", _get("origin")),
-        ("Description", _get("description")),
+        ("Name", _get("name")),
+        ("Of", _get("kind")),
     ],
     "telegrams/ATel": [("Identifier", lambda t: str(t["identifier"])), ("Title", _get("title"))],
 }
@@ -241,10 +251,12 @@ def title_of(resource: str, item: Json) -> str:
 
 
 def table(resource: str, items: Sequence[Json], title: str = "") -> Table:
-    """Return a list as a table."""
+    """Return a list as a table, without columns that would be empty."""
     columns = COLUMNS[resource]
     rows = [[show(cell(item)) for _, cell in columns] for item in items]
-    return Table(title, [heading for heading, _ in columns], rows)
+    used = [n for n in range(len(columns)) if n == 0 or any(row[n] for row in rows)]
+    headings = [columns[n][0] for n in used]
+    return Table(title, headings, [[row[n] for n in used] for row in rows])
 
 
 def card(resource: str, item: Json) -> Card:
@@ -264,6 +276,8 @@ def _fact(name: str, value: Any) -> str:
         return f"{size(value)} ({value} bytes)" if value >= 1000 else f"{value} bytes"
     if name == "exposure" and value is not None:
         return f"{value:g} s"
+    if name == "separation" and value is not None:
+        return f"{value:.5f}°"
     if name in ("problems", "sources"):  # sentences, each on its line
         return "\n".join(value or ())
     return show(value)

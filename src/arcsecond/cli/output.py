@@ -61,8 +61,9 @@ class Output:
             if not items:
                 self.say(f"Nothing found on {where}." if where else "Nothing found.")
             if answer.next:
-                count = data["count"] if isinstance(data, dict) else "More"
-                self.say(f"{count} in all; this is the first page, --all shows everything.")
+                count = data["count"] if isinstance(data, dict) else 0
+                many = f"{count:,} in all" if count not in (0, views.COUNTED) else "There are more"
+                self.say(f"{many}; this is the first page, --all shows everything.")
 
     def raw(self, answer: Answer) -> None:
         """Print an answer that is no resource."""
@@ -120,15 +121,17 @@ class Output:
         if not table.rows:
             return
         rows = [[" ".join(cell.split()) for cell in row] for row in table.rows]
-        used = [n for n, _ in enumerate(table.headings) if any(row[n] for row in rows)]
-        full = {n: max(len(table.headings[n]), *(len(row[n]) for row in rows)) for n in used}
+        full = {
+            n: max(len(heading), *(len(row[n]) for row in rows))
+            for n, heading in enumerate(table.headings)
+        }
         shown = _columns(table.headings, full, _terminal_width())
         headings = [table.headings[n] for n in shown]
         widths = _fit(headings, [full[n] for n in shown], _terminal_width())
         click.echo(self._styled(_line(headings, widths), dim=True))
         for row in rows:
             click.echo(_line([row[n] for n in shown], widths))
-        if hidden := [table.headings[n] for n in used if n not in shown]:
+        if hidden := [table.headings[n] for n in full if n not in shown]:
             what = f"{table.title}, not" if table.title else "Not"
             told = f"{what} shown on this width: {', '.join(hidden)}; --json has everything."
             self.say(textwrap.fill(told, max(40, _terminal_width())))

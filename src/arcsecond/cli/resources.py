@@ -65,6 +65,8 @@ def run(
         return
     if force:
         raise click.UsageError("--force goes with import and refresh.")
+    if not all(word.strip() for word in words):
+        raise click.UsageError("An empty name finds nothing.")
     action = understand(resource, words)
     if _inside(resource, action, given, server, output):
         return

@@ -22,6 +22,7 @@ from urllib.parse import unquote_to_bytes
 from litestar import Litestar, Response
 from litestar.datastructures import State
 from litestar.enums import ScopeType
+from litestar.response import Redirect
 from litestar.routes import HTTPRoute
 from litestar.static_files import create_static_files_router
 from litestar.types import Receive, Scope, Send
@@ -34,7 +35,7 @@ from arcsecond.server.archive.routes import routes as archive
 from arcsecond.server.archive.sweep import sweep
 from arcsecond.server.catalogues.routes import routes as catalogues
 from arcsecond.server.compat.routes import routes as compat
-from arcsecond.server.context import AnyRequest, Backend, to_its_end
+from arcsecond.server.context import AnyRequest, Backend, to_its_end, wanted
 from arcsecond.server.db import Database, usable
 from arcsecond.server.migrations import HEAD
 from arcsecond.server.observatory.routes import routes as observatory
@@ -159,10 +160,22 @@ async def _prepare(request: AnyRequest) -> Response[None] | None:
     if b"%00" in request.scope["query_string"]:
         raise InvalidInputError("A query holds no NUL character.")
     await decide(request)
+    if again := _without_empty(request):
+        return Redirect(again, status_code=303)
     if request.method != "OPTIONS":
         return None
     allowed = request.app.state.methods[request.scope["path_template"]]
     return Response(None, status_code=204, headers={"Allow": allowed})
+
+
+def _without_empty(request: AnyRequest) -> str:
+    """Return the address without the fields of a form that nobody filled in; "" when all are."""
+    query: bytes = request.scope["query_string"]
+    if b"=&" not in query + b"&" or request.method != "GET" or wanted(request) != "html":
+        return ""
+    kept = b"&".join(part for part in query.split(b"&") if not part.endswith(b"="))
+    path: bytes = request.scope["raw_path"]
+    return (path + (b"?" + kept if kept else b"")).decode("ascii")
 
 
 @contextlib.asynccontextmanager

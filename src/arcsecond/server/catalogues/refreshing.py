@@ -83,8 +83,9 @@ def _stars(settings: Settings) -> Delivery:
         key="simbad-bright",
         title="Stars brighter than V = 9 in SIMBAD",
         version=today,
-        licence="ODbL, with acknowledgement of CDS",
-        description="Names, spectral types and radial velocities of bright stars.",
+        licence="ODbL",
+        description="Names, spectral types and radial velocities of bright stars. "
+        "Papers that use it acknowledge CDS.",
         sources={"simbad_bright": f"SIMBAD (Wenger et al. 2000, 2000A&AS..143....9W), {today}"},
         bibcode="2000A&AS..143....9W",
         url="https://simbad.cds.unistra.fr",

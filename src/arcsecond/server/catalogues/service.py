@@ -82,9 +82,8 @@ class InOrder(Generic[T]):
         return [([sort, id_], self.shape(row(id_), None)) for sort, id_ in found]
 
     def count(self) -> int:
-        """Return how many there are, bounded."""
-        rows = self.file.parts()[self.part].rows if self.part else self.file.count()
-        return min(rows, COUNT_BOUND)
+        """Return how many there are."""
+        return self.file.parts()[self.part].rows if self.part else self.file.count()
 
 
 def read_object(backend: Backend, viewer: Viewer, name: str) -> AstronomicalObject:

@@ -25,6 +25,7 @@ from arcsecond.server.archive.service import Datasets
 from arcsecond.server.catalogues.builtin import Kind, catalogue
 from arcsecond.server.context import AnyRequest, backend_of, base_url, viewer_of
 from arcsecond.server.crud import Page
+from arcsecond.server.observatory.service import list_sites
 from arcsecond.server.settings import Settings
 from arcsecond.server.web.headers import shown
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 FILES_SHOWN = 100
 MODES = ("auto", "light", "dark", "red")
 MODE_COOKIE = "arcsecond_mode"
+MOST_SITES = 5000
 _ROWS_SHOWN = 200
 _JSON_SHOWN = 60_000
 """Characters; a page that shows more would be heavier than its reader wants."""
@@ -135,19 +137,37 @@ def _list(request: AnyRequest, resource: Resource, content: Page[Any]) -> str:
     items = msgspec.to_builtins(content.items)
     if resource.name == "findingcharts":
         return _render(request, "charts.html", title="Finding charts", charts=items)
-    inside = request.path_params.get("dataset")
-    dataset = Datasets().read(backend_of(request), viewer_of(request), inside) if inside else None
+    crumb = _crumb(request, resource)
     return _render(
         request,
         "list.html",
-        title=f"{resource.title} of {dataset.name}" if dataset else resource.title,
-        dataset=dataset,
+        title=f"{resource.title} of {crumb[0]}" if crumb else resource.title,
+        crumb=crumb,
+        form=[(field, request.query_params.get(field.name, "")) for field in resource.form],
+        sites=_sites(request) if "site" in resource.filters else [],
         resource=resource,
         table=_listed(resource.name, items),
         addresses=[address(resource.name, item) for item in items],
         next=_local(content.next) if content.next else None,
         targets=lambda name: next((t.choices for t in resource.tasks if t.name == name), ()),
     )
+
+
+def _crumb(request: AnyRequest, resource: Resource) -> tuple[str, str] | None:
+    """Return name and address of what a list lies in."""
+    if not resource.parent:
+        return None
+    key = request.path_params[resource.holder]
+    if resource.holder != "dataset":
+        return key, f"/{resource.parent}/{quote(key, safe='')}/"
+    dataset = Datasets().read(backend_of(request), viewer_of(request), key)
+    return dataset.name, f"/datasets/{dataset.uuid}/"
+
+
+def _sites(request: AnyRequest) -> list[tuple[str, str]]:
+    """Return UUIDs and names of the observing sites."""
+    listing = list_sites(backend_of(request), viewer_of(request), {})
+    return [(site.uuid, site.name) for _, site in listing.rows(None, MOST_SITES)]
 
 
 def _listed(resource: str, items: list[Any]) -> views.Table:
@@ -168,6 +188,8 @@ def _one(request: AnyRequest, resource: Resource, thing: Any) -> str:
     match resource.name:
         case "objects":
             template = "object.html"
+        case "exoplanets":
+            template = "exoplanet.html"
         case "datasets":
             template, extra = "dataset.html", _dataset(request, item)
         case "fitsfiles":
@@ -273,6 +295,7 @@ def _render(request: AnyRequest, template: str, **values: Any) -> str:
             here=f"{path}?{query}" if query else path,
             mode=mode if mode in MODES else MODES[0],
             modes=MODES,
+            label=views.label,
             links=functools.partial(_links, backend_of(request).settings),
             **values,
         )

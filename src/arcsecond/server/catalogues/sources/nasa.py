@@ -42,11 +42,12 @@ def part(n: int, version: str) -> Part:
         key="nasa",
         title="Exoplanets of the NASA Exoplanet Archive",
         version=version,
-        licence="public data, with acknowledgement",
+        licence="public data",
         description=(
             "Confirmed planets of other stars, one best set of parameters each. Limits, and masses "
             "estimated from a radius, are left out. What the archive left out of a later table is "
-            "kept from the one before, with its own source."
+            "kept from the one before, with its own source. Papers that use it acknowledge the "
+            "archive."
         ),
         sources={"nasa": f"NASA Exoplanet Archive, {version}, doi 10.26133/NEA13"},
         url="https://exoplanetarchive.ipac.caltech.edu",

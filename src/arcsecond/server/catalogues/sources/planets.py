@@ -37,11 +37,11 @@ def from_table(n: int) -> tuple[Part, Iterator[Entry]]:
         key="nasa-2019",
         title="Exoplanets of the NASA Exoplanet Archive, 2019",
         version="2019-05-31",
-        licence="public data, with acknowledgement",
+        licence="public data",
         description=(
             "Confirmed planets of other stars with their parameters and, where known, a time of "
             "transit. Other names, and some times of transit, come from the Open Exoplanet "
-            "Catalogue (MIT). Limits are left out."
+            "Catalogue (MIT). Limits are left out. Papers that use it acknowledge the archive."
         ),
         sources={"nasa_2019": _NASA, "oec_2014": _OEC},
         url="https://exoplanetarchive.ipac.caltech.edu",
