@@ -341,6 +341,7 @@ class TestLookups:
         assert shown["rows"] > 13_000
         assert shown["licence"] == "CC-BY-SA-4.0"
         assert shown["age_days"] == 0
+        assert arcsecond("catalogues", "nasa-2019").json["age_days"] > 2_700  # data of 2019
         assert arcsecond("catalogues", "nonsense").status == 1
 
     def test_findingcharts(self, arcsecond: Command) -> None:

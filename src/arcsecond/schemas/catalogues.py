@@ -184,7 +184,10 @@ class CatalogueWork(msgspec.Struct, kw_only=True):
 
 
 class Catalogue(msgspec.Struct, kw_only=True):
-    """A catalogue at hand: what it is of, where it comes from, and since when it is here."""
+    """A catalogue at hand: what it is of, where it comes from, and since when it is here.
+
+    ``age_days`` counts from the day that its version is called by, else from ``made``.
+    """
 
     id: str
     pk: str

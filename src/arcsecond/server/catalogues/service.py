@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -431,5 +432,12 @@ def _catalogue(kind: Kind, part: Part) -> Catalogue:
         source_url=part.url,
         origin=part.origin,
         made=made,
-        age_days=(datetime.now(UTC) - made).days,
+        age_days=(datetime.now(UTC) - (_dated(part.version) or made)).days,
     )
+
+
+def _dated(version: str) -> datetime | None:
+    """Return the day that a version is called by, such as 2019-05-31."""
+    with contextlib.suppress(ValueError):
+        return datetime.strptime(version, "%Y-%m-%d").replace(tzinfo=UTC)
+    return None
