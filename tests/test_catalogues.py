@@ -74,6 +74,10 @@ def every(kind: Kind) -> list[tuple[int, Row]]:
         ("Caldwell 1", "NGC 188"), ("Double Cluster", "Caldwell 14"), ("IC 11", "NGC 281"),
         ("Alpha Boötis", "Arcturus"), ("alpha bootis", "Arcturus"), ("HR 5340", "Arcturus"),
         ("61 Cyg", "61 Cyg"), ("HIP 118322", "HIP 118322"), ("gamma Cassiopeia", "gamma Cas"),
+        ("whirlpool", "M 51"), ("Sombrero", "M 104"), ("Tarantula", "NGC 2070"),
+        ("Cen A", "NGC 5128"), ("Virgo A", "M 87"), ("NGC-224", "M 31"), ("3C-273", "3C 273"),
+        ("NAME Vega", "Vega"), ("V* V1016 Ori", "theta1 Ori A"), ("Cl Melotte 22", "M 45"),
+        ("Barnard star", "Barnard's Star"), ("* alf Lyr", "Vega"), ("wasp 12", "WASP-12"),
         ("eso056-115", "LMC"), ("PGC002557", "M 31"), ("Cor Caroli", "Cor Caroli"),
     ],
 )  # fmt: skip

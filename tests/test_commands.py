@@ -245,6 +245,10 @@ class TestLookups:
             assert there["name"] == "Sirius"
             assert there["separation"] < 0.001
         assert arcsecond("objects", "10:08:22 +12:01:45").json["name"] == "Regulus"
+        for place in ("M42", "05h35m16.48s -05°23′22.8″", "83.82 -5.39", "83.82,-5.39"):
+            near = arcsecond("objects", "--around", place, "--radius", "0.1").json["results"]
+            assert "M 42" in [item["name"] for item in near]
+        assert arcsecond("standardstars", "Vega", "1").json[0]["separation"] > 0
         planets = arcsecond("exoplanets", "search", "dimid").json["results"]
         assert [item["name"] for item in planets] == ["51 Peg b"]
         monkeypatch.setenv("ARCSECOND_FORCE_TTY", "1")
@@ -281,6 +285,17 @@ class TestLookups:
         assert done.status == status
         assert said in done.err
         assert done.out == ""
+
+    def test_what_other_catalogues_know_is_an_object_too(self, arcsecond: Command) -> None:
+        host = arcsecond("objects", "kepler 186").json
+        assert (host["name"], len(host["planets"])) == ("Kepler-186", 5)
+        assert host["source"].startswith("NASA Exoplanet Archive")
+        standard = arcsecond("objects", "feige 34").json
+        assert standard["fluxes"][0]["bibcode"] != ""
+        planet = arcsecond("objects", "WASP-12 b")
+        assert (planet.status, planet.out) == (1, "")
+        assert "'WASP-12 b' is an exoplanet" in planet.err
+        assert "Nearest names: Sirius" in arcsecond("objects", "Sirus").err
 
     def test_a_list_is_one_page_or_everything(
         self, arcsecond: Command, monkeypatch: pytest.MonkeyPatch

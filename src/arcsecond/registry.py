@@ -73,7 +73,7 @@ _ASKED = {
     for field in (
         Field("name", "The one that is called so."),
         Field("search", "Those with a name that holds this.", sample="whirl"),
-        Field("around", "RA,DEC in degrees.", sample="83.82,-5.39"),
+        Field("around", "A position, or the name of an object.", sample="83.82,-5.39"),
         Field("count", "How many; 5 when it is not given.", sample="5"),
     )
 }
@@ -217,7 +217,7 @@ RESOURCES: tuple[Resource, ...] = (
         sought=(
             Field(
                 "around",
-                "List what lies around RA,DEC (degrees), nearest first.",
+                "List what lies around a position or an object, nearest first.",
                 sample="83.82,-5.39",
             ),
             Field("radius", "How far around, in degrees; 0.1 when it is not given.", sample="0.1"),

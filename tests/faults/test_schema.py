@@ -34,7 +34,7 @@ EXAMPLES = int(os.environ.get("ARCSECOND_FUZZ_EXAMPLES", "8"))
 UNTOLD = {
     "cursor", "telescope", "instrument", "observing_site", "observing_run",
     "title", "username", "email", "password1", "non_field_errors", "name", "file",
-    "radius", "mass", "period",
+    "radius", "mass", "period", "around", "coordinates",
 }  # fmt: skip
 """Fields of which a schema cannot tell all: what they name, or go with, has to be there, or free."""
 

@@ -140,6 +140,17 @@ class CatalogueFile:
         opened = self._opened()
         return [told(opened.db, *planet) for planet in _hosted(opened, star)]
 
+    def host(self, name: str) -> Row | None:
+        """Return a star by its name, of which only its planets are known."""
+        opened = self._opened()
+        named = Row(name=name, ra_deg=0.0, dec_deg=0.0, source="")
+        planets = [told(opened.db, *planet) for planet in _hosted(opened, named)]
+        if not planets:
+            return None
+        first = planets[0]
+        place = (first.ra_deg, first.dec_deg)
+        return Row(first.host or name, *place, first.source, types=["Star", "Planet host star"])
+
     def hosted_ids(self, star: Row) -> list[int]:
         """Return the ids of the planets of a star, by name."""
         return [id_ for id_, _ in _hosted(self._opened(), star)]

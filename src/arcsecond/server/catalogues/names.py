@@ -67,6 +67,22 @@ _BAYER_SHORT = re.compile(rf"({'|'.join(_GREEK)})(\d*)({'|'.join(_CONSTELLATIONS
 _FLAMSTEED = re.compile(rf"(\d{{1,3}})({_PLACES})([a-z]{{0,2}})")
 _VARIABLE = re.compile(rf"(v\d+|[a-z]{{1,2}}) ({_PLACES})(?: ([a-z]{{1,2}}))?")
 _NUMBERED = re.compile(rf"({'|'.join(_PREFIX)})0*(\d.*)")
+_RADIO = {
+    "cassiopeia": "cas", "centaurus": "cen", "cygnus": "cyg", "fornax": "for", "hercules": "her",
+    "hydra": "hya", "perseus": "per", "pictor": "pic", "sagittarius": "sgr", "taurus": "tau",
+    "virgo": "vir",
+}  # fmt: skip
+"""Constellations as radio sources are named after them, such as Cygnus A."""
+
+_IN_PLACE = re.compile(rf"({'|'.join((*_RADIO, *_RADIO.values()))}) ([a-z])")
+_SAID_BEFORE = re.compile(r"(?:v\*|name|cl)\s+(?=\S)")
+"""SIMBAD's words for a variable star, a proper name and a cluster."""
+
+_SIGNED = re.compile(r"(?:bd|sd|cd|cpd|cod)[+-]")
+"""Zones of the Durchmusterungen: their sign is no hyphen."""
+
+_LOOSE = re.compile(r"(?<=[a-z])-(?=\d)|'s?\b")
+_KIND = re.compile(r"(.{3,}) (?:galaxy|galaxies|nebula|cluster)")
 
 
 def fold(name: str) -> str:
@@ -91,8 +107,9 @@ def forms(name: str) -> tuple[str, ...]:
     same designation: Greek letters and their abbreviations, constellations in
     the genitive or abbreviated, catalogues by name or by letter, leading zeros.
     """
-    plain = fold(name)
-    spaced = _BLANKS.sub(" ", _plain(name)).strip()
+    spaced = _SAID_BEFORE.sub("", _plain(name).lstrip(), count=1)
+    plain = spaced.translate(_NOISE)
+    spaced = _BLANKS.sub(" ", spaced).strip()
     found = [plain]
     # Blanks tell the planet "mu Ara e" from the star "mu Arae".
     if match := _BAYER_APART.fullmatch(spaced) or _BAYER.fullmatch(plain):
@@ -107,14 +124,20 @@ def forms(name: str) -> tuple[str, ...]:
     elif match := _VARIABLE.fullmatch(spaced):
         star, place, rest = match.groups()
         found.append(f"{star}{_PLACE[place]}{rest or ''}")
+    elif match := _IN_PLACE.fullmatch(spaced):
+        found.append(f"{_RADIO.get(match[1], match[1])}{match[2]}")
+    elif not _SIGNED.match(plain):
+        found.append(_LOOSE.sub("", spaced).translate(_NOISE))
     return tuple(dict.fromkeys(found))
 
 
 def shared(name: str) -> list[str]:
-    """Return the names that a component of a star shares with the others.
+    """Return the names that a thing shares with others.
 
-    "theta1 Ori C" is one of "theta1 Ori", and of "theta Ori".
+    "theta1 Ori C" is one of "theta1 Ori", and of "theta Ori"; "Whirlpool Galaxy" is a "Whirlpool".
     """
+    if match := _KIND.fullmatch(_plain(name)):
+        return [fold(match[1])]
     if len(found := forms(name)) < 2 or not (match := _BAYER_SHORT.fullmatch(found[1])):
         return []
     letter, number, place, rest = match.groups()

@@ -18,7 +18,7 @@ _DECIMAL = re.compile(r"(\d{1,3}(?:\.\d*)?)(?:\s*,\s*|\s+)([+-]?\d{1,2}(?:\.\d*)
 _RANGE = re.compile(RANGE, re.ASCII)
 
 
-def parse_place(text: str) -> tuple[float, float] | None:
+def parse_place(text: str, field: str = "name") -> tuple[float, float] | None:
     """Return the position that a text is, in ICRS degrees; None when it is a name.
 
     Hours, minutes and seconds with a signed declination, however they are set
@@ -31,17 +31,17 @@ def parse_place(text: str) -> tuple[float, float] | None:
     """
     text = text.strip().replace("\u2212", "-")
     if match := _DECIMAL.fullmatch(text):
-        return check_position("name", *map(float, match.groups()))
+        return check_position(field, *map(float, match.groups()))
     match = _SEXAGESIMAL.fullmatch(text)
     if match is None:
         return None
     hours, minutes, seconds, sign, degrees, arcminutes, arcseconds = match.groups()
     parts = (minutes, seconds, arcminutes, arcseconds)
     if any(float(part) >= 60 for part in parts):
-        raise InvalidInputError(fields={"name": [f"{text} has a part of 60 or more."]})
+        raise InvalidInputError(fields={field: [f"{text} has a part of 60 or more."]})
     ra_deg = 15 * (int(hours) + int(minutes) / 60 + float(seconds) / 3600)
     dec_deg = int(degrees) + int(arcminutes) / 60 + float(arcseconds) / 3600
-    return check_position("name", ra_deg, -dec_deg if sign == "-" else dec_deg)
+    return check_position(field, ra_deg, -dec_deg if sign == "-" else dec_deg)
 
 
 def parse_radius(text: str) -> float:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
+import msgspec
+
 from arcsecond.errors import InvalidInputError, NotFoundError, UnavailableError
 from arcsecond.schemas.catalogues import (
     Alias,
@@ -95,7 +97,7 @@ def read_object(backend: Backend, viewer: Viewer, name: str) -> AstronomicalObje
     if (place := parse_place(name)) is None:
         row, *others = find_objects(backend, name)
         found = _object(backend, row)
-        found.also = [other.name for other in others]
+        found.also = [_other_name(row, other) for other in others]
         return found
     file = catalogue(backend.settings, "objects")
     distance_deg, id_ = file.nearest(*place, 1)[0]
@@ -106,6 +108,11 @@ def read_object(backend: Backend, viewer: Viewer, name: str) -> AstronomicalObje
             f"the nearest is {row.name}, {distance_deg:.2f}° away."
         )
     return _object(backend, row, distance_deg)
+
+
+def _other_name(row: Row, other: Row) -> str:
+    """Return a name of something by which it can be told from another that has its name."""
+    return next((name for name in (other.name, *other.aliases) if name != row.name), other.name)
 
 
 def ask_elsewhere(backend: Backend, viewer: Viewer, name: str) -> AstronomicalObject:
@@ -143,8 +150,8 @@ def list_objects(
     ----------
     filters
         ``name``, those that have it; ``search``, those that have a name which
-        holds a text; ``around`` or ``coordinates`` as "RA,DEC" with ``radius``,
-        all in degrees.
+        holds a text; ``around`` or ``coordinates``, a position or the name of an
+        object, with ``radius`` in degrees.
     """
     file = catalogue(backend.settings, "objects")
 
@@ -153,7 +160,7 @@ def list_objects(
 
     sets: list[list[Found]] = []
     if around := filters.get("around") or filters.get("coordinates", ""):
-        place = parse_position("around" if "around" in filters else "coordinates", around)
+        place = _place(backend, "around" if "around" in filters else "coordinates", around)
         radius_deg = parse_radius(filters.get("radius", str(AROUND_DEG)))
         sets.append([*file.around(*place, radius_deg)])
     elif "radius" in filters:
@@ -222,7 +229,7 @@ def list_exoplanets(
 def list_standard_stars(
     backend: Backend, viewer: Viewer, around: str, count: int
 ) -> Picked[StandardStar]:
-    """List standard stars, nearest first when a position "RA,DEC" (degrees) is given."""
+    """List standard stars, nearest first when a position or the name of an object is given."""
     file = catalogue(backend.settings, "standardstars")
 
     def shape(row: Row, away: float | None) -> StandardStar:
@@ -230,8 +237,21 @@ def list_standard_stars(
 
     if not around:
         return Picked(file, [(None, id_) for _, id_ in file.after(None, count)], shape)
-    ra_deg, dec_deg = parse_position("around", around)
-    return Picked(file, file.nearest(ra_deg, dec_deg, count), shape)
+    return Picked(file, file.nearest(*_place(backend, "around", around), count), shape)
+
+
+def _place(backend: Backend, field: str, text: str) -> tuple[float, float]:
+    """Return the position (ICRS, degrees) that a text is or, by its name, that of an object."""
+    if (place := parse_place(text, field)) is not None:
+        return place
+    if "," in text:
+        return parse_position(field, text)
+    try:
+        row = find_objects(backend, text)[0]
+    except NotFoundError:
+        problem = f"{text[:60]!r} is no known object and no position; write RA,DEC in degrees."
+        raise InvalidInputError(fields={field: [problem]}) from None
+    return row.ra_deg, row.dec_deg
 
 
 def _common(sets: Sequence[list[Found]]) -> list[Found]:
@@ -291,12 +311,38 @@ def _found(backend: Backend, kind: Kind, name: str) -> list[Row]:
     file = catalogue(backend.settings, kind)
     if found := file.find(name):
         return [row for _, row in found]
+    hint = ""
     if kind == "objects":
-        _, row = online.remembered(backend.settings, name)
-        if row is not None:
-            return [row]
+        if rows := _elsewhere(backend, name):
+            return rows
+        if catalogue(backend.settings, "exoplanets").find(name):
+            raise NotFoundError(f"{name[:60]!r} is an exoplanet; `arcsecond exoplanets` has it.")
+        if not backend.settings.online:
+            hint = " SIMBAD is not asked here."
     what = kind.removesuffix("s").capitalize()
-    raise NotFoundError(f"{what} {name[:60]!r} not found.{_nearest(file, name)}")
+    raise NotFoundError(f"{what} {name[:60]!r} not found.{hint}{_nearest(file, name)}")
+
+
+def _elsewhere(backend: Backend, name: str) -> list[Row]:
+    """Return objects that the other catalogues know: hosts of planets and standard stars."""
+    planets = catalogue(backend.settings, "exoplanets")
+    if row := planets.host(name):
+        return [_cited(planets, row)]
+    standards = catalogue(backend.settings, "standardstars")
+    if found := standards.find(name):
+        return [_cited(standards, row) for _, row in found]
+    _, row = online.remembered(backend.settings, name)
+    return [] if row is None else [row]
+
+
+def _cited(file: CatalogueFile, row: Row) -> Row:
+    """Return a row whose citations stand in it, to be shown by another catalogue."""
+    return msgspec.structs.replace(
+        row,
+        source=file.cite(row.source),
+        sources={name: file.cite(key) for name, key in row.sources.items()},
+        fluxes=[{**flux, "source": file.cite(flux.get("source", ""))} for flux in row.fluxes],
+    )
 
 
 def _nearest(file: CatalogueFile, name: str) -> str:

@@ -11,7 +11,7 @@ from arcsecond.registry import BY_NAME, RESOURCES, Key, Resource
 from arcsecond.schemas import people, resolve
 from arcsecond.schemas.archive import UploadOutcome
 from arcsecond.schemas.catalogues import CatalogueImport, CatalogueWork
-from arcsecond.schemas.fields import FLAGS, MOST_NIGHTS, NIGHTS, PLACE, RANGE
+from arcsecond.schemas.fields import FLAGS, MOST_NIGHTS, NIGHTS, RANGE
 from arcsecond.schemas.observatory import SatelliteImport
 from arcsecond.server.crud import LARGEST_PAGE
 from arcsecond.server.receiving import MOST_AT_ONCE
@@ -54,8 +54,6 @@ _IDENTIFIERS: dict[Key, str] = {
 
 _RANGE = {"type": "string", "pattern": f"^({RANGE})?$"}
 _QUERY: dict[str, Schema] = {
-    "around": {"type": "string", "pattern": f"^({PLACE})?$"},
-    "coordinates": {"type": "string", "pattern": f"^({PLACE})?$"},
     "radius": {"type": "number", "exclusiveMinimum": 0, "maximum": 180},
     "count": {**_AMOUNT, "default": 5},
     "date": {"type": "string", "format": "date"},
