@@ -176,3 +176,25 @@ def test_the_module() -> None:
     with ArcsecondAPI() as api:
         found = api.exoplanets("HD 209458 b").transits.list(date="2026-11-22", nights=7)
         assert found[0]["planet"] == "HD 209458 b"
+
+
+def test_the_ephemeris_is_told_and_so_is_what_a_newer_period_says() -> None:
+    row = planet("WASP-12 b")
+    first, *_ = transits.find(
+        row, None, START, 3, catalogue(Settings(Path("unused")), "exoplanets").cite
+    )
+    assert row.orbital_period
+    assert row.tzero_primary_transit
+    newer, used = row.orbital_period["value"], first.period
+    assert abs(newer - used) > 1e-6
+    assert first.uncertainty_minutes > first.number * abs(newer - used) * 1440 * 0.99
+    assert first.epoch + first.number * first.period == pytest.approx(first.julian_date, abs=1e-5)
+    assert "Catalogue" in first.source or "Archive" in first.source
+
+
+@pytest.mark.parametrize(
+    ("name", "does"),
+    [("30 Ari B b", False), ("GJ 685 b", False), ("HD 209458 b", True), ("TOI-700 d", True)],
+)
+def test_who_transits(name: str, does: bool) -> None:
+    assert bool(planet(name).is_transiting) is does

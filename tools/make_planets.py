@@ -87,10 +87,14 @@ def main(planets: str, systems: str) -> None:
             measures["transit"] += f"@{scale or 'BJD'}"
         elif row["pl_tranflag"] == 1:
             measures["transit"] = transits.get(forms(name)[-1], "")
+        # Some flags of the table are wrong: a planet known by its pull alone has no radius.
+        transiting = str(row["pl_tranflag"]) == "1" and (
+            str(row["pl_discmethod"]) == "Transit" or measures["radius"] != ""
+        )
         fields = [
             name, host, number(round(float(row["ra"]), 6)), number(round(float(row["dec"]), 6)),
             str(row["pl_discmethod"]), str(row["pl_disc"]), str(row["pl_bmassprov"]),
-            "1" if str(row["pl_tranflag"]) == "1" else "",
+            "1" if transiting else "",
             *(measures[column] for column in MEASURES),
             reference, "|".join(aliases),
         ]  # fmt: skip

@@ -76,6 +76,7 @@ COLUMNS: dict[str, list[tuple[str, Cell]]] = {
     "objects": [
         ("Name", _get("name")),
         ("Away (deg)", lambda o: None if o["separation"] is None else f"{o['separation']:.3f}"),
+        ("V", lambda o: next((f"{f['value']:g}" for f in o["fluxes"] if f["name"] == "V"), "")),
         ("Position", _get("coordinates")),
         ("Type", lambda item: ", ".join(item["object_types"][:2])),
         ("Spectral type", _get("spectral_type")),
@@ -90,13 +91,13 @@ COLUMNS: dict[str, list[tuple[str, Cell]]] = {
         ("Year", _get("discovery_year")),
     ],
     "transits": [
-        ("Middle (UTC)", _get("middle")),
+        ("Middle (UTC)", lambda t: _bare_moment(t["middle"])),
         ("± min", lambda t: f"{t['uncertainty_minutes']:g}"),
-        ("Start", _get("start")),
-        ("End", _get("end")),
         ("Star (deg)", lambda t: _degrees(t["altitudes"][1])),
         ("Sun (deg)", lambda t: _degrees(t["sun_altitudes"][1])),
         ("Observable", _get("is_observable")),
+        ("Start", lambda t: _bare_moment(t["start"])[11:]),
+        ("End", lambda t: _bare_moment(t["end"])[11:]),
     ],
     "findingcharts": [
         ("Object", _get("astronomical_object")),
@@ -175,10 +176,10 @@ COLUMNS: dict[str, list[tuple[str, Cell]]] = {
     ],
     "standardstars": [
         ("Name", _get("name")),
+        ("Away (deg)", lambda s: None if s["separation"] is None else f"{s['separation']:.3f}"),
         ("Position", _get("equatorial_coordinates")),
         ("Spectral type", _get("spectral_type")),
         ("Magnitudes", lambda s: ", ".join(f"{m['name']} {m['value']:g}" for m in s["magnitudes"])),
-        ("Away (deg)", lambda s: None if s["separation"] is None else f"{s['separation']:.3f}"),
     ],
     "catalogues": [
         ("Key", _get("key")),
@@ -257,6 +258,18 @@ def table(resource: str, items: Sequence[Json], title: str = "") -> Table:
     used = [n for n in range(len(columns)) if n == 0 or any(row[n] for row in rows)]
     headings = [columns[n][0] for n in used]
     return Table(title, headings, [[row[n] for n in used] for row in rows])
+
+
+def note(resource: str, items: Sequence[Json]) -> str:
+    """Return what there is to say of all rows of a table; "" for nothing."""
+    if resource != "transits" or not items:
+        return ""
+    first = items[0]
+    told = (
+        f"{first['scale']} {first['epoch']:.13g} + {first['period']:.13g} d × E, {first['source']}."
+    )
+    rule = " Observable: star above 20°, Sun below -12° at the middle."
+    return f"Ephemeris: {told}{rule if first['is_observable'] is not None else ''}"
 
 
 def card(resource: str, item: Json) -> Card:
@@ -348,7 +361,7 @@ def _on_a_sphere(longitude: float, latitude: float, height: float | None) -> str
 def _measure(measure: Json, value: Any) -> str:
     if isinstance(value, str):
         return value
-    text = f"{value:.10g}"
+    text = f"{value:.13g}"
     above, below = measure.get("error_max"), measure.get("error_min")
     if above is not None and below is not None:
         text += f" ± {above:g}" if above == below else f" (+{above:g} −{below:g})"
@@ -374,6 +387,10 @@ def size(count: int) -> str:
             return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
         amount /= 1000
     return f"{amount:.1f} TB"
+
+
+def _bare_moment(text: str | None) -> str:
+    return _moment(text or "").removesuffix(" UTC")
 
 
 def _moment(text: str) -> str:

@@ -58,6 +58,8 @@ class Output:
                 self._card(views.card(resource, item))
         else:
             self._table(views.table(resource, items))
+            if note := views.note(resource, items):
+                self.say(textwrap.fill(note, max(40, _terminal_width())))
             if not items:
                 self.say(f"Nothing found on {where}." if where else "Nothing found.")
             if answer.next:

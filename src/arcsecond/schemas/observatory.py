@@ -124,8 +124,10 @@ class Transit(msgspec.Struct, kw_only=True):
     """A transit of an exoplanet, as it is seen on the Earth.
 
     Times are UTC, to the second. ``julian_date`` is the middle as the ephemeris
-    tells it, in its own ``scale``, and ``uncertainty_minutes`` its error (1 sigma)
-    as far as the errors are known. Altitudes of the star and of the Sun (degrees,
+    (``epoch`` + ``number`` times ``period``, days, from ``source``) tells it, in its
+    own ``scale``. ``uncertainty_minutes`` is its error (1 sigma) as far as the errors
+    are known, or how far it is from where the period that is published today would
+    put it, if that is more. Altitudes of the star and of the Sun (degrees,
     no refraction) are those at start, middle and end, null where they are unknown.
     ``is_observable`` when the star stands 20 degrees high at the middle and the
     Sun 12 degrees below the horizon.
@@ -139,7 +141,10 @@ class Transit(msgspec.Struct, kw_only=True):
     end: datetime | None
     uncertainty_minutes: float
     julian_date: float
+    epoch: float
+    period: float
     scale: str
+    source: str
     altitudes: list[float | None]
     sun_altitudes: list[float | None]
     is_observable: bool | None

@@ -25,7 +25,7 @@ from arcsecond.server.settings import Settings
 Kind = Literal["objects", "exoplanets", "standardstars"]
 KINDS: tuple[Kind, ...] = ("objects", "exoplanets", "standardstars")
 
-TABLES = 6
+TABLES = 7
 """Counts the changes of our own tables."""
 
 # Numbers of parts: a lower one is believed first.

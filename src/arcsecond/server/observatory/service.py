@@ -177,7 +177,8 @@ def list_transits(
     if "date" in filters:
         day = parse_date("date", filters["date"])
         start = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
-    return MemoryListing([*transits.find(planet, site, start, nights)])
+    cite = catalogue(backend.settings, "exoplanets").cite
+    return MemoryListing([*transits.find(planet, site, start, nights, cite)])
 
 
 def _neighbours(backend: Backend, target: Row) -> chart.Neighbours:

@@ -10,7 +10,7 @@ UT1 - UTC, at most a second, are left out.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -40,13 +40,16 @@ class Ephemeris:
     t0, period
         A middle of a transit (Julian date) and the days between two.
     t0_error, period_error
-        Their errors (1 sigma, days); 0 where none is known.
+        Their errors (1 sigma, days); 0 where none is known. That of the period is at
+        least its difference from the one that is published today.
     centre
         Where the time is told for: "barycentric" or "heliocentric".
     dynamical
         Whether it runs evenly (TDB), not by UTC.
     scale
         What the source calls it.
+    source
+        Where it is published.
     """
 
     t0: float
@@ -56,6 +59,7 @@ class Ephemeris:
     centre: str
     dynamical: bool
     scale: str
+    source: str
 
     def after(self, jd: float) -> int:
         """Return the number of the first transit at or after a moment."""
@@ -70,8 +74,13 @@ class Ephemeris:
         return math.hypot(self.t0_error, number * self.period_error)
 
 
-def ephemeris(planet: Row) -> Ephemeris:
+def ephemeris(planet: Row, cite: Callable[[str], str] = str) -> Ephemeris:
     """Return the ephemeris of a planet.
+
+    Parameters
+    ----------
+    cite
+        Tells the citation behind a key.
 
     Raises
     ------
@@ -89,14 +98,16 @@ def ephemeris(planet: Row) -> Ephemeris:
     heliocentric = scale.upper().startswith("HJD")
     # A plain BJD is mostly TDB (Eastman et al. 2010); HJD without more is by UTC.
     by_utc = "UTC" in scale.upper() or (heliocentric and "T" not in scale.upper()[3:])
+    today = planet.orbital_period or period
     return Ephemeris(
         t0=first["value"],
         t0_error=_error(first),
         period=period["value"],
-        period_error=_error(period),
+        period_error=max(_error(period), abs(today["value"] - period["value"])),
         centre="heliocentric" if heliocentric else "barycentric",
         dynamical=not by_utc,
         scale=scale,
+        source=cite(first.get("source") or planet.cited("tzero_primary_transit")),
     )
 
 
@@ -105,7 +116,11 @@ def _error(fact: dict[str, Any]) -> float:
 
 
 def find(
-    planet: Row, site: ObservingSite | None, start: datetime, nights: int
+    planet: Row,
+    site: ObservingSite | None,
+    start: datetime,
+    nights: int,
+    cite: Callable[[str], str] = str,
 ) -> Iterator[Transit]:
     """Yield the transits of a planet whose middle is seen within some nights.
 
@@ -115,11 +130,13 @@ def find(
         Where the star's altitude is wanted; None for the Earth's centre, without one.
     start
         Aware; transits before it are left out.
+    cite
+        Tells the citation behind a key.
     """
     if not 1 <= nights <= MOST_NIGHTS:
         problem = f"From 1 to {MOST_NIGHTS} nights can be asked for."
         raise InvalidInputError(fields={"nights": [problem]})
-    known = ephemeris(planet)
+    known = ephemeris(planet, cite)
     star = _direction(planet.ra_deg, planet.dec_deg)
     begin = start.timestamp() / DAY_S + _UNIX_EPOCH_JD
     duration = (planet.transit_duration or {}).get("value")
@@ -191,7 +208,10 @@ def _transit(
         end=_moment(ends[2]),
         uncertainty_minutes=round(known.uncertainty(number) * 1440, 2),
         julian_date=round(known.at(number), 6),
+        epoch=known.t0,
+        period=known.period,
         scale=known.scale,
+        source=known.source,
         altitudes=[None if height is None else round(height[0], 2) for height in heights],
         sun_altitudes=[None if height is None else round(height[1], 2) for height in heights],
         is_observable=None if middle is None else middle[0] >= LOW_DEG and middle[1] <= DARK_DEG,

@@ -147,6 +147,7 @@ def _list(request: AnyRequest, resource: Resource, content: Page[Any]) -> str:
         sites=_sites(request) if "site" in resource.filters else [],
         resource=resource,
         table=_listed(resource.name, items),
+        note=views.note(resource.name, items),
         addresses=[address(resource.name, item) for item in items],
         next=_local(content.next) if content.next else None,
         targets=lambda name: next((t.choices for t in resource.tasks if t.name == name), ()),

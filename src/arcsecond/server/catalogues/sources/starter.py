@@ -38,6 +38,9 @@ def read(kind: str, n: int, key: str) -> tuple[Part, Iterator[Entry]]:
         description=table.description,
         sources=table.sources,
     )
+    for row in table.rows:
+        if row.is_transiting is None and row.detection_method == "Primary Transit":
+            row.is_transiting = True
     return part, (Entry(row, _identity(row)) for row in table.rows)
 
 
