@@ -74,6 +74,7 @@ def every(kind: Kind) -> list[tuple[int, Row]]:
         ("Caldwell 1", "NGC 188"), ("Double Cluster", "Caldwell 14"), ("IC 11", "NGC 281"),
         ("Alpha Boötis", "Arcturus"), ("alpha bootis", "Arcturus"), ("HR 5340", "Arcturus"),
         ("61 Cyg", "61 Cyg"), ("HIP 118322", "HIP 118322"), ("gamma Cassiopeia", "gamma Cas"),
+        ("mu Sco", "mu1 Sco"), ("phi Ori", "phi2 Ori"), ("alpha CVn", "Cor Caroli"),
         ("whirlpool", "M 51"), ("Sombrero", "M 104"), ("Tarantula", "NGC 2070"),
         ("Cen A", "NGC 5128"), ("Virgo A", "M 87"), ("NGC-224", "M 31"), ("3C-273", "3C 273"),
         ("NAME Vega", "Vega"), ("V* V1016 Ori", "theta1 Ori A"), ("Cl Melotte 22", "M 45"),

@@ -296,6 +296,15 @@ class TestLookups:
         assert (planet.status, planet.out) == (1, "")
         assert "'WASP-12 b' is an exoplanet" in planet.err
         assert "Nearest names: Sirius" in arcsecond("objects", "Sirus").err
+        assert arcsecond("objects", "61 Cyg").json["also"] == ["HR 8086"]
+        for name, planet_name in (("mu Ara c", "HD 160691 c"), ("rho1 Cnc e", "55 Cnc e")):
+            assert arcsecond("exoplanets", name).json["name"] == planet_name
+        assert arcsecond("exoplanets", "--method", "transit").json["count"] > 3_000
+        dated = arcsecond("exoplanets", "HD 209458 b", "--transits", "--date", "9999-12-31")
+        assert (dated.status, "from 1972 to 2099" in dated.err) == (1, True)
+        smc = arcsecond("objects", "SMC").json
+        assert smc["distance"]["bibcode"].startswith("Graczyk")
+        assert smc["source"].startswith("OpenNGC")
 
     def test_a_list_is_one_page_or_everything(
         self, arcsecond: Command, monkeypatch: pytest.MonkeyPatch

@@ -12,7 +12,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from arcsecond.errors import ArcsecondError, InvalidInputError, NotAllowedError
+from arcsecond.errors import (
+    ArcsecondError,
+    ConflictError,
+    InvalidInputError,
+    NotAllowedError,
+    NotFoundError,
+)
 from arcsecond.schemas.catalogues import CatalogueImport
 from arcsecond.server.app import open_backend
 from arcsecond.server.catalogues import builtin, importing, service
@@ -149,7 +155,7 @@ def test_openngc(backend: Backend, bring: Import) -> None:
     done = bring("openngc", folder / "NGC.csv", folder / "addendum.csv")
     assert done.rows == done.before == 13_374
     assert star(backend, "M 31").radial_velocity_km_s == -300
-    assert catalogue(backend.settings, "objects").parts()["openngc"].origin == "imported"
+    assert catalogue(backend.settings, "objects").parts()["openngc-imported"].rows == 13_374
 
 
 @shared_data
@@ -296,6 +302,105 @@ def test_a_table_of_planets(backend: Backend, bring: Import) -> None:
         assert planets.row(id_)
 
 
+def test_what_was_imported_is_taken_out_again(backend: Backend, bring: Import) -> None:
+    bring("exoplanets", planets__csv=NASA, force=True)
+    bring("stars", mine__csv="hip,hd,ra,dec,proper\n,999990,10.5,4.5,Our Star\n")
+    with pytest.raises(ConflictError, match="came with the program"):
+        importing.remove(backend, ADMIN, "openngc")
+    with pytest.raises(NotFoundError):
+        importing.remove(backend, ADMIN, "nonsense")
+    with pytest.raises(ArcsecondError):
+        importing.remove(backend, Viewer(), "nasa")
+    importing.remove(backend, ADMIN, "nasa")
+    assert planet(backend, "11 Com b").name == "11 Com b"  # as it came with the program
+    assert not catalogue(backend.settings, "exoplanets").find("New One b")
+    importing.remove(backend, ADMIN, "stars-mine")
+    objects = catalogue(backend.settings, "objects")
+    assert not objects.find("Our Star")
+    assert not objects.around(10.5, 4.5, 0.001)
+    assert objects.find("M 31")
+    bring("stars", mine__csv="hip,hd,ra,dec,proper\n,999990,10.5,4.5,Our Star\n")
+    assert objects.find("Our Star")
+
+
+def test_two_imports_at_once_both_stay(backend: Backend, bring: Import) -> None:
+    def one(n: int) -> None:
+        row = f"hip,hd,ra,dec,proper\n,99998{n},{n}.5,4.5,Our Star {n}\n"
+        bring("stars", **{f"mine{n}__csv": row})
+
+    threads = [threading.Thread(target=one, args=(n,)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    file = catalogue(backend.settings, "objects")
+    assert {f"stars-mine{n}" for n in range(3)} <= set(file.parts())
+    assert all(file.find(f"Our Star {n}") for n in range(3))
+
+
+def test_what_a_newer_table_lacks_is_kept_however_thin_the_one_between_was(
+    backend: Backend, bring: Import
+) -> None:
+    timed = planet(backend, "XO-1 b").tzero_primary_transit
+    assert timed is not None
+    bring("exoplanets", planets__csv=NASA, force=True)
+    assert not catalogue(backend.settings, "exoplanets").find("XO-1 b")
+    row = NASA.splitlines()[-3].replace("51 Peg", "XO-1")
+    assert row.startswith("XO-1 b,")
+    whole = NASA + row.replace("Radial Velocity", "Transit") + "\n"
+    bring("exoplanets", planets__csv=whole, force=True)
+    assert planet(backend, "XO-1 b").tzero_primary_transit == timed
+
+
+NGC = """Name;Type;RA;Dec;Const;MajAx;MinAx;PosAng;B-Mag;V-Mag;J-Mag;H-Mag;K-Mag;SurfBr;Hubble;Pax;Pm-RA;Pm-Dec;RadVel;Redshift;Cstar U-Mag;Cstar B-Mag;Cstar V-Mag;M;NGC;IC;Cstar Names;Identifiers;Common names;NED notes;OpenNGC notes;Sources
+NGC0224;G;00:42:44.35;+41:16:08.6;And;177.83;69.66;35;4.29;3.44;2.09;1.28;0.98;23.63;Sb;;;;-300;-0.001;;;;031;;;;;Andromeda Galaxy;;;
+"""
+
+
+def test_what_a_table_of_ngc_does_not_cover_stays(backend: Backend, bring: Import) -> None:
+    with pytest.raises(InvalidInputError, match="far fewer"):
+        bring("openngc", NGC__csv=NGC)
+    bring("openngc", NGC__csv=NGC, force=True)
+    for name in ("Hyades", "C 41", "M 40", "NGC 346"):
+        assert catalogue(backend.settings, "objects").find(name), name
+    assert star(backend, "M 31").morphological_type == "Sb"
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "text", "said"),
+    [
+        ("exoplanets", "twice__csv", NASA + NASA.partition("trandur\n")[2], "more than once"),
+        ("stars", "twice__csv", HYG + HYG.partition("con\n")[2], "twice"),
+        ("stars", "twice__csv", "hip,mag\n" + "".join(f"{n},5\n" for n in [*range(2, 90)] * 2), "twice"),
+        ("exoplanets", "cut__csv", NASA[:-6], "its last line has no end"),
+        ("openngc", "NGC__csv", NGC[:-6], "its last line has no end"),
+        ("stars", "list__json", '[{"HR":"1","RA":"00h 05m 09.9s","Dec":"+45° 13′ 45″","V":"abc"}]',
+         "'abc' in the column 'V' is no number"),
+        ("exoplanets", "nested__xml", "<systems><system><rightascension>1 2 3</rightascension>"
+         "<declination>+1 2 3</declination>" + "<star>" * 5_000 + "</star>" * 5_000
+         + "</system></systems>", "without end"),
+        ("exoplanets", "odd__xml", "<?xml version='1.0' encoding='foo-8'?><systems/>", "cut or damaged"),
+    ],
+)  # fmt: skip
+def test_what_is_doubled_cut_or_odd_changes_nothing(
+    target: str, name: str, text: str, said: str, backend: Backend, bring: Import
+) -> None:
+    before = state(backend)
+    with pytest.raises(InvalidInputError) as error:
+        bring(target, force=True, **{name: text})
+    assert said in str(error.value)
+    assert state(backend) == before
+
+
+def test_a_key_of_what_came_with_the_program_is_taken(backend: Backend, bring: Import) -> None:
+    about: dict[str, object] = {"key": "spectrophotometric", "name": "Mine", "tables": []}
+    with pytest.raises(InvalidInputError, match="came with the program"):
+        bring("standardstars", metadata__json=json.dumps(about))
+    about["key"] = "../../x"
+    with pytest.raises(InvalidInputError, match="no key of a catalogue"):
+        bring("standardstars", metadata__json=json.dumps(about))
+
+
 def test_readers_go_on_while_it_is_replaced(backend: Backend, bring: Import) -> None:
     file = catalogue(backend.settings, "objects")
     seen: list[str] = []
@@ -325,7 +430,7 @@ HUGE = "<!DOCTYPE a [<!ENTITY b 'xx'><!ENTITY c '&b;&b;&b;'>]><systems><name>&c;
     ("target", "texts", "said"),
     [
         ("exoplanets", {"a__csv": NASA.replace("hostname", "host")}, "lacks the column 'hostname'"),
-        ("exoplanets", {"a__csv": NASA[:-30]}, "cut or damaged: row 3"),
+        ("exoplanets", {"a__csv": NASA[:-30] + "\n"}, "cut or damaged: row 3"),
         ("exoplanets", {"a__csv": NASA + "".join(ROWS[4:])}, "more than once"),
         ("exoplanets", {"a__csv": NASA.replace("4.23", "soon")}, "'soon' in the column 'pl_orbper'"),
         ("exoplanets", {"a__csv": NASA.replace("4.23", "nan")}, "is no number"),
@@ -339,7 +444,7 @@ HUGE = "<!DOCTYPE a [<!ENTITY b 'xx'><!ENTITY c '&b;&b;&b;'>]><systems><name>&c;
         ("exoplanets", {"a__csv__gz": gzip.compress(NASA.encode())[:-20]}, "cut or damaged"),
         ("exoplanets", {"a__fits": b"SIMPLE\0\xff\xfe"}, "no text"),
         ("exoplanets", {"a__csv": NASA, "b__csv": NASA}, "one file"),
-        ("openngc", {"a__csv": "Name;Type;RA\nNGC0001;G;0"}, "lacks the column 'Dec'"),
+        ("openngc", {"a__csv": "Name;Type;RA\nNGC0001;G;0\n"}, "lacks the column 'Dec'"),
         ("stars", {"a__csv": "id,ra,mag\n1,2,3\n"}, "lacks the column"),
         ("stars", {"a__csv": "ra,dec,mag\n1,2,3\n"}, "no star of it has a name"),
         ("stars", {"a__csv": "hip,ra,dec\nxii,2,3\n"}, "'xii' is no HIP"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -83,6 +84,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, how: str, body: bytes) -> None:
         time.sleep({"late": 3.0, "some time": 0.3}.get(how, 0.0))
+        if how == "slow headers":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+            for n in range(40):
+                self.wfile.write(f"X-{n}: y\r\n".encode())
+                self.wfile.flush()
+                time.sleep(0.1)
         self.send_response(500 if how == "500" else 200)
         self.end_headers()
         if how == "drip":
@@ -165,7 +172,9 @@ def test_what_is_unknown_is_remembered_for_a_while(
     assert ask(asking, "Nibiru") == "zzz Arc"
 
 
-@pytest.mark.parametrize("how", ["500", "html", "half", "error", "drip", "late", "empty"])
+@pytest.mark.parametrize(
+    "how", ["500", "html", "half", "error", "drip", "slow headers", "late", "empty"]
+)
 def test_a_service_that_fails_costs_a_moment(how: str, asking: Backend, simbad: StandIn) -> None:
     simbad.how = how
     with pytest.raises(NotFoundError) as error:
@@ -326,6 +335,34 @@ def test_bright_stars_and_satellites_are_fetched(asking: Backend, simbad: StandI
         refreshing.refresh(asking, ADMIN, "satellites")
     with pytest.raises(InvalidInputError, match="no catalogue to fetch"):
         refreshing.refresh(asking, ADMIN, "comets")
+
+
+def test_one_that_fails_does_not_keep_the_others(asking: Backend, simbad: StandIn) -> None:
+    """Also as the first that is done in a new directory."""
+    shutil.rmtree(asking.settings.catalogues_path)
+    catalogue.cache_clear()
+    simbad.body = planets(4_000)
+    done = {one.key: one for one in refreshing.refresh(asking, ADMIN).items}
+    assert (done["nasa"].rows, done["nasa"].problem) == (4_000, "")
+    assert "no table of stars" in done["stars"].problem
+    assert done["satellites"].problem
+    assert catalogue(asking.settings, "exoplanets").find("Star-17 b")
+    simbad.how = "500"
+    with pytest.raises(UnavailableError):
+        refreshing.refresh(asking, ADMIN)
+
+
+def test_an_impossible_position_is_none(asking: Backend, simbad: StandIn) -> None:
+    row = {"main_id": "HD 900002", "ra": 10.0, "dec": 999.0, "sp_type": "", "rvz_radvel": 0.0,
+           "flux": 5.0, "ids": "HD 900002"}  # fmt: skip
+    simbad.body = votable(
+        [row],
+        {"main_id": "char", "ra": "double", "dec": "double", "sp_type": "char",
+         "rvz_radvel": "double", "flux": "double", "ids": "char"},
+    )  # fmt: skip
+    with pytest.raises(UnavailableError, match="no position of HD 900002"):
+        refreshing.refresh(asking, ADMIN, "stars")
+    assert not catalogue(asking.settings, "objects").find("HD 900002")
 
 
 def test_settings_of_the_network() -> None:

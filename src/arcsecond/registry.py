@@ -287,7 +287,7 @@ RESOURCES: tuple[Resource, ...] = (
         "catalogues",
         "The catalogues at hand, with their sources.",
         "id",
-        LOOK,
+        (*LOOK, DELETE),
         "catalogues:Catalogue",
         tasks=(
             Task(

@@ -209,7 +209,8 @@ def _usage(resource: Resource) -> str:
     if resource.words:
         return " ".join(f"[{'RA,DEC' if w == 'around' else w.upper()}]" for w in resource.words)
     words = key if resource.verbs == ("read",) or not key else f"[{key}]"
-    return " | ".join([words, *(task.name for task in resource.tasks)])
+    deleted = ["delete ID"] if "delete" in resource.verbs else []
+    return " | ".join([words, *(task.name for task in resource.tasks), *deleted])
 
 
 def _field_option(field: Field) -> click.Option:
@@ -220,7 +221,8 @@ def _field_option(field: Field) -> click.Option:
 
 
 def _completion(resource: Resource) -> Callable[..., list[str]]:
-    words: list[str] = [v for v in resource.verbs if v != "list" and "create" in resource.verbs]
+    plain = ("list",) if "create" in resource.verbs else ("list", "read")
+    words: list[str] = [v for v in resource.verbs if v not in plain]
     words += [task.name for task in resource.tasks]
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

@@ -250,6 +250,8 @@ def _where_to_look(resource: Resource, action: Action, detail: str) -> str:
         return f"Type `arcsecond {resource.parent}` to see what there is."
     if LIST not in resource.verbs:
         return "Type `arcsecond objects` to see what there is."
+    if "search" in resource.filters and action.key:
+        return f"Type `arcsecond {resource.name} search` and a part of its name."
     inside = f" {action.parent}" if action.parent else ""
     return f"Type `arcsecond {resource.name}{inside}` to see what there is."
 

@@ -88,6 +88,8 @@ def _told(data: Any) -> Iterator[str]:
                 f"Read {done['read']} element sets: {done['added']} new, "
                 f"{done['updated']} newer, {done['unchanged']} unchanged."
             )
+        elif done["problem"]:
+            yield f"{done['key']}: {done['problem']} It stays as it was."
         elif done["unchanged"]:
             yield f"{done['key']}: this is there already; nothing was changed."
         else:

@@ -376,7 +376,10 @@ def _segment(text: str) -> str:
         raise ArcsecondInputValueError("An empty name finds nothing.")
     if text.strip() in (".", ".."):
         raise ArcsecondInputValueError(f"{text!r} is no name of anything.")
-    return quote(text, safe="")
+    try:
+        return quote(text, safe="")
+    except UnicodeEncodeError:
+        raise ArcsecondInputValueError(f"{text!r} is no text in UTF-8.") from None
 
 
 def _same_server(address: str, server: str) -> str:

@@ -159,14 +159,16 @@ class StandardStar(msgspec.Struct, kw_only=True):
 class CatalogueImport(msgspec.Struct, kw_only=True):
     """What an import or a refresh did: rows now and before.
 
-    ``unchanged`` when the same was there already, ``left_out`` what has no position.
+    ``unchanged`` when the same was there already, ``left_out`` what has no position,
+    ``problem`` why one of several stayed as it was.
     """
 
     key: str
-    rows: int
-    before: int
-    unchanged: bool
+    rows: int = 0
+    before: int = 0
+    unchanged: bool = False
     left_out: list[str] = []
+    problem: str = ""
 
 
 class CatalogueRefresh(msgspec.Struct, kw_only=True):

@@ -25,7 +25,7 @@ from arcsecond.server.settings import Settings
 Kind = Literal["objects", "exoplanets", "standardstars"]
 KINDS: tuple[Kind, ...] = ("objects", "exoplanets", "standardstars")
 
-TABLES = 7
+TABLES = 8
 """Counts the changes of our own tables."""
 
 # Numbers of parts: a lower one is believed first.
@@ -71,7 +71,7 @@ def made_by() -> str:
     return "; ".join([f"format {FORMAT}", f"tables {TABLES}", *packages])
 
 
-def build(path: Path, kind: Kind, *, anew: bool = False) -> None:
+def build(path: Path, kind: Kind, *, anew: bool = False, without: int | None = None) -> None:
     """Build a catalogue from what is installed, unless another process just did.
 
     Parts that were imported stay.
@@ -80,26 +80,35 @@ def build(path: Path, kind: Kind, *, anew: bool = False) -> None:
     ----------
     anew
         Build it even when it is up to date.
+    without
+        Number of a part that is left out from now on.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path) as progress:
         found = format_of(path)
         if found == made_by() and not anew:
             return
         if kind == "objects":
-            _progress.info("Building the catalogue of objects, once; this takes some seconds.")
+            once = "" if anew else ", once"
+            _progress.info("Building the catalogue of objects%s; this takes some seconds.", once)
         readable = found.startswith(f"format {FORMAT};")
         with Writer(path, made_by(), keep=readable) as writer:
-            for part in [p for p in writer.parts().values() if p.origin == "built in"]:
-                writer.remove(part.n)
+            for part in writer.parts().values():
+                if part.origin == "built in" or part.n == without:
+                    writer.remove(part.n)
             imported = {part.n for part in writer.parts().values()}
             for begin in _BUILDERS[kind]:
                 part, entries = begin()
-                if kind == "objects" and part.n == BUILT_IN and IMPORTED_NGC in imported:
-                    continue
                 writer.add(part, entries, functools.partial(progress, part.title))
             if kind == "exoplanets" and IMPORTED_PLANETS in imported:
                 writer.keep_only(BUILT_IN, IMPORTED_PLANETS)
+
+
+def restore(writer: Writer, kind: Kind, n: int) -> None:
+    """Write a part anew as it came with the program."""
+    for begin in _BUILDERS[kind]:
+        part, entries = begin()
+        if part.n == n:
+            writer.add(part, entries)
 
 
 @contextmanager
@@ -109,6 +118,7 @@ def locked(path: Path) -> Iterator[Callable[[str, int], None]]:
     Yields a function to tell how far it is, which any process can read beside the file.
     """
     said = path.with_suffix(".work")
+    path.parent.mkdir(parents=True, exist_ok=True)
 
     def progress(title: str, rows: int) -> None:
         with contextlib.suppress(OSError):

@@ -12,7 +12,9 @@ from __future__ import annotations
 import contextlib
 import difflib
 import heapq
+import math
 import os
+import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +31,7 @@ from arcsecond.server.catalogues.rows import (
     HOST_RANK,
     MEASURED,
     NUMBERED,
+    SHARED_RANK,
     Row,
     merge,
     natural,
@@ -116,11 +119,11 @@ class CatalogueFile:
         """Return its parts by their keys, those that speak first at the front."""
         return self._opened().parts
 
-    def cite(self, key: str) -> str:
-        """Return the citation of a row."""
-        return self._opened().cite(key)
+    def cite(self, key: str, fact: str = "") -> str:
+        """Return the citation of a row, or of a fact that its source took from elsewhere."""
+        return self._opened().cite(key, fact)
 
-    def citing(self) -> Callable[[str], str]:
+    def citing(self) -> Callable[..., str]:
         """Return what ``cite`` does, for many citations of one state of the file."""
         return self._opened().cite
 
@@ -129,10 +132,10 @@ class CatalogueFile:
         db = self._opened().db
         for form in forms(name):
             if found := db.execute(_BY_NAME, (form,)).fetchall():
-                best = (row[1:] for row in found if row[0] == found[0][0])
-                return list(
-                    {id_: (id_, row) for id_, row in (together(db, *b) for b in best)}.values()
-                )
+                rank = found[0][0]
+                best = (together(db, *row[1:]) for row in found if row[0] == rank)
+                rows = list(dict(best).items())
+                return sorted(rows, key=_brightness) if rank == SHARED_RANK else rows
         return []
 
     def hosted(self, star: Row) -> list[Row]:
@@ -396,6 +399,10 @@ def _hosted(opened: _Opened, star: Row) -> list[tuple[int, bytes | None]]:
     return opened.db.execute(statement, (HOST_RANK, *keys)).fetchall()
 
 
+def _brightness(found: tuple[int, Row]) -> float:
+    return min((flux["value"] for flux in found[1].fluxes if flux["name"] == "V"), default=math.inf)
+
+
 def _order(found: tuple[int, str]) -> str:
     return natural(found[1])
 
@@ -412,20 +419,39 @@ class _Opened:
         self.stamp = stamp
         self.db = read_only(path)
         self.parts = parts_of(self.db)
-        # Notes on how a source was used stay with the catalogue.
-        cited = (item for part in self.parts.values() for item in part.sources.items())
-        self._sources = {key: text.partition(";")[0] for key, text in cited}
+        self._sources: dict[tuple[str, str], str] = {}
+        for part in self.parts.values():
+            for key, text in part.sources.items():
+                self._sources.update(_clauses(key, text))
         hosts = self.db.execute("SELECT key FROM names WHERE rank = ?", (HOST_RANK,))
         self.hosts = frozenset(key for (key,) in hosts) if self.has_planets() else frozenset()
         self.count = int(self.db.execute("SELECT count(*) FROM rows WHERE first").fetchone()[0])
 
-    def cite(self, key: str) -> str:
-        """Return the citation of a row."""
-        return self._sources.get(key, key)
+    def cite(self, key: str, fact: str = "") -> str:
+        """Return the citation of a row, or of a fact that its source took from elsewhere."""
+        return self._sources.get((key, fact)) or self._sources.get((key, ""), key)
 
     def has_planets(self) -> bool:
         """Tell whether this is a catalogue of planets."""
         return self.db.execute("SELECT 1 FROM planets LIMIT 1").fetchone() is not None
+
+
+_TOLD_APART = {
+    "distance_pc": "distance", "spectral_type": "spectral type",
+    "radial_velocity_km_s": "radial velocit",
+}  # fmt: skip
+_CLAUSE = re.compile(r"([^:]*?)(?:: | from )(.*)")
+
+
+def _clauses(key: str, text: str) -> Iterator[tuple[tuple[str, str], str]]:
+    """Yield what a source cites, by fact: "Reid 2004; distance: GRAVITY Collaboration 2019"."""
+    first, *others = text.split("; ")
+    yield (key, ""), first
+    for clause in others:
+        if match := _CLAUSE.match(clause):
+            for fact, label in _TOLD_APART.items():
+                if label in match[1]:
+                    yield (key, fact), match[2]
 
 
 def read_only(path: Path) -> sqlite3.Connection:

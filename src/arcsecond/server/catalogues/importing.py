@@ -13,11 +13,11 @@ import itertools
 import json
 import math
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from arcsecond.errors import InvalidInputError
+from arcsecond.errors import ConflictError, InvalidInputError, NotFoundError
 from arcsecond.schemas.catalogues import CatalogueImport, CatalogueWork
 from arcsecond.server import zones
 from arcsecond.server.catalogues.builtin import (
@@ -33,6 +33,7 @@ from arcsecond.server.catalogues.builtin import (
     locked,
     made_by,
     path_of,
+    restore,
 )
 from arcsecond.server.catalogues.file import CatalogueFile, Entry, Part
 from arcsecond.server.catalogues.rows import Row, merge
@@ -49,7 +50,7 @@ from arcsecond.server.storage import Arrived
 TARGETS = ("exoplanets", "openngc", "stars", "standardstars")
 """What can be imported."""
 
-FEWER = 0.9
+FEWER = 0.97
 """Part of the rows of before that a catalogue has to have to take its place."""
 
 SAME_STAR_DEG = 10 / 3600
@@ -64,10 +65,10 @@ class Delivery:
 
     Attributes
     ----------
-    replaces
-        Numbers of parts that it stands for from now on.
+    like
+        Number of a built-in part that it is a newer state of.
     thins
-        Number of a part that keeps, of its rows, those of things that this one has.
+        Whether that part keeps, of its rows, only those of things that this one has.
     left_out
         What could not be taken, by name; filled while the entries are read.
     """
@@ -75,8 +76,8 @@ class Delivery:
     kind: Kind
     part: Part
     entries: Iterable[Entry] | Loader
-    replaces: tuple[int, ...] = ()
-    thins: int | None = None
+    like: int | None = None
+    thins: bool = False
     left_out: list[str] = field(default_factory=list)
 
 
@@ -122,30 +123,37 @@ def may_import(backend: Backend, viewer: Viewer, target: str) -> None:
 def deliver(settings: Settings, delivery: Delivery, *, force: bool = False) -> CatalogueImport:
     """Put a delivery in its place, or leave everything as it is and say why."""
     part, path = delivery.part, path_of(settings, delivery.kind)
+    catalogue(settings, delivery.kind)  # built, and by this version
     with locked(path) as progress:
         there = CatalogueFile(path).parts()
         before = there.get(part.key)
+        if before is not None and before.origin == "built in":
+            raise InvalidInputError(f"{part.key!r} is a catalogue that came with the program.")
         if before is not None and before.digest == part.digest:
             return _outcome(before, before.rows, unchanged=True)
+        part.n = part.n or (before.n if before else _free_number(there))
         with Writer(path, made_by(), keep=True) as writer:
-            replaced = [known for known in there.values() if known.n in delivery.replaces]
-            replaced += [before] if before is not None else []
+            if delivery.like is not None and delivery.thins:
+                restore(writer, delivery.kind, delivery.like)
+            older = [known for known in writer.parts().values() if known.n == delivery.like]
             entries = delivery.entries
-            if delivery.thins is not None and before is not None and isinstance(entries, Iterable):
-                entries = _carried(entries, before, writer, part)
-            for known in replaced:
-                writer.remove(known.n)
+            if before is not None:
+                older.append(before)
+                if delivery.thins and isinstance(entries, Iterable):
+                    entries = _carried(entries, before, writer, part)
+                writer.remove(before.n)
             rows = writer.add(part, entries, lambda done: progress(part.title, done))
-            if delivery.thins is not None:
-                writer.keep_only(delivery.thins, part.n)
-                replaced += [known for known in there.values() if known.n == delivery.thins]
-            was = max((known.rows for known in replaced), default=0)
+            if delivery.like is not None and delivery.thins:
+                writer.keep_only(delivery.like, part.n)
+            was = max((known.rows for known in older), default=0)
             if not rows:
                 raise InvalidInputError(f"{part.version} holds no row that could be read.")
+            if writer.repeats(part):
+                raise InvalidInputError(f"{part.version} holds its rows twice.")
             if rows < FEWER * was and not force:
                 raise InvalidInputError(
                     f"{part.version} holds {rows:,} rows, far fewer than the {was:,} that are "
-                    "there; nothing was changed."
+                    "there; nothing was changed. If that is meant, give --force."
                 )
             progress("putting it in order", rows)
     outcome = _outcome(part, before.rows if before else was, unchanged=False)
@@ -190,11 +198,11 @@ def _exoplanets(there: CatalogueFile, files: Opened) -> Delivery:
         if single:  # one system goes beside the others
             entries = _beside(there, part, list(entries))
         return Delivery("exoplanets", part, entries)
-    table = Records(name, lines(file, name))
+    table = Records(name, lines(file, name, ended=True))
     if nasa.is_table(table.columns):
         left_out: list[str] = []
         part, entries = nasa.from_csv(IMPORTED_PLANETS, table, left_out)
-        return Delivery("exoplanets", part, entries, thins=BUILT_IN, left_out=left_out)
+        return Delivery("exoplanets", part, entries, BUILT_IN, thins=True, left_out=left_out)
     return Delivery("exoplanets", oec.part(IMPORTED_OEC, name), oec.from_csv(table, known))
 
 
@@ -222,10 +230,10 @@ def _openngc(there: CatalogueFile, files: Opened) -> Delivery:
     records = (
         record
         for name, file in texts
-        for record in openngc.records(Records(name, lines(file, name)))
+        for record in openngc.records(Records(name, lines(file, name, ended=True)))
     )
-    part = openngc.part(IMPORTED_NGC, label)
-    return Delivery("objects", part, openngc.entries(records), replaces=(BUILT_IN,))
+    part = openngc.part(IMPORTED_NGC, label, "openngc-imported")
+    return Delivery("objects", part, openngc.entries(records), BUILT_IN)
 
 
 class _Stars:
@@ -278,7 +286,6 @@ def _box(vector: tuple[float, float, float]) -> tuple[int, int, int]:
 def _stars(there: CatalogueFile, files: Opened) -> Delivery:
     name, file = _one(files)
     part = startables.part(0, name)
-    part.n = _number(there, part.key)
     entries = startables.entries(file, lines(file, name), part, same=_Stars(there))
     return Delivery("objects", part, entries)
 
@@ -299,16 +306,12 @@ def _standardstars(there: CatalogueFile, files: Opened) -> Delivery:
             "A catalogue of standard stars is a folder with metadata.json and the tables it names, "
             "or landolt.dat or nlandolt.dat of IRAF."
         )
-    part.n = _number(there, part.key)
     return Delivery("standardstars", part, entries)
 
 
-def _number(there: CatalogueFile, key: str) -> int:
-    """Return the number of a part, or the next that is free."""
-    parts = there.parts()
-    if key in parts:
-        return parts[key].n
-    return max([IMPORTED - 1, *(part.n for part in parts.values())]) + 1
+def _free_number(there: Mapping[str, Part]) -> int:
+    """Return a number that no part has."""
+    return max([IMPORTED - 1, *(part.n for part in there.values())]) + 1
 
 
 _READERS: dict[str, Callable[[CatalogueFile, Opened], Delivery]] = {
@@ -317,6 +320,27 @@ _READERS: dict[str, Callable[[CatalogueFile, Opened], Delivery]] = {
     "stars": _stars,
     "standardstars": _standardstars,
 }
+
+
+def remove(backend: Backend, viewer: Viewer, key: str) -> None:
+    """Take out a catalogue that was imported or fetched; what it replaced is built again.
+
+    Raises
+    ------
+    NotFoundError
+        There is none of that key.
+    ConflictError
+        It came with the program.
+    """
+    administrator(viewer)
+    for kind in KINDS:
+        if (part := catalogue(backend.settings, kind).parts().get(key)) is None:
+            continue
+        if part.origin == "built in":
+            raise ConflictError(f"{key} came with the program and stays.")
+        build(path_of(backend.settings, kind), kind, anew=True, without=part.n)
+        return
+    raise NotFoundError(f"Catalogue {key[:60]!r} not found.")
 
 
 def build_all(backend: Backend, viewer: Viewer) -> MemoryListing[CatalogueImport]:

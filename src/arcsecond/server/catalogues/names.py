@@ -138,7 +138,7 @@ def shared(name: str) -> list[str]:
     """
     if match := _KIND.fullmatch(_plain(name)):
         return [fold(match[1])]
-    if len(found := forms(name)) < 2 or not (match := _BAYER_SHORT.fullmatch(found[1])):
+    if not (match := _BAYER_SHORT.fullmatch(forms(name)[-1])):
         return []
     letter, number, place, rest = match.groups()
     whole = [f"{letter}{number}{place}"] if rest else []

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from arcsecond.errors import InvalidInputError, UnavailableError
+from arcsecond.errors import ArcsecondError, InvalidInputError, UnavailableError
 from arcsecond.schemas.catalogues import CatalogueImport
 from arcsecond.server.catalogues.builtin import BUILT_IN, FROM_SIMBAD, IMPORTED_PLANETS
 from arcsecond.server.catalogues.file import Entry, Part
@@ -45,8 +45,17 @@ def refresh(
         raise InvalidInputError(
             f"{name[:40]!r} is no catalogue to fetch; there are {', '.join(REFRESHERS)}."
         )
-    wanted = [name] if name else list(REFRESHERS)
-    return MemoryListing([REFRESHERS[one](backend, viewer, force) for one in wanted])
+    if name:
+        return MemoryListing([REFRESHERS[name](backend, viewer, force)])
+    done: list[CatalogueImport] = []
+    for one, fetch in REFRESHERS.items():
+        try:
+            done.append(fetch(backend, viewer, force))
+        except ArcsecondError as error:
+            done.append(CatalogueImport(key=one, problem=error.detail))
+    if all(outcome.problem for outcome in done):
+        raise UnavailableError(" ".join(outcome.problem for outcome in done))
+    return MemoryListing(done)
 
 
 def _exoplanets(settings: Settings) -> Delivery:
@@ -63,7 +72,8 @@ def _exoplanets(settings: Settings) -> Delivery:
     left_out: list[str] = []
     part = nasa.part(IMPORTED_PLANETS, _today())
     entries = nasa.entries((_texts(row) for row in rows), left_out)
-    return _delivery("exoplanets", part, entries, rows, thins=BUILT_IN, left_out=left_out)
+    more: dict[str, Any] = {"like": BUILT_IN, "thins": True, "left_out": left_out}
+    return _delivery("exoplanets", part, entries, rows, **more)
 
 
 def _stars(settings: Settings) -> Delivery:
@@ -97,8 +107,10 @@ def _bright(rows: list[dict[str, Any]]) -> Iterator[Entry]:
     for row in rows:
         names = [plain(name) for name in str(row["ids"]).split("|")]
         kept = [n for n in names if n.split(" ")[0] in ("HD", "HR", "HIP", "SAO", "GJ") or " " in n]
-        if row["ra"] is None or row["dec"] is None or not kept:
+        if row["ra"] is None or row["dec"] is None or row["flux"] is None or not kept:
             continue
+        if not (0 <= row["ra"] <= 360 and -90 <= row["dec"] <= 90):
+            raise UnavailableError(f"SIMBAD answered with no position of {names[0]}.")
         hip = next((n.replace(" ", "").casefold() for n in kept if n.startswith("HIP ")), None)
         star = Row(
             name=plain(str(row["main_id"])),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import math
+import queue
+import threading
 import time
 import warnings
 from typing import Any
@@ -41,13 +43,34 @@ class Bounded(requests.Session):
     def request(  # type: ignore[override]  # all further arguments are handed on
         self, method: str, url: str, **kwargs: Any
     ) -> requests.Response:
-        """Make a request and read the answer.
+        """Make a request and read the answer, in a thread of its own.
+
+        Headers that come in drops cannot be given up from here: the thread is, and
+        ends with its connection.
 
         Raises
         ------
         UnavailableError
             It did not come in time, not as a whole, or says that something failed.
         """
+        done: queue.SimpleQueue[requests.Response | Exception] = queue.SimpleQueue()
+
+        def work() -> None:
+            try:
+                done.put(self._request(method, url, **kwargs))
+            except Exception as error:  # noqa: BLE001  # raised where it is waited for
+                done.put(error)
+
+        threading.Thread(target=work, daemon=True).start()
+        try:
+            answer = done.get(timeout=self.seconds + 0.5)
+        except queue.Empty:
+            raise UnavailableError(f"{self.name} did not answer in time.") from None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _request(self, method: str, url: str, **kwargs: Any) -> requests.Response:
         end = time.monotonic() + self.seconds
         kwargs |= {"stream": True, "timeout": (min(CONNECT_S, self.seconds), self.seconds)}
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from litestar import get, post
+from litestar import delete, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
 
@@ -113,6 +113,11 @@ async def build_catalogues(request: AnyRequest) -> Any:
     return [outcome for _, outcome in done.rows(None, LARGEST_PAGE)]
 
 
+@delete("/catalogues/{key:str}/", opt={"resource": "catalogues", "verb": "delete"})
+async def remove_catalogue(request: AnyRequest, key: FromPath[str]) -> None:
+    await writing(request, importing.remove, key)
+
+
 @get("/catalogues/work/")
 async def list_work(request: AnyRequest) -> Any:
     return await listed(request, importing.list_work)
@@ -127,6 +132,7 @@ routes = [
     import_catalogue,
     refresh_catalogues,
     build_catalogues,
+    remove_catalogue,
     list_work,
     *look_routes("catalogues", service.list_catalogues, service.read_catalogue),
 ]

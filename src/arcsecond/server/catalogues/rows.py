@@ -114,6 +114,9 @@ def star(
     )
 
 
+SHARED_RANK = 2
+"""Rank of names that several things share; the brightest goes first."""
+
 HOST_RANK = 9
 """Rank of the names of a planet's star: no names of its own, but what it is listed by."""
 
@@ -163,7 +166,7 @@ def keys_of(row: Row) -> dict[str, int]:
         for rank, form in enumerate(forms(name)):
             ranked[form] = min(rank, ranked.get(form, rank))
         for form in shared(name) if not row.host else ():
-            ranked.setdefault(form, 2)
+            ranked.setdefault(form, SHARED_RANK)
     if row.host:
         for form in _hosts(row):
             ranked.setdefault(form, HOST_RANK)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,6 +33,9 @@ from arcsecond.server.catalogues.places import parse_place, parse_position, pars
 from arcsecond.server.catalogues.rows import Fact, Row
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import COUNT_BOUND, Cursor, MemoryListing, as_index, bad_cursor
+
+METHODS = {"transit": "Primary Transit", "rv": "Radial Velocity"}
+"""What methods are called, too."""
 
 THERE_ARCMIN = 5.0
 """How far from a position an object may be that is said to be there."""
@@ -212,7 +216,7 @@ def list_exoplanets(
     if text := filters.get("transiting", ""):
         where["is_transiting"] = places.parse_flag("transiting", text)
     if method := filters.get("method", ""):
-        where["method"] = method
+        where["method"] = METHODS.get(method.casefold(), method)
     if text := filters.get("search", ""):
         sets.append([(None, id_) for id_ in file.search(text)])
     if host := filters.get("host", ""):
@@ -312,6 +316,8 @@ def _found(backend: Backend, kind: Kind, name: str) -> list[Row]:
     if found := file.find(name):
         return [row for _, row in found]
     hint = ""
+    if kind == "exoplanets" and (planets := _of_its_star(backend, file, name)):
+        return planets
     if kind == "objects":
         if rows := _elsewhere(backend, name):
             return rows
@@ -321,6 +327,17 @@ def _found(backend: Backend, kind: Kind, name: str) -> list[Row]:
             hint = " SIMBAD is not asked here."
     what = kind.removesuffix("s").capitalize()
     raise NotFoundError(f"{what} {name[:60]!r} not found.{hint}{_nearest(file, name)}")
+
+
+def _of_its_star(backend: Backend, file: CatalogueFile, name: str) -> list[Row]:
+    """Return planets by another name of their star and their letter: "rho1 Cnc e" is 55 Cnc e."""
+    match = _LETTERED.fullmatch(name.strip())
+    stars = catalogue(backend.settings, "objects").find(match[1]) if match else []
+    ids = dict.fromkeys(id_ for _, star in stars for id_ in file.hosted_ids(star))
+    return [row for row in map(file.row, ids) if match and row.name.endswith(f" {match[2]}")]
+
+
+_LETTERED = re.compile(r"(.+?) ?([b-z])")
 
 
 def _elsewhere(backend: Backend, name: str) -> list[Row]:
@@ -355,13 +372,13 @@ def _object(backend: Backend, row: Row, distance_deg: float | None = None) -> As
 
     def typed(attribute: str) -> Typed | None:
         value = getattr(row, attribute)
-        return Typed(value=value, bibcode=cite(row.cited(attribute))) if value else None
+        return Typed(value=value, bibcode=cite(row.cited(attribute), attribute)) if value else None
 
     def measure(attribute: str, unit: str) -> Measure | None:
         value = getattr(row, attribute)
         if value is None:
             return None
-        return Measure(value=value, unit=unit, bibcode=cite(row.cited(attribute)))
+        return Measure(value=value, unit=unit, bibcode=cite(row.cited(attribute), attribute))
 
     position = coordinates(row, cite(row.source))
     planets = catalogue(backend.settings, "exoplanets").hosted(row)

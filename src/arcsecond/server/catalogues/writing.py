@@ -202,6 +202,25 @@ class Writer:
             progress(done)
         return done
 
+    def repeats(self, part: Part) -> bool:
+        """Tell whether the rows of a part are there twice, as in a file put behind itself.
+
+        A few of them are looked for: components of a star may well share a number and a place.
+        """
+        first, last = ids_of(part.n)
+        step = max(1, part.rows // 20)
+        mine = "FROM rows WHERE id >= ? AND id < ?"
+        some = self.db.execute(
+            f"SELECT DISTINCT sort, ra, dec {mine} AND (id - ?) % ? = 0 LIMIT 40",
+            (first, last, first, step),
+        ).fetchall()
+        marks = ", ".join(["(?, ?, ?)"] * len(some))
+        found = self.db.execute(
+            f"SELECT count(*) {mine} AND (sort, ra, dec) IN (VALUES {marks})",
+            (first, last, *itertools.chain(*some)),
+        )
+        return int(found.fetchone()[0]) >= 1.5 * len(some) > 0
+
     def position(self, identity: str) -> tuple[float, float] | None:
         """Return the position (ICRS, degrees) of what has an identity, before this part."""
         id_ = self._there.get(identity)

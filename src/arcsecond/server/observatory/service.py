@@ -176,6 +176,9 @@ def list_transits(
     start = now()
     if "date" in filters:
         day = parse_date("date", filters["date"])
+        if not 1972 <= day.year < 2100:
+            problem = "Leap seconds are known, or guessed, from 1972 to 2099 only."
+            raise InvalidInputError(fields={"date": [problem]})
         start = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
     cite = catalogue(backend.settings, "exoplanets").cite
     return MemoryListing([*transits.find(planet, site, start, nights, cite)])

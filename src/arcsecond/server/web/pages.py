@@ -91,7 +91,14 @@ def error(request: AnyRequest, problem: ArcsecondError) -> str:
         title=str(problem.status),
         problem=problem,
         dataset=inside[0] if inside else None,
+        private=_is_private(request.scope["path"]),
     )
+
+
+def _is_private(path: str) -> bool:
+    """Tell whether what an address is of may be there for others."""
+    first = path.strip("/").partition("/")[0]
+    return first not in BY_NAME or BY_NAME[first].private
 
 
 def home(request: AnyRequest) -> str:

@@ -98,7 +98,7 @@ def systems(file: BinaryIO, name: str) -> Element:
         root: Element = defusedxml.ElementTree.fromstring(data, forbid_dtd=True)
     except DefusedXmlException as error:
         raise InvalidInputError(f"{name} defines entities of its own, which is refused.") from error
-    except (ParseError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except (ParseError, LookupError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InvalidInputError(f"{name} is cut or damaged: {error}.") from error
     if root.tag not in ("systems", "system"):
         raise InvalidInputError(f"{name} holds <{root.tag[:40]}>, not <systems> or <system>.")
@@ -110,7 +110,10 @@ def from_xml(root: Element, known: Known) -> Iterator[Entry]:
     for system in [root] if root.tag == "system" else root.iter("system"):
         words = (system.findtext("rightascension", ""), system.findtext("declination", ""))
         if (place := find_position(" ".join(words))) is not None:  # the Sun has none
-            yield from _of(system, _names(system), place, known)
+            try:
+                yield from _of(system, _names(system), place, known)
+            except RecursionError as error:
+                raise InvalidInputError("A system has stars in stars without end.") from error
 
 
 def _of(

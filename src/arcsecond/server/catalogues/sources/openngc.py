@@ -76,11 +76,11 @@ def records(table: Records) -> Iterator[Record]:
         yield {name: row[column] for name, column in _COLUMNS.items()}
 
 
-def part(n: int, label: str) -> Part:
+def part(n: int, label: str, key: str = "openngc") -> Part:
     """Describe the catalogue."""
     return Part(
         n=n,
-        key="openngc",
+        key=key,
         title="NGC, IC, Messier and Caldwell objects",
         version=label,
         licence="CC-BY-SA-4.0",

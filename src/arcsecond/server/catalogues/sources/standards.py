@@ -59,6 +59,8 @@ def from_folder(n: int, raw: bytes, texts: Texts) -> tuple[Part, Iterator[Entry]
         about = msgspec.json.decode(raw, type=Metadata)
     except msgspec.DecodeError as error:
         raise InvalidInputError(f"metadata.json cannot be read: {error}.") from error
+    if not _KEY.fullmatch(about.key):
+        raise InvalidInputError(f"metadata.json: {about.key[:40]!r} is no key of a catalogue.")
     for table in about.tables:
         if table.file not in texts:
             raise InvalidInputError(f"{table.file}, which metadata.json names, was not sent.")
@@ -77,6 +79,9 @@ def from_folder(n: int, raw: bytes, texts: Texts) -> tuple[Part, Iterator[Entry]
         url=about.url,
     )
     return part, _entries(about, texts, source)
+
+
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 
 
 def _entries(about: Metadata, texts: Texts, source: str) -> Iterator[Entry]:

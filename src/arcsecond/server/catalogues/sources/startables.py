@@ -21,6 +21,7 @@ from arcsecond.server.catalogues.file import Entry, Part
 from arcsecond.server.catalogues.rows import Fact, Row, magnitude
 from arcsecond.server.catalogues.sources.starloader import Same, StarLoader
 from arcsecond.server.catalogues.sources.text import Records, find_position
+from arcsecond.server.catalogues.sources.text import number as number_of
 from arcsecond.server.catalogues.writing import Loader
 
 _COLUMNS = {
@@ -111,18 +112,19 @@ def _bright(file: BinaryIO, source: str, name: str, same: Same) -> Iterator[Entr
         stars = msgspec.json.decode(file.read(), type=list[dict[str, str]])
     except msgspec.DecodeError as error:
         raise InvalidInputError(f"{name} is cut, or no list of stars: {error}.") from error
-    for number, star in enumerate(stars, 1):
+    for order, star in enumerate(stars, 1):
         for column in ("HR", "RA", "Dec"):
             if column not in star:
-                raise InvalidInputError(f"{name}, star {number} lacks {column!r}.")
+                raise InvalidInputError(f"{name}, star {order} lacks {column!r}.")
         where = _with_primes(star["RA"], star["Dec"])
         if where is None:
-            raise InvalidInputError(f"{name}, star {number}: {star['RA']!r} is no position.")
+            raise InvalidInputError(f"{name}, star {order}: {star['RA']!r} is no position.")
         place = star.get("C", "")
         names = [star.get("N", "")]
         names += [f"{star[key]} {place}" for key in ("B", "F") if key in star]
         names.append(f"HR {star['HR']}")
-        v = [magnitude("V", float(star["V"]), source)] if star.get("V") else []
+        v_mag = number_of(star, "V", f"{name}, star {order}")
+        v = [] if v_mag is None else [magnitude("V", v_mag, source)]
         yield _known(names, where, source, same, f"hr{star['HR']}", v)
 
 

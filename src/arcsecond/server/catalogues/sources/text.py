@@ -24,8 +24,13 @@ _PAIR = re.compile(
 )
 
 
-def lines(file: BinaryIO, name: str) -> Iterator[str]:
+def lines(file: BinaryIO, name: str, *, ended: bool = False) -> Iterator[str]:
     """Yield the lines of a text, which may be compressed by gzip.
+
+    Parameters
+    ----------
+    ended
+        Whether the last line has an end, too: one that has none was cut.
 
     Raises
     ------
@@ -39,7 +44,7 @@ def lines(file: BinaryIO, name: str) -> Iterator[str]:
     file.seek(0)
     source: BinaryIO = gzip.GzipFile(fileobj=file) if packed else file  # type: ignore[assignment]
     text = io.TextIOWrapper(source, "utf-8-sig", errors="strict", newline="")
-    size = 0
+    size, line = 0, "\n"
     try:
         for line in text:
             size += len(line)
@@ -48,6 +53,8 @@ def lines(file: BinaryIO, name: str) -> Iterator[str]:
             if "\0" in line:
                 raise InvalidInputError(f"{name} is no text.")
             yield line
+        if ended and not line.endswith(("\n", "\r")):
+            raise InvalidInputError(f"{name} is cut: its last line has no end.")
     except UnicodeDecodeError as error:
         raise InvalidInputError(f"{name} is no text in UTF-8.") from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
