@@ -323,6 +323,28 @@ def test_what_was_imported_is_taken_out_again(backend: Backend, bring: Import) -
     assert objects.find("Our Star")
 
 
+def test_a_damaged_file_is_kept_aside_and_said(
+    backend: Backend, bring: Import, caplog: pytest.LogCaptureFixture
+) -> None:
+    bring("exoplanets", planets__csv=NASA, force=True)
+    path = path_of(backend.settings, "exoplanets")
+    for damage in (path.read_bytes()[: path.stat().st_size // 2], b"nothing"):
+        path.write_bytes(damage)
+        catalogue.cache_clear()
+        caplog.clear()
+        assert planet(backend, "51 Peg b").name == "51 Peg b"
+        assert "has to be imported again" in caplog.text
+        assert path.with_name("exoplanets.sqlite.damaged").read_bytes() == damage
+
+
+@shared_data
+def test_a_parallax_is_no_magnitude(backend: Backend, bring: Import) -> None:
+    folder = CATALOGUES / "standard_stars" / "arcsecond" / "Perryman_etal_1997"
+    bring("standardstars", *(one for one in folder.iterdir() if one.suffix != ".md"))
+    row = catalogue(backend.settings, "standardstars").find("HIP 77")[0][1]
+    assert [(f["name"], f["value"], f["system"]) for f in row.fluxes] == [("V", 8.41, "Vega")]
+
+
 def test_two_imports_at_once_both_stay(backend: Backend, bring: Import) -> None:
     def one(n: int) -> None:
         row = f"hip,hd,ra,dec,proper\n,99998{n},{n}.5,4.5,Our Star {n}\n"

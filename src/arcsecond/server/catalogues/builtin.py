@@ -91,6 +91,13 @@ def build(path: Path, kind: Kind, *, anew: bool = False, without: int | None = N
             once = "" if anew else ", once"
             _progress.info("Building the catalogue of objects%s; this takes some seconds.", once)
         readable = found.startswith(f"format {FORMAT};")
+        if path.exists() and not readable:
+            aside = path.with_name(f"{path.name}.damaged")
+            path.replace(aside)
+            _progress.warning(
+                "%s cannot be read and lies aside as %s. It is built anew from what came with the "
+                "program; what was imported has to be imported again.", path.name, aside.name,
+            )  # fmt: skip
         with Writer(path, made_by(), keep=readable) as writer:
             for part in writer.parts().values():
                 if part.origin == "built in" or part.n == without:

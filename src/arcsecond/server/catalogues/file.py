@@ -463,7 +463,12 @@ def read_only(path: Path) -> sqlite3.Connection:
 
 
 def format_of(path: Path) -> str:
-    """Return what a file was made by; "" when there is none, or it cannot be read."""
+    """Return what a file was made by; "" when there is none, it is cut, or cannot be read."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        head = file.read(32)
+        page, pages = int.from_bytes(head[16:18]), int.from_bytes(head[28:32])
+        if path.stat().st_size < page * pages:
+            return ""
     with contextlib.suppress(sqlite3.Error), contextlib.closing(read_only(path)) as db:
         return str(db.execute("SELECT made_by FROM meta").fetchone()[0])
     return ""

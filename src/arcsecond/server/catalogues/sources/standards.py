@@ -88,13 +88,29 @@ def _entries(about: Metadata, texts: Texts, source: str) -> Iterator[Entry]:
     for table in about.tables:
         lines = texts[table.file]
         equinox = _equinox(about, lines)
-        columns = table.columns or _columns(lines)
+        columns = _believed(table.columns or _columns(lines), lines)
         for line in lines:
             if line.startswith("#") or (place := find_position(line)) is None:
                 continue
             if row := _row(line, columns, _j2000(*place, equinox), source):
                 row.name = _PREFIXES.get(about.key, "") + row.name
                 yield Entry(row)
+
+
+def _believed(
+    columns: Mapping[str, tuple[int, int]], lines: Sequence[str]
+) -> dict[str, tuple[int, int]]:
+    """Leave out columns that the table's own heading calls a parallax: no magnitudes, then."""
+    heading = next((line for line in lines if line.startswith("#")), "")
+    spans = [match.span() for match in _PARALLAX.finditer(heading)]
+    return {
+        name: (a, b)
+        for name, (a, b) in columns.items()
+        if not (name.startswith(("mag_", "mab_")) and any(a < end and b > at for at, end in spans))
+    }
+
+
+_PARALLAX = re.compile(r"parallax|plx", re.IGNORECASE)
 
 
 def _equinox(about: Metadata, lines: Sequence[str]) -> str:
@@ -161,7 +177,8 @@ def _flux(column: str, text: str, error: str, source: str) -> Fact | None:
     system, _, band = column.partition("_")
     fact: Fact = {
         "name": band, "value": value, "unit": "mag", "source": source,
-        "system": "AB" if system == "mab" else "Vega",
+        # "mab" is said of Johnson's bands, too, where it is not meant.
+        "system": "Vega" if system == "mag" else "AB" if band == "AB" else None,
     }  # fmt: skip
     if (wide := _number(error)) is not None:
         fact["error"] = wide
