@@ -107,6 +107,10 @@ def test_lists_are_lazy(api: ArcsecondAPI, monkeypatch: pytest.MonkeyPatch) -> N
         return original(self, address, params)
 
     monkeypatch.setattr(endpoint.Endpoint, "fetch", counted)
+    with pytest.raises(ArcsecondError, match="objects have no filter 'mag'; it has name, search"):
+        api.objects.list(mag=5)
+    assert api.objects.list(around=(83.82, -5.39), radius=0.1)[0]["name"] == "M 42"
+    fetched.clear()
     planets = api.exoplanets.list()
     assert fetched == []
     assert planets[3]["name"]

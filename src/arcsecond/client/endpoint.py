@@ -22,6 +22,7 @@ from arcsecond.errors import (
 from arcsecond.registry import BY_NAME, Resource
 
 PAGE = 100
+PAGING = ("name", "limit", "page", "page_size", "cursor", "format")
 TASK_PATIENCE_S = 900.0
 """How much longer an import or a refresh may take than a usual answer."""
 
@@ -141,7 +142,20 @@ class Endpoint:
         ----------
         name
             For finding charts, the object whose charts are listed.
+
+        Raises
+        ------
+        ArcsecondInputValueError
+            There is no such filter: the list would be of everything.
         """
+        for unknown in filters.keys() - {*self.resource.filters, *PAGING}:
+            known = (
+                f"it has {', '.join(self.resource.filters)}" if self.resource.filters else "none"
+            )
+            raise ArcsecondInputValueError(
+                f"{self.resource.name} have no filter {unknown!r}; {known}."
+            )
+        filters = {key: _joined(value) for key, value in filters.items()}
         if "list" not in self.resource.verbs:
             return LazyList(self.at(name), {})
         if name is not None:
@@ -368,6 +382,12 @@ def _merged(payload: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
         case Mapping():
             return {**payload, **fields}
     raise ArcsecondInputValueError("Give fields as a mapping, or the path of a file.")
+
+
+def _joined(value: Any) -> Any:
+    """Return a pair of numbers, such as a position, as it stands in an address."""
+    numbers = isinstance(value, tuple | list) and all(isinstance(v, int | float) for v in value)
+    return ",".join(map(str, value)) if numbers else value
 
 
 def _segment(text: str) -> str:
