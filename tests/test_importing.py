@@ -138,7 +138,8 @@ def test_the_open_exoplanet_catalogue(backend: Backend, bring: Import) -> None:
     assert found.name == "Kepler-16 b"  # which was there: the other is one more name of it
     assert "Kepler-16 (AB) b" in found.aliases
     assert bring("exoplanets", folder / "open_exoplanet_catalogue.csv").rows > 5_000
-    for path in sorted((folder / "oec_systems").glob("*.xml")):
+    systems = sorted((folder / "oec_systems").glob("*.xml"))
+    for path in [p for p in systems if p.stem in ("51 Peg", "TRAPPIST-1")] + systems[:2]:
         done = bring("exoplanets", path)
         assert done.rows >= 5_000  # one system goes beside the others
     peg = planet(backend, "TYC 1717-2193-1 b")
