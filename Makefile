@@ -31,7 +31,7 @@ test-clients: $(VENV)/ready  ## Older clients, as they were released, against th
 
 test-offline: $(VENV)/dev  ## The tests in a network of their own with nothing but loopback.
 	unshare -n$(if $(filter-out 0,$(shell id -u)),r) sh -c 'ip link set lo up && \
-	ARCSECOND_OFFLINE=1 PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/python -m pytest --ignore=tests/faults $(SPREAD) $(ARGS)'
+	ARCSECOND_OFFLINE=1 PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/python -m pytest --ignore=tests/faults --ignore=tests/pages $(SPREAD) $(ARGS)'
 
 check: $(VENV)/dev  ## Style, types and the order of imports.
 	$(BIN)/ruff format --check .

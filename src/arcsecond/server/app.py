@@ -22,12 +22,12 @@ from urllib.parse import unquote_to_bytes
 from litestar import Litestar, Response
 from litestar.datastructures import State
 from litestar.enums import ScopeType
-from litestar.response import Redirect
 from litestar.routes import HTTPRoute
 from litestar.static_files import create_static_files_router
 from litestar.types import Receive, Scope, Send
 
 from arcsecond.errors import ArcsecondError, InvalidInputError, NotFoundError
+from arcsecond.registry import BY_NAME
 from arcsecond.server.activities.feed import Feed
 from arcsecond.server.activities.routes import routes as activities
 from arcsecond.server.answers import Answer, error_answer
@@ -35,7 +35,7 @@ from arcsecond.server.archive.routes import routes as archive
 from arcsecond.server.archive.sweep import sweep
 from arcsecond.server.catalogues.routes import routes as catalogues
 from arcsecond.server.compat.routes import routes as compat
-from arcsecond.server.context import AnyRequest, Backend, to_its_end, wanted
+from arcsecond.server.context import AnyRequest, Backend, to_its_end
 from arcsecond.server.db import Database, usable
 from arcsecond.server.migrations import HEAD
 from arcsecond.server.observatory.routes import routes as observatory
@@ -159,23 +159,23 @@ async def _prepare(request: AnyRequest) -> Response[None] | None:
         raise NotFoundError("An address with a NUL character not found.")
     if b"%00" in request.scope["query_string"]:
         raise InvalidInputError("A query holds no NUL character.")
+    _drop_empty(request)
     await decide(request)
-    if again := _without_empty(request):
-        return Redirect(again, status_code=303)
     if request.method != "OPTIONS":
         return None
     allowed = request.app.state.methods[request.scope["path_template"]]
     return Response(None, status_code=204, headers={"Allow": allowed})
 
 
-def _without_empty(request: AnyRequest) -> str:
-    """Return the address without the fields of a form that nobody filled in; "" when all are."""
+def _drop_empty(request: AnyRequest) -> None:
+    """Leave out the filters of a list that say nothing, as a form sends them."""
     query: bytes = request.scope["query_string"]
-    if b"=&" not in query + b"&" or request.method != "GET" or wanted(request) != "html":
-        return ""
-    kept = b"&".join(part for part in query.split(b"&") if not part.endswith(b"="))
-    path: bytes = request.scope["raw_path"]
-    return (path + (b"?" + kept if kept else b"")).decode("ascii")
+    if b"=&" not in query + b"&":
+        return
+    resource = BY_NAME.get(request.route_handler.opt.get("resource", ""))
+    names = {field.name.encode() for field in resource.form} if resource else set()
+    parts = [part for part in query.split(b"&") if part[-1:] != b"=" or part[:-1] not in names]
+    request.scope["query_string"] = b"&".join(parts)
 
 
 @contextlib.asynccontextmanager

@@ -67,6 +67,9 @@ _QUERY: dict[str, Schema] = {
 }
 """Filters that are more than a text."""
 
+_CONFLICTS = {("fitsfiles", "create"), ("fitsfiles", "update"), ("catalogues", "delete")}
+"""What may be refused for what is there: the same file, a catalogue that came with the program."""
+
 _STATUSES = {
     "400": "The request is malformed; `detail` says why.",
     "401": "Nobody is signed in, or the key or token is not valid.",
@@ -115,7 +118,7 @@ def _add_resource(paths: Paths, resource: Resource) -> None:
                 body=_body(resource, verb),
                 answers=_answers(resource, verb),
                 signed_in=verb in ("create", "update", "delete") or resource.name == "me",
-                more=("409",) if resource.name == "fitsfiles" and _body(resource, verb) else (),
+                more=("409",) if (resource.name, verb) in _CONFLICTS else (),
             )
 
 
@@ -134,6 +137,9 @@ def _query(resource: Resource) -> dict[str, Schema]:
         name: _QUERY.get(f"{resource.name}.{name}") or _QUERY.get(name, _TEXT)
         for name in resource.filters
     }
+    # As a form sends them: a filter that says nothing is none.
+    for name in {field.name for field in resource.form} & _QUERY.keys():
+        filters[name] = {"anyOf": [filters[name], {"const": ""}]}
     return {
         **filters,
         "limit": _AMOUNT,
