@@ -22,6 +22,9 @@ DELETE: Verb = "delete"
 LOOK: tuple[Verb, ...] = (LIST, READ)
 KEEP: tuple[Verb, ...] = (LIST, READ, CREATE, UPDATE, DELETE)
 
+COUNT_BOUND = 10_000
+"""Lists that have to be counted are counted up to here."""
+
 
 @dataclass(frozen=True, slots=True)
 class Field:

@@ -13,8 +13,6 @@ from datetime import datetime
 from typing import Any
 
 Json = Mapping[str, Any]
-COUNTED = 10_000
-"""Lists that have to be counted are counted up to here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +66,10 @@ def _value(name: str) -> Cell:
     return cell
 
 
+def _away(separation_deg: float | None) -> str:
+    return "" if separation_deg is None else f"{separation_deg:.3f}"
+
+
 def _degrees(value: float | None) -> str:
     return "" if value is None else f"{value:.0f}"
 
@@ -75,7 +77,7 @@ def _degrees(value: float | None) -> str:
 COLUMNS: dict[str, list[tuple[str, Cell]]] = {
     "objects": [
         ("Name", _get("name")),
-        ("Away (deg)", lambda o: None if o["separation"] is None else f"{o['separation']:.3f}"),
+        ("Away (deg)", lambda o: _away(o["separation"])),
         ("V", lambda o: next((f"{f['value']:g}" for f in o["fluxes"] if f["name"] == "V"), "")),
         ("Position", _get("coordinates")),
         ("Type", lambda item: ", ".join(item["object_types"][:2])),
@@ -176,7 +178,7 @@ COLUMNS: dict[str, list[tuple[str, Cell]]] = {
     ],
     "standardstars": [
         ("Name", _get("name")),
-        ("Away (deg)", lambda s: None if s["separation"] is None else f"{s['separation']:.3f}"),
+        ("Away (deg)", lambda s: _away(s["separation"])),
         ("Position", _get("equatorial_coordinates")),
         ("Spectral type", _get("spectral_type")),
         ("Magnitudes", lambda s: ", ".join(f"{m['name']} {m['value']:g}" for m in s["magnitudes"])),

@@ -15,6 +15,7 @@ import click
 
 from arcsecond import views
 from arcsecond.client.transport import Answer, Progress
+from arcsecond.registry import COUNT_BOUND
 
 LABEL_WIDTH = 22
 _IDENTIFYING = ("UUID", "pk", "NORAD", "Problems")
@@ -64,7 +65,7 @@ class Output:
                 self.say(f"Nothing found on {where}." if where else "Nothing found.")
             if answer.next:
                 count = data["count"] if isinstance(data, dict) else 0
-                many = f"{count:,} in all" if count not in (0, views.COUNTED) else "There are more"
+                many = f"{count:,} in all" if count not in (0, COUNT_BOUND) else "There are more"
                 self.say(f"{many}; this is the first page, --all shows everything.")
 
     def raw(self, answer: Answer) -> None:

@@ -22,7 +22,7 @@ from arcsecond.errors import (
 from arcsecond.registry import BY_NAME, Resource
 
 PAGE = 100
-PAGING = ("name", "limit", "page", "page_size", "cursor", "format")
+PAGING = ("limit", "page", "page_size", "cursor", "format")
 TASK_PATIENCE_S = 900.0
 """How much longer an import or a refresh may take than a usual answer."""
 

@@ -23,7 +23,7 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from arcsecond.errors import InvalidInputError, NotFoundError
-from arcsecond.registry import BY_NAME
+from arcsecond.registry import BY_NAME, COUNT_BOUND
 from arcsecond.schemas import resolve
 from arcsecond.schemas.fields import LONGEST, MOST_TAGS
 from arcsecond.server.context import (
@@ -39,7 +39,6 @@ from arcsecond.server.context import (
 )
 from arcsecond.server.db import Database, UtcDateTime
 
-COUNT_BOUND = 10_000
 PAGE_SIZE = 50
 LARGEST_PAGE = 1_000
 BATCH = 500

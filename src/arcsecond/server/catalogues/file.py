@@ -17,7 +17,7 @@ import os
 import re
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -141,22 +141,21 @@ class CatalogueFile:
     def hosted(self, star: Row) -> list[Row]:
         """Return the planets of a star, by name."""
         opened = self._opened()
-        return [told(opened.db, *planet) for planet in _hosted(opened, star)]
+        return [told(opened.db, *planet) for planet in _hosted(opened, star.name, star.aliases)]
 
     def host(self, name: str) -> Row | None:
         """Return a star by its name, of which only its planets are known."""
         opened = self._opened()
-        named = Row(name=name, ra_deg=0.0, dec_deg=0.0, source="")
-        planets = [told(opened.db, *planet) for planet in _hosted(opened, named)]
+        planets = _hosted(opened, name, ())
         if not planets:
             return None
-        first = planets[0]
+        first = told(opened.db, *planets[0])
         place = (first.ra_deg, first.dec_deg)
         return Row(first.host or name, *place, first.source, types=["Star", "Planet host star"])
 
-    def hosted_ids(self, star: Row) -> list[int]:
+    def hosted_ids(self, name: str, aliases: Iterable[str]) -> list[int]:
         """Return the ids of the planets of a star, by name."""
-        return [id_ for id_, _ in _hosted(self._opened(), star)]
+        return [id_ for id_, _ in _hosted(self._opened(), name, aliases)]
 
     def row(self, id_: int) -> Row:
         """Return what all parts say together of one thing."""
@@ -390,8 +389,8 @@ def together(
     return same[0][0], merge(told(db, *row) for row in same)
 
 
-def _hosted(opened: _Opened, star: Row) -> list[tuple[int, bytes | None]]:
-    keys = [*forms(star.name), *map(fold, star.aliases)]
+def _hosted(opened: _Opened, name: str, aliases: Iterable[str]) -> list[tuple[int, bytes | None]]:
+    keys = [*forms(name), *map(fold, aliases)]
     keys = list(dict.fromkeys(key for key in keys if key in opened.hosts))
     if not keys:
         return []

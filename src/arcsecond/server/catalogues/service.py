@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from arcsecond.errors import InvalidInputError, NotFoundError, UnavailableError
+from arcsecond.registry import COUNT_BOUND
 from arcsecond.schemas.catalogues import (
     Alias,
     AstronomicalObject,
@@ -32,7 +33,7 @@ from arcsecond.server.catalogues.file import CatalogueFile, Part
 from arcsecond.server.catalogues.places import parse_place, parse_position, parse_radius
 from arcsecond.server.catalogues.rows import Fact, Row
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import COUNT_BOUND, Cursor, MemoryListing, as_index, bad_cursor
+from arcsecond.server.crud import Cursor, MemoryListing, as_index, bad_cursor
 
 METHODS = {"transit": "Primary Transit", "rv": "Radial Velocity"}
 """What methods are called, too."""
@@ -221,9 +222,8 @@ def list_exoplanets(
         sets.append([(None, id_) for id_ in file.search(text)])
     if host := filters.get("host", ""):
         stars = catalogue(backend.settings, "objects").find(host)
-        named = Row(name=host, ra_deg=0.0, dec_deg=0.0, source="")
-        hosts = (named, *(row for _, row in stars))
-        ids = dict.fromkeys(id_ for star in hosts for id_ in file.hosted_ids(star))
+        hosts = [(host, []), *((row.name, row.aliases) for _, row in stars)]
+        ids = dict.fromkeys(id_ for names in hosts for id_ in file.hosted_ids(*names))
         sets.append([(None, id_) for id_ in ids])
     if where:
         sets.append([(None, id_) for id_ in file.planets(where)])
@@ -333,7 +333,9 @@ def _of_its_star(backend: Backend, file: CatalogueFile, name: str) -> list[Row]:
     """Return planets by another name of their star and their letter: "rho1 Cnc e" is 55 Cnc e."""
     match = _LETTERED.fullmatch(name.strip())
     stars = catalogue(backend.settings, "objects").find(match[1]) if match else []
-    ids = dict.fromkeys(id_ for _, star in stars for id_ in file.hosted_ids(star))
+    ids = dict.fromkeys(
+        id_ for _, star in stars for id_ in file.hosted_ids(star.name, star.aliases)
+    )
     return [row for row in map(file.row, ids) if match and row.name.endswith(f" {match[2]}")]
 
 

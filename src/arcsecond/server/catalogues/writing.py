@@ -178,8 +178,6 @@ class Writer:
         """
         if any(known.n == part.n for known in self.parts().values()):
             self.remove(part.n)
-        speaking = "SELECT identity, min(id) FROM rows WHERE identity IS NOT NULL GROUP BY identity"
-        self._there: dict[str, int] = dict(self.db.execute(speaking))
         self._added.add(part.n)
         first, _ = ids_of(part.n)
         with _uncollected():
@@ -221,12 +219,13 @@ class Writer:
         )
         return int(found.fetchone()[0]) >= 1.5 * len(some) > 0
 
-    def position(self, identity: str) -> tuple[float, float] | None:
-        """Return the position (ICRS, degrees) of what has an identity, before this part."""
-        id_ = self._there.get(identity)
-        statement = "SELECT ra, dec FROM rows WHERE id = ?"
-        found: tuple[float, float] | None = self.db.execute(statement, (id_,)).fetchone()
-        return found
+    def positions(self) -> dict[str, tuple[float, float]]:
+        """Return the position (ICRS, degrees) of all that has an identity, as it speaks first."""
+        statement = (
+            "SELECT identity, ra, dec, min(id) FROM rows WHERE identity IS NOT NULL "
+            "GROUP BY identity"
+        )
+        return {identity: (ra, dec) for identity, ra, dec, _ in self.db.execute(statement)}
 
     def place(self, first: int, last: int) -> None:
         """Put rows that were written without their cells into the index of the sky."""

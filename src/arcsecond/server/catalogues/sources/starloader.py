@@ -150,11 +150,13 @@ class StarLoader:
 
     def _place(self, db: sqlite3.Connection, writer: Writer) -> None:
         """Take the positions of stars that are there; leave out what has none, or no name."""
-        missing = db.execute("SELECT n, hip FROM raw WHERE ra IS NULL AND hip IS NOT NULL")
+        found = db.execute("SELECT n, hip FROM raw WHERE ra IS NULL AND hip IS NOT NULL")
+        missing = found.fetchall()
+        there = writer.positions() if missing else {}
         places = [
             (place[0] / self._scale, place[1], n)
-            for n, hip in missing.fetchall()
-            if (place := writer.position(f"hip{hip}")) is not None
+            for n, hip in missing
+            if (place := there.get(f"hip{hip}")) is not None
         ]
         db.executemany("UPDATE raw SET ra = ?, dec = ? WHERE n = ?", places)
         db.execute(f"DELETE FROM raw WHERE ra IS NULL OR coalesce({_CALLED}) IS NULL")
