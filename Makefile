@@ -15,10 +15,7 @@ demo: $(VENV)/ready  ## The main job with real frames, on 127.0.0.1:8000; ONCE=1
 	@$(BIN)/python demo/demo.py --port $(PORT) $(if $(ONCE),--once)
 
 test: $(VENV)/dev check  ## All checks and tests, on SQLite and on PostgreSQL.
-	$(BIN)/coverage erase
-	PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/coverage run -m pytest --ignore=tests/faults --ignore=tests/pages $(SPREAD) $(ARGS)
-	$(BIN)/coverage combine -q
-	$(BIN)/coverage report
+	PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/python -m pytest --ignore=tests/faults --ignore=tests/pages $(SPREAD) $(ARGS)
 
 test-pages: $(VENV)/dev  ## Every page in a real browser, and pictures of many frames.
 	PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/python -m pytest tests/pages $(SPREAD) $(ARGS)
@@ -29,9 +26,12 @@ test-faults: $(VENV)/dev  ## Kill it, cut it, fill its disk: nothing that was ac
 test-clients: $(VENV)/ready  ## Older clients, as they were released, against this server.
 	$(BIN)/python tests/clients/run.py $(ARGS)
 
-test-offline: $(VENV)/dev  ## The tests in a network of their own with nothing but loopback.
+test-offline: $(VENV)/dev  ## The tests in a network of their own with nothing but loopback, and what they cover.
+	$(BIN)/coverage erase
 	unshare -n$(if $(filter-out 0,$(shell id -u)),r) sh -c 'ip link set lo up && \
-	ARCSECOND_OFFLINE=1 PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/python -m pytest --ignore=tests/faults --ignore=tests/pages $(SPREAD) $(ARGS)'
+	ARCSECOND_OFFLINE=1 PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/coverage run -m pytest --ignore=tests/faults --ignore=tests/pages $(SPREAD) $(ARGS)'
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report
 
 check: $(VENV)/dev  ## Style, types and the order of imports.
 	$(BIN)/ruff format --check .
@@ -50,7 +50,7 @@ docs: $(VENV)/dev  ## Write the reference, and the help that is kept as text.
 serve: $(VENV)/ready  ## Serve your own data directory.
 	$(BIN)/arcsecond serve --port $(PORT)
 
-bench: $(VENV)/ready  ## Speed, each figure beside its baseline.
+bench: $(VENV)/bench  ## Speed, each figure beside its baseline.
 	$(BIN)/python -m bench.bench $(ARGS)
 
 screenshots: $(VENV)/dev  ## Every page in light, dark and red, at two widths, into .screenshots.
@@ -64,6 +64,10 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e .
 	@$(BIN)/python -m compileall -q src
+	@touch $@
+
+$(VENV)/bench: $(VENV)/ready requirements-bench.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -r requirements-bench.txt
 	@touch $@
 
 $(VENV)/dev: $(VENV)/ready requirements-dev.txt

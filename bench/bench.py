@@ -24,6 +24,7 @@ from urllib.parse import quote
 
 from bench.catalogues import catalogue_rows, known_names
 from bench.feed import feed_row
+from bench.observatory import observatory_rows
 from bench.servers import ARCSECOND, Row, serving
 from bench.uploads import small_files_row, upload_rows
 
@@ -46,6 +47,7 @@ def main() -> int:
     rows.append(small_files_row(ROOT, options.files))
     rows.append(feed_row(ROOT, options.readers))
     rows += catalogue_rows(ROOT, options.stars)
+    rows += observatory_rows(ROOT)
     width = max(len(name) for name, *_ in rows)
     print(f"\n{'':{width}}  {'figure':>14}  {'baseline':>14}  {'ratio':>8}  promise")
     for name, figure, baseline, ratio, promise, kept in rows:

@@ -43,21 +43,40 @@ FILTERS = {
     "count": "How many, 1 to 1000; default 5.",
     "date": "Date of the evening, YYYY-MM-DD.",
     "nights": "Over so many nights, 1 to 366; default 7.",
-    "site": "UUID of the observing site.",
+    "code": "Code of the Minor Planet Center, capital or small.",
+    "elevation": "In degrees, from 0 to below 90; hours above it are counted. Default 30.",
+    "passes.elevation": "In degrees; a pass goes above it. Default 10.",
+    "faintest": "Magnitude of the faintest star that is drawn; default: as many as there are.",
+    "fov": "Width of the field: `2deg`, `30arcmin`, `90arcsec`; a number alone is in degrees.",
+    "instruments.around": "A place as LON,LAT in degrees, east positive; nearest first.",
+    "instruments.radius": "How far around: `100km`, `5mi`, a number alone is in km; default 100.",
+    "observingsites.around": "A place as LON,LAT in degrees, east positive; nearest first.",
+    "observingsites.radius": "How far around: `100km`, `5mi`; a number alone is km. Default 100.",
+    "passes.nights": "Over so many nights, 1 to 30 (of all satellites together: 1); default 1.",
+    "passes.search": "A part of the names of satellites, where all of them are asked for.",
+    "site": "The observing site: UUID, MPC code or name.",
+    "telescopes.around": "A place as LON,LAT in degrees, east positive; nearest first.",
+    "telescopes.radius": "How far around: `100km`, `5mi`, a number alone is in km; default 100.",
+    "time": "UTC, such as `2026-11-23T03:00:00Z`; else now.",
+    "visible": "`true` for passes that can be seen, `false` for the others.",
+    "passes.date": "Evening of the first night, YYYY-MM-DD; else from now on.",
+    "tonight.date": "Evening of the night, YYYY-MM-DD; else the present night, or the coming one.",
+    "visibility.date": "Evening of the night, YYYY-MM-DD; else the present or the coming one.",
     "transits.date": "From the noon (UTC) of this day on, YYYY-MM-DD; else from now.",
     "name": "Its name, whole; for objects any of their names.",
     "radius": "How far around a position, in degrees: more than 0, at most 180; default 0.1.",
     "search": "A part of one of its names, capital or small.",
     "tags": "Tags, separated by commas; all of them are needed.",
-    "telescope": "UUID of the telescope.",
+    "telescope": "The telescope: UUID or name.",
 }
 """What each filter of a list takes."""
 
 KEYS = {
     "name": "any of its names",
     "uuid": "its UUID",
+    "called": "its UUID, its code, or any of its names",
     "integer": "its number, `pk`",
-    "norad": "its NORAD catalogue number",
+    "norad": "its NORAD catalogue number, its designator or its name",
     "username": "the username",
     "id": "its identifier",
     "none": "none: there is just one",
@@ -180,6 +199,13 @@ def who_reads(resource: Resource) -> str:
     return "its owner"
 
 
+def who_changes(resource: Resource) -> str:
+    """Return who may change a resource."""
+    if "update" not in resource.verbs:
+        return ""
+    return "administrators" if resource.kept_by_admins else "its owner"
+
+
 def _resource(resource: Resource) -> str:
     facts = [
         ("Address", f"`{resource.template}`"),
@@ -189,7 +215,7 @@ def _resource(resource: Resource) -> str:
         ("One is found by", KEYS[resource.key]),
         ("Verbs", ", ".join(resource.verbs)),
         ("Read by", who_reads(resource)),
-        ("Changed by", "its owner" if "update" in resource.verbs else ""),
+        ("Changed by", who_changes(resource)),
         ("A list comes", "always in pages" if resource.paged else ""),
     ]
     text = f"## {resource.name}\n\n{needed(resource.summary, resource.name)}\n\n"
@@ -204,7 +230,8 @@ def _resource(resource: Resource) -> str:
             ],
         )
     if resource.filters:
-        text += "\nWhat a list can be asked for:\n\n"
+        what = "a list" if "list" in resource.verbs else "it"
+        text += f"\nWhat {what} can be asked for:\n\n"
         text += table(
             ["Filter", "Meaning"],
             [

@@ -33,6 +33,7 @@ import sqlalchemy as sa
 from litestar.testing import TestClient
 
 from arcsecond.cli.main import run
+from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.embedded import close_all
 from arcsecond.errors import ArcsecondError
 from arcsecond.schemas.archive import FitsFile
@@ -206,6 +207,26 @@ def user(http: Http) -> Callable[[str], dict[str, str]]:
     """Return a function that makes a user and returns the header of the key."""
     return lambda name: new_user(http.inside, name)[1]
 
+
+# The sky
+
+
+@contextlib.contextmanager
+def astropy_offline() -> Iterator[None]:
+    """Let astropy do with the tables that are installed, however old."""
+    from astropy.utils.iers import conf
+
+    with (
+        conf.set_temp("auto_download", False),
+        conf.set_temp("auto_max_age", None),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        yield
+
+
+PARANAL = "0c8dbe8d-9b50-53a3-9382-cecec71f9ec6"
+"""UUID of MPC code 309, the same on every installation."""
 
 # Frames
 
@@ -433,6 +454,13 @@ def arcsecond(world: str, command: Command) -> Command:
         )  # fmt: skip
         assert done.status == 0, done.err
     return command
+
+
+@pytest.fixture
+def api(arcsecond: Command) -> Iterator[ArcsecondAPI]:
+    """The module, for somebody who may use it."""
+    with ArcsecondAPI() as made:
+        yield made
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

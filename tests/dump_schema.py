@@ -7,6 +7,7 @@ run it when a revision was added, and commit what it wrote.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -19,19 +20,28 @@ from psycopg.types.json import Json
 from sqlalchemy.engine import Engine
 
 from arcsecond.schemas.archive import DatasetChange
+from arcsecond.schemas.observatory import ObservingSiteChange, TelescopeChange
 from arcsecond.server.app import open_backend
 from arcsecond.server.archive.service import Datasets
 from arcsecond.server.migrations import HEAD
+from arcsecond.server.observatory.equipment import Sites, Telescopes
+from arcsecond.server.observatory.satellites import import_satellites
+from arcsecond.server.observatory.tables import instruments, sites, telescopes
+from arcsecond.server.people.tables import options
 from arcsecond.server.settings import Settings
 from arcsecond.server.tables import metadata
 from tests.conftest import add_file, fits_bytes, new_database, new_user
 
 _SCHEMA = ("CREATE", "ALTER", "COMMENT", "INSERT INTO alembic", "UPDATE alembic")
+ISS = b"""ISS (ZARYA)
+1 25544U 98067A   08264.51782528 -.00002182  00000-0 -11606-4 0  2927
+2 25544  51.6416 247.4627 0006703 130.5360 325.0288 15.72125391563537
+"""
 FOLDER = Path(__file__).with_name("schemas")
 
 
 def fill(settings: Settings) -> None:
-    """Make an account, a dataset and a file."""
+    """Make an account, a dataset and a file, a site of one's own and a satellite."""
     backend = open_backend(settings)
     ann, _ = new_user(backend)
     dataset = Datasets().create(backend, ann, DatasetChange(name=f"kept since {HEAD}"))
@@ -39,6 +49,15 @@ def fill(settings: Settings) -> None:
     incoming.write(fits_bytes(OBJECT="M 31"))
     add_file(backend, ann, dataset.uuid, "kept.fits", incoming)
     incoming.discard()
+    admin = dataclasses.replace(ann, is_admin=True)
+    mine = ObservingSiteChange(name="Backyard", longitude=2.3, latitude=48.9, height=35.0)
+    site = Sites().create(backend, admin, mine)
+    Telescopes().create(backend, admin, TelescopeChange(name="C8", observing_site=site.uuid))
+    import_satellites(backend, admin, ISS)
+    with backend.db.write() as connection:  # what comes with the program comes again
+        for table in (instruments, telescopes, sites):
+            connection.execute(sa.delete(table).where(table.c.builtin))
+        connection.execute(sa.delete(options).where(options.c.name == "directory"))
     backend.db.close()
 
 

@@ -6,8 +6,6 @@ import functools
 import itertools
 import math
 import random
-import uuid
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
@@ -22,9 +20,6 @@ from arcsecond.server.catalogues.names import _CONSTELLATIONS as CONSTELLATIONS
 from arcsecond.server.catalogues.names import _GREEK as GREEK
 from arcsecond.server.catalogues.names import fold, forms
 from arcsecond.server.catalogues.rows import Row
-from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.observatory import chart, service
-from arcsecond.server.observatory.directory import directory
 from arcsecond.server.settings import Settings
 
 
@@ -289,36 +284,3 @@ def test_around_agrees_with_looking_at_all_rows() -> None:
             }
             assert {id_ for _, id_ in near} == set(all_near)
             assert all(d == pytest.approx(all_near[id_], abs=1e-9) for d, id_ in near)
-
-
-# What hangs together
-
-
-def test_the_directory_hangs_together() -> None:
-    known = directory()
-    for telescope in known.telescopes.values():
-        assert telescope.uuid in known.sites[telescope.observing_site].telescopes
-    for instrument in known.instruments.values():
-        assert instrument.uuid in known.telescopes[instrument.telescope].instruments
-    for site in known.sites.values():
-        named = uuid.uuid5(uuid.NAMESPACE_URL, f"arcsecond:site:{site.IAUCode}")
-        assert site.uuid == str(named)
-
-
-def test_a_chart_has_north_up_and_east_left() -> None:
-    target = Row(name="t", ra_deg=359.99, dec_deg=0.0, source="x")
-    east = chart.project(Row(name="e", ra_deg=0.01, dec_deg=0.0, source="x"), target)
-    north = chart.project(Row(name="n", ra_deg=359.99, dec_deg=0.02, source="x"), target)
-    assert east == pytest.approx((1.2, 0.0), abs=1e-6)
-    assert north == pytest.approx((0.0, 1.2), abs=1e-6)
-    behind = Row(name="b", ra_deg=179.99, dec_deg=0.0, source="x")
-    assert chart.project(behind, target) is None
-
-
-@pytest.mark.parametrize("database", ["sqlite"])
-def test_charts_are_well_formed(backend: Backend) -> None:
-    things = [row for _, row in every("objects")]
-    for row in (*things[:20], *random.Random(4).sample(things, 60), found("LMC"), found("M 42")):
-        root = ElementTree.fromstring(service.draw_chart(backend, Viewer(), row.name))
-        assert root.tag.endswith("svg")
-        assert row.name in "".join(root.itertext())

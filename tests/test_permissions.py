@@ -20,7 +20,10 @@ Headers = dict[str, str]
 OPEN = {
     "/catalogues/{key}/rows", "/catalogues/work", "/organisations", "/appearance",
     "/", "/health", "/schema", "/live", "/login", "/objects", "/objects/{key}", "/exoplanets",
-    "/exoplanets/{key}", "/exoplanets/{exoplanet}/transits", "/findingcharts/{key}", "/findingcharts/{key}/chart.svg",
+    "/exoplanets/{key}", "/exoplanets/{exoplanet}/transits", "/findingcharts/{key}", "/findingcharts/{key}/{picture}",
+    "/objects/{object}/visibility", "/objects/{object}/visibility/{picture}",
+    "/observingsites/{observingsite}/tonight", "/satellites/passes",
+    "/satellites/{satellite}/passes", "/satellites/{satellite}/position",
     "/standardstars", "/catalogues", "/catalogues/{key}", "/telegrams/ATel",
     "/telegrams/ATel/{key}", "/observingsites", "/observingsites/{key}", "/telescopes",
     "/telescopes/{key}", "/instruments", "/instruments/{key}", "/satellites", "/satellites/{key}",
@@ -31,7 +34,7 @@ OPEN = {
 
 SIGNED_IN = {
     "/me": "get", "/profiles/{key}/keys": "get", "/profiles/{key}/apikey": "get",
-    "/profiles/{key}/uploadkey": "get", "/auth/once": "post", "/satellites/import": "post",
+    "/profiles/{key}/uploadkey": "get", "/auth/once": "post", "/satellites/import": "post", "/observingsites/import": "post",
     "/catalogues/import/{target}": "post", "/catalogues/refresh": "post",
     "/catalogues/refresh/{target}": "post", "/catalogues/build": "post",
     "/datafiles": "get", "/observations": "get", "/calibrations": "get", "/targets": "get",
@@ -83,13 +86,14 @@ def test_every_route_is_classified(http: Http) -> None:
 def test_what_is_open_is_open(http: Http) -> None:
     given = {
         "/objects/{key}": "M 31", "/exoplanets/{key}": "51 Peg b", "/findingcharts/{key}": "M 31",
-        "/findingcharts/{key}/chart.svg": "M 31", "/catalogues/{key}": "openngc",
+        "/catalogues/{key}": "openngc", "/observingsites/{observingsite}/tonight": "309",
         "/catalogues/{key}/rows": "well-known",
         "/exoplanets/{exoplanet}/transits": "HD 209458 b",
     }  # fmt: skip
     for path in sorted(OPEN - {"/live", "/static/{file_path}"}):
         if "GET" in routes(http)[path] and ("{" not in path or path in given):
             address = re.sub(r"{\w+}", given.get(path, ""), path)
+            address += "?site=309" if path.endswith("/passes") else ""
             assert http.get(address).status_code == 200, path
 
 

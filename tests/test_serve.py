@@ -235,14 +235,14 @@ def test_an_embedded_answer_knows_the_address_of_the_server(
     settings: Settings, serve: Callable[..., Server]
 ) -> None:
     before = json.loads(run(settings, "findingcharts", "M 31").stdout)[0]["image_url"]
-    assert before == "/findingcharts/M%2031/chart.svg"
+    assert before == "/findingcharts/M%2031/chart.png"
     server = serve()
     after = json.loads(run(settings, "findingcharts", "M 31").stdout)[0]["image_url"]
     assert after == server.url + before
     chart = httpx2.get(after)
     assert (chart.status_code, chart.headers["content-type"].split(";")[0]) == (
         200,
-        "image/svg+xml",
+        "image/png",
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Verb = Literal["list", "read", "create", "update", "delete"]
-Key = Literal["name", "uuid", "integer", "norad", "username", "id", "none"]
+Key = Literal["name", "called", "uuid", "integer", "norad", "username", "id", "none"]
 
 LIST: Verb = "list"
 READ: Verb = "read"
@@ -93,8 +93,8 @@ class Resource:
     summary
         One line for help texts and the schema.
     key
-        What identifies one: a name, a UUID, an integer, ...; "none" where
-        there is just one.
+        What identifies one: a name, a UUID, an integer, ...; "called" for a UUID
+        or any of its names, "none" where there is just one.
     verbs
         What can be done with it.
     schema
@@ -120,6 +120,12 @@ class Resource:
         Filters that stand as bare words behind the command, in this order.
     tasks
         What administrators can do with it as a whole.
+    kept_by_admins
+        Whether only administrators create, change and delete.
+    image
+        Name of the picture that goes with it, which comes as PNG, SVG or PDF.
+    whole
+        Whether it can be asked of all that it may live in together, too.
     paged
         Whether its list always comes as {count, next, previous, results}.
     example
@@ -141,6 +147,9 @@ class Resource:
     sought: tuple[Field, ...] = ()
     words: tuple[str, ...] = ()
     tasks: tuple[Task, ...] = ()
+    kept_by_admins: bool = False
+    image: str = ""
+    whole: bool = False
     paged: bool = False
     example: str = ""
     constant: str = ""
@@ -148,10 +157,10 @@ class Resource:
 
     @property
     def form(self) -> tuple[Field, ...]:
-        """What its page can be asked for: the filters of a list that is only looked at."""
-        if "create" in self.verbs:
+        """What its page can be asked for: the filters of what is there for everybody."""
+        if self.private:
             return ()
-        told = _ASKED | {field.name: field for field in self.sought}
+        told = _ASKED | {field.name: field for field in (*self.fields, *self.sought)}
         return tuple(told[name] for name in self.filters if name != "coordinates")
 
     @property
@@ -168,6 +177,11 @@ class Resource:
     def path(self) -> str:
         """The path of its list, with ``{parent}`` where the parent's key goes."""
         return f"/{self.parent}/{{parent}}/{self.name}/" if self.parent else f"/{self.name}/"
+
+    @property
+    def whole_path(self) -> str:
+        """The path of it for all that it may live in together."""
+        return f"/{self.parent}/{self.name}/"
 
     @property
     def holder(self) -> str:
@@ -193,9 +207,16 @@ _TITLES = {
 }
 
 _NAME = Field("name", "Its name.")
-_SITE = Field("observing_site", "UUID of the observing site.", "uuid")
-_TELESCOPE = Field("telescope", "UUID of the telescope.", "uuid")
-_INSTRUMENT = Field("instrument", "UUID of the instrument.", "uuid")
+_SITE = Field("observing_site", "The observing site: UUID, MPC code or name.")
+_TELESCOPE = Field("telescope", "The telescope: UUID or name.")
+_INSTRUMENT = Field("instrument", "The instrument: UUID or name.")
+_FROM = Field("site", "The observing site: UUID, MPC code or name.", sample="309")
+_EVENING = Field(
+    "date", "In the night of this evening, YYYY-MM-DD; else tonight.", sample="2027-01-01"
+)
+_AROUND = Field("around", "List what lies around LON,LAT, nearest first.", sample="-70.4,-24.6")
+_NEAR = Field("radius", "How far around, in km; 100 when it is not given.", sample="100km")
+_ACRONYM = Field("acronym", "Its acronym.")
 _JOURNAL = Field("journal", "Free text.")
 _TAGS = Field("tags", "Tags, separated by commas.", "list")
 
@@ -253,11 +274,11 @@ RESOURCES: tuple[Resource, ...] = (
         "The next transits of an exoplanet, as they are seen from a site.",
         "none",
         (LIST,),
-        "observatory:Transit",
+        "sky:Transit",
         parent="exoplanets",
         filters=("site", "nights", "date"),
         sought=(
-            Field("site", "UUID of the observing site.", "uuid"),
+            _FROM,
             Field("nights", "Over so many nights; 7 when it is not given.", sample="7"),
             Field(
                 "date",
@@ -269,12 +290,35 @@ RESOURCES: tuple[Resource, ...] = (
         example='arcsecond exoplanets "HD 209458 b" --transits --nights 7',
     ),
     Resource(
+        "visibility",
+        "How an object stands over a site in a night: rise, transit, set, altitude, airmass.",
+        "none",
+        (READ,),
+        "sky:Visibility",
+        parent="objects",
+        filters=("site", "date", "elevation"),
+        sought=(
+            _FROM,
+            _EVENING,
+            Field("elevation", "Count hours above it; 30 when it is not given.", sample="30"),
+        ),
+        image="curve",
+        command=False,
+        example='arcsecond objects "M 31" --visibility --site 309',
+    ),
+    Resource(
         "findingcharts",
-        "Finding charts of an object.",
+        "Finding charts of an object or a position.",
         "name",
         (READ,),
         "observatory:FindingChart",
-        example='arcsecond findingcharts "HD 5980"',
+        filters=("fov", "faintest"),
+        sought=(
+            Field("fov", "Width of the field, such as 2deg or 30arcmin.", sample="2deg"),
+            Field("faintest", "Magnitude of the faintest star.", sample="12"),
+        ),
+        image="chart",
+        example='arcsecond findingcharts "M 42" --fov 2deg --out m42.png',
     ),
     Resource(
         "standardstars",
@@ -303,7 +347,7 @@ RESOURCES: tuple[Resource, ...] = (
             Task(
                 "refresh",
                 "Fetch a catalogue from where it is kept.",
-                ("exoplanets", "stars", "satellites"),
+                ("exoplanets", "stars", "satellites", "observingsites"),
                 optional=True,
                 forced=True,
             ),
@@ -322,40 +366,145 @@ RESOURCES: tuple[Resource, ...] = (
     ),
     Resource(
         "observingsites",
-        "Observing sites.",
-        "uuid",
-        LOOK,
+        "Observing sites: every MPC code, and your own.",
+        "called",
+        KEEP,
         "observatory:ObservingSite",
+        "observatory:ObservingSiteChange",
         aliases=("sites",),
-        filters=("name",),
-        example="arcsecond observingsites",
+        fields=(
+            _NAME,
+            Field("nickname", "What it is called for short."),
+            Field("alternate_names", "Other names, separated by commas.", "list"),
+            Field("IAUCode", "Its code at the Minor Planet Center."),
+            _ACRONYM,
+            Field("homepage_url", "Address of its home page."),
+            Field("longitude", "In degrees, east positive.", "number"),
+            Field("latitude", "In degrees, north positive.", "number"),
+            Field("height", "In metres.", "number"),
+            Field("country", "Its country; found by the position when not given."),
+            Field("continent", "Its continent."),
+            Field("time_zone", "Such as America/Santiago; found by the position when not given."),
+        ),
+        needed=("name", "longitude", "latitude", "height"),
+        filters=("name", "search", "code", "around", "radius"),
+        sought=(
+            Field("code", "The one with this code of the Minor Planet Center.", sample="309"),
+            _AROUND,
+            _NEAR,
+        ),
+        tasks=(
+            Task(
+                "import",
+                "Read the list of observatory codes of the Minor Planet Center.",
+                files=True,
+            ),
+        ),
+        kept_by_admins=True,
+        example="arcsecond observingsites La Silla --tonight",
+    ),
+    Resource(
+        "tonight",
+        "Sun, Moon and twilights at a site tonight.",
+        "none",
+        (READ,),
+        "sky:Night",
+        parent="observingsites",
+        filters=("date",),
+        sought=(_EVENING,),
+        command=False,
+        example="arcsecond observingsites Paranal --tonight",
     ),
     Resource(
         "telescopes",
         "Telescopes.",
-        "uuid",
-        LOOK,
+        "called",
+        KEEP,
         "observatory:Telescope",
-        filters=("name",),
-        example="arcsecond telescopes",
+        "observatory:TelescopeChange",
+        fields=(
+            _NAME,
+            _ACRONYM,
+            Field("alias", "Another name."),
+            _SITE,
+            Field("aperture", "Diameter of its entrance pupil in metres.", "number"),
+            Field("mounting", "How it is mounted, such as Alt-azimuth."),
+            Field("optical_design", "Such as Ritchey-Chrétien."),
+        ),
+        needed=("name", "observing_site"),
+        filters=("name", "search", "site", "around", "radius"),
+        sought=(
+            Field("site", "Those that stand there: UUID, MPC code or name.", sample="309"),
+            _AROUND,
+            _NEAR,
+        ),
+        kept_by_admins=True,
+        example="arcsecond telescopes --site Paranal",
     ),
     Resource(
         "instruments",
         "Instruments.",
-        "uuid",
-        LOOK,
+        "called",
+        KEEP,
         "observatory:Instrument",
-        filters=("name",),
-        example="arcsecond instruments",
+        "observatory:InstrumentChange",
+        fields=(
+            _NAME,
+            _ACRONYM,
+            Field("kind", "What it is, such as echelle spectrograph."),
+            Field("focus", "Where it is mounted, such as Nasmyth."),
+            _TELESCOPE,
+        ),
+        needed=("name", "telescope"),
+        filters=("name", "search", "telescope", "around", "radius"),
+        sought=(_AROUND, _NEAR),
+        kept_by_admins=True,
+        example="arcsecond instruments --around -70.4,-24.6",
     ),
     Resource(
         "satellites",
-        "Satellites and their orbital elements.",
+        "Satellites and their orbital elements, by number or name.",
         "norad",
         LOOK,
         "observatory:Satellite",
-        tasks=(Task("import", "Read two-line element sets (TLE).", files=True),),
+        filters=("name", "search"),
+        tasks=(Task("import", "Read element sets: TLE, or OMM as JSON, CSV or XML.", files=True),),
         example="arcsecond satellites 25544",
+    ),
+    Resource(
+        "position",
+        "Where a satellite is now, over the Earth and from a site.",
+        "none",
+        (READ,),
+        "sky:SatellitePosition",
+        parent="satellites",
+        filters=("site", "time"),
+        sought=(
+            _FROM,
+            Field("time", "At this time (UTC), else now.", sample="2026-11-23T03:00"),
+        ),
+        command=False,
+        example="arcsecond satellites ISS --position --site Paranal",
+    ),
+    Resource(
+        "passes",
+        "When satellites pass over a site.",
+        "none",
+        (LIST,),
+        "sky:Pass",
+        parent="satellites",
+        filters=("site", "date", "nights", "elevation", "visible", "search"),
+        sought=(
+            _FROM,
+            _EVENING,
+            Field("nights", "Over so many nights; 1 when it is not given.", sample="1"),
+            Field("elevation", "Passes that go above it; 10 when it is not given.", sample="10"),
+            Field("visible", "true: only those that can be seen; false: the others."),
+            Field("search", "Of satellites with a name that holds this.", sample="starlink"),
+        ),
+        whole=True,
+        command=False,
+        example="arcsecond satellites ISS --passes --site Paranal",
     ),
     Resource(
         "profiles",

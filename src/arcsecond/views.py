@@ -6,13 +6,17 @@ imported: both the command and the server's pages use this.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 Json = Mapping[str, Any]
+
+OLD_DAYS = 14.0
+"""Age of an element set that is said to be old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,10 @@ def _away(separation_deg: float | None) -> str:
     return "" if separation_deg is None else f"{separation_deg:.3f}"
 
 
+def _kilometres(distance_km: float | None) -> str:
+    return "" if distance_km is None else f"{distance_km:.1f}"
+
+
 def _degrees(value: float | None) -> str:
     return "" if value is None else f"{value:.0f}"
 
@@ -109,27 +117,43 @@ COLUMNS: dict[str, list[tuple[str, Cell]]] = {
     ],
     "observingsites": [
         ("Name", _get("name")),
-        ("MPC code", _get("IAUCode")),
-        ("Country", _get("address", "country")),
+        ("Code", _get("IAUCode")),
+        ("Away (km)", lambda s: _kilometres(s["distance"])),
         ("Position", _get("coordinates")),
-        ("UUID", _get("uuid")),
+        ("Country", _get("address", "country")),
+        ("Telescopes", lambda s: str(len(s["telescopes"]) or "")),
     ],
     "telescopes": [
         ("Name", _get("name")),
+        ("Acronym", _get("acronym")),
+        ("Away (km)", lambda t: _kilometres(t["distance"])),
         ("Aperture (m)", _get("aperture")),
         ("Optical design", _get("optical_design")),
-        ("UUID", _get("uuid")),
+        ("Position", _get("coordinates")),
     ],
     "instruments": [
         ("Name", _get("name")),
         ("Acronym", _get("acronym")),
+        ("Away (km)", lambda i: _kilometres(i["distance"])),
         ("Kind", _get("kind")),
-        ("UUID", _get("uuid")),
     ],
     "satellites": [
         ("NORAD", lambda s: str(s["norad_catalog_number"])),
         ("Name", _get("name")),
+        ("Designator", _get("designator")),
         ("Epoch", _get("epoch")),
+        ("Days", lambda s: f"{s['age_days']:.1f}{' old' if s['is_old'] else ''}"),
+    ],
+    "passes": [
+        ("Rises (UTC)", lambda p: _bare_moment(p["rise"]["time"])),
+        ("in", lambda p: compass(p["rise"]["azimuth"])),
+        ("Highest", lambda p: _bare_moment(p["culmination"]["time"])[11:]),
+        ("Alt", lambda p: f"{p['culmination']['altitude']:.0f}°"),
+        ("Sets", lambda p: _bare_moment(p["set"]["time"])[11:]),
+        ("in ", lambda p: compass(p["set"]["azimuth"])),
+        ("Visible", _get("is_visible")),
+        ("Satellite", _get("name")),
+        ("NORAD", lambda p: str(p["norad_catalog_number"])),
     ],
     "profiles": [
         ("Username", _get("username")),
@@ -200,6 +224,10 @@ _KEYS = {
     "exoplanets": "name",
     "findingcharts": "input",
     "satellites": "norad_catalog_number",
+    "passes": "norad_catalog_number",
+    "position": "norad_catalog_number",
+    "tonight": "site",
+    "visibility": "name",
     "profiles": "username",
     "me": "username",
     "fitsfiles": "pk",
@@ -213,7 +241,8 @@ _HIDDEN = {
     "name", "title", "content", "description", "journal", "ICRS_coordinates",
     "equatorial_coordinates", "tag_array", "id", "target_name", "creation_date", "hdus",
     "problems", "fluxes", "file", "two_lines", "is_fits", "time_zone_id", "time_zone_name",
-    "header", "memberships",
+    "header", "memberships", "elements", "is_old", "designator", "other_urls",
+    "input", "is_builtin",
 }  # fmt: skip
 
 _FIRST = ("problems", "content", "description", "journal")
@@ -237,7 +266,30 @@ _LABELS = {
     "homepage_url": "Home page",
     "size": "Size",
     "content_size": "Size unpacked",
+    "age_days": "Elements",
+    "fov": "Field",
+    "ra_of_asc_node": "RA of ascending node",
+    "arg_of_pericenter": "Argument of pericentre",
+    "bstar": "B*",
+    "mean_motion_dot": "Its change",
+    "mean_motion_ddot": "Its second change",
+    "site_name": "Site",
+    "is_sunlit": "In sunlight",
+    "utc": "UTC",
 }
+
+_UNITS = {
+    "latitude": "°", "longitude": "°", "altitude": "°", "azimuth": "°", "height": " km",
+    "range": " km", "distance": " km", "aperture": " m",
+}  # fmt: skip
+
+_LISTED_BY = {
+    ("observingsites", "telescopes"): 'arcsecond telescopes --site "{}"',
+    ("telescopes", "instruments"): 'arcsecond instruments --telescope "{}"',
+}
+"""Commands that list what stands on a site or a telescope."""
+
+_POINTS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 
 
 def key_of(resource: str, item: Json) -> str:
@@ -276,23 +328,43 @@ def note(resource: str, items: Sequence[Json]) -> str:
 
 def card(resource: str, item: Json) -> Card:
     """Return one thing as a card: facts in the API's order, unknown ones left out."""
+    if resource in _OWN_CARDS:
+        return _OWN_CARDS[resource](item)
     title = title_of(resource, item)
     shown = [n for n in _FIRST if item.get(n) != title] + [n for n in item if n not in _HIDDEN]
+    if item.get("site_name"):
+        shown.remove("site")
     if not item.get("packing"):  # what was sent is what is inside
         shown = [n for n in shown if not n.startswith("content_")]
     if item.get("creation_date"):
         shown.append("creation_date")
-    facts = [Fact(n, item.get(n), label(n), _fact(n, item.get(n))) for n in shown]
+    facts = [Fact(n, item.get(n), label(n), _fact(n, item.get(n), resource, item)) for n in shown]
     return Card(title, [fact for fact in facts if fact.text], _tables(item))
 
 
-def _fact(name: str, value: Any) -> str:
+def _fact(name: str, value: Any, resource: str, item: Json) -> str:
+    if (resource, name) in _LISTED_BY and value:
+        key = item.get("IAUCode") or item.get("acronym") or item["name"]
+        return f"{len(value)}; `{_LISTED_BY[resource, name].format(key)}` lists them"
+    if name == "address" and value:
+        return ", ".join(filter(None, (value["country"], value["continent"])))
+    if name == "local_time" and value:
+        zone = item["address"]["time_zone"]
+        return f"{datetime.fromisoformat(value):%Y-%m-%d %H:%M:%S} ({zone}, UTC{value[19:]})"
+    if name == "image_url" and str(value).startswith("/"):
+        return "`--out FILE.png` saves it; also .svg and .pdf"
     if name in ("size", "content_size", "data_files_volume") and value is not None:
         return f"{size(value)} ({value} bytes)" if value >= 1000 else f"{value} bytes"
     if name == "exposure" and value is not None:
         return f"{value:g} s"
     if name == "separation" and value is not None:
         return f"{value:.5f}°"
+    if name == "age_days" and value is not None:
+        word = "old" if value >= 0 else "younger than that"
+        off = ", too far off to rely on" if abs(value) > OLD_DAYS else ""
+        return f"{abs(value):.1f} days {word}{off}"
+    if name in _UNITS and isinstance(value, float | int):
+        return f"{value:.10g}{_UNITS[name]}"
     if name in ("problems", "sources"):  # sentences, each on its line
         return "\n".join(value or ())
     return show(value)
@@ -314,7 +386,146 @@ def _tables(item: Json) -> list[Table]:
             for h in hdus
         ]
         tables.append(Table("Header and data units", ["HDU", "Name", "Type", "Shape"], rows))
+    if elements := item.get("elements"):
+        rows = [[label(name.lower()), show(value)] for name, value in elements.items()]
+        tables.append(Table("Elements", ["Element", "Value"], rows))
     return tables
+
+
+def compass(azimuth_deg: float) -> str:
+    """Return the point of the compass that is nearest to an azimuth."""
+    return _POINTS[round(azimuth_deg / 45) % 8]
+
+
+def _local(moment: datetime, night: Json) -> datetime:
+    """Return a time by the clock of a night's site, which may change in the night."""
+    if night["time_zone"]:
+        from zoneinfo import ZoneInfo
+
+        with contextlib.suppress(KeyError, ValueError, OSError):
+            return moment.astimezone(ZoneInfo(night["time_zone"]))
+    return moment + timedelta(hours=night["utc_offset"])
+
+
+def _clock(text: str | None, night: Json) -> str:
+    """Return a time as UTC and as local time."""
+    if text is None:
+        return ""
+    moment = datetime.fromisoformat(text)
+    return f"{moment:%H:%M} UTC, {_local(moment, night):%H:%M} local"
+
+
+def _zone(night: Json) -> str:
+    name = night["time_zone"] or "by longitude"
+    return f"{name}, UTC{night['utc_offset']:+g} h"
+
+
+def _night(item: Json) -> Card:
+    """Return the card of a night: its events in the order of time."""
+    moon = f"{item['moon_phase']}, {item['moon_illumination']:.0%} lit, {item['moon']}"
+    local = datetime.fromisoformat(item["local_time"])
+    now = local.astimezone(UTC).isoformat()
+    running = str(item["start"]) <= now <= str(item["end"])
+    facts = [
+        ("local_time", "Local time", f"{local:%Y-%m-%d %H:%M:%S}" if running else ""),
+        ("time_zone", "Time zone", _zone(item)),
+        ("sun", "Sun", _sun(item)),
+        ("dark", "Astronomical night", _dark(item)),
+        ("moon", "Moon", moon),
+        ("horizon", "Rise and set", item["horizon"]),
+    ]
+    events = [
+        ("Sun sets", item["sunset"]),
+        ("Sun rises", item["sunrise"]),
+        ("Sun is lowest", item["midnight"]),
+        ("Moon rises", item["moonrise"]),
+        ("Moon sets", item["moonset"]),
+        *(
+            (f"{name.capitalize()} twilight {word}", item[name][edge])
+            for name in ("civil", "nautical", "astronomical")
+            for word, edge in (("ends", "dusk"), ("begins", "dawn"))
+        ),
+    ]
+    known = sorted((time, name) for name, time in events if time)
+    rows = [
+        [
+            name,
+            f"{(m := datetime.fromisoformat(t)):%H:%M:%S}",
+            f"{_local(m, item):%H:%M:%S}",
+        ]
+        for t, name in known
+    ]
+    title = f"{item['name']}, night of {item['date']}"
+    return Card(title, _told(facts), [Table("", ["Event", "UTC", "Local"], rows)])
+
+
+def _sun(item: Json) -> str:
+    lowest = f"lowest {item['sun_altitude']:.1f}°"
+    if item["sun"] != "rises and sets":
+        return f"{item['sun']}, {lowest}"
+    known = [("sets", item["sunset"]), ("rises", item["sunrise"])]
+    return "; ".join([*(f"{word} {_clock(time, item)}" for word, time in known if time), lowest])
+
+
+def _dark(item: Json) -> str:
+    twilight = item["astronomical"]
+    if not twilight["hours"]:
+        return "none: the Sun stays above -18°"
+    return f"{twilight['hours']:.1f} h"
+
+
+def _visibility(item: Json) -> Card:
+    """Return the card of how a target stands over a site."""
+    night = item["night"]
+    altitude = f"{item['transit_altitude']:.1f}° high"
+    crosses = item["target"] if item["target"] != "rises and sets" else ""
+    facts = [
+        ("coordinates", "Position", show(item["coordinates"])),
+        ("site", "Site", f"{night['name']} ({_zone(night)})"),
+        ("date", "Night of", str(night["date"])),
+        ("target", "It", crosses),
+        ("rise", "Rises", _clock(item["rise"], night)),
+        ("transit", "Transits", f"{_clock(item['transit'], night)}, {altitude}"),
+        ("set", "Sets", _clock(item["set"], night)),
+        (
+            "hours_above",
+            f"Above {item['elevation']:g}°",
+            f"{item['hours_above']:.1f} h between sunset and sunrise, "
+            f"{item['hours_above_dark']:.1f} h of it in astronomical night",
+        ),
+        ("sun", "Sun", _sun(night)),
+        (
+            "moon",
+            "Moon",
+            f"{item['moon_separation']:.0f}° away, {night['moon_phase']}, "
+            f"{night['moon_illumination']:.0%} lit",
+        ),
+        ("image_url", "Image", _fact("image_url", item["image_url"], "visibility", item)),
+    ]
+    begin, end = night["sunset"] or night["start"], night["sunrise"] or night["end"]
+    rows = [
+        [
+            f"{time:%H:%M}",
+            f"{_local(time, night):%H:%M}",
+            f"{point['altitude']:.1f}°",
+            f"{point['azimuth']:.0f}° {compass(point['azimuth'])}",
+            "" if point["airmass"] is None else f"{point['airmass']:.2f}",
+            f"{point['sun_altitude']:.0f}°",
+            f"{point['moon_altitude']:.0f}°",
+        ]
+        for point in item["curve"]
+        if begin <= point["time"] <= end
+        and (time := datetime.fromisoformat(point["time"])).minute == 0
+    ]
+    headings = ["UTC", "Local", "Altitude", "Azimuth", "Airmass", "Sun", "Moon"]
+    return Card(item["name"], _told(facts), [Table("Through the night", headings, rows)])
+
+
+def _told(facts: Sequence[tuple[str, str, str]]) -> list[Fact]:
+    return [Fact(name, text, label, text) for name, label, text in facts if text]
+
+
+_OWN_CARDS: dict[str, Callable[[Json], Card]] = {"tonight": _night, "visibility": _visibility}
 
 
 def label(name: str) -> str:

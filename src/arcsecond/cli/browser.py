@@ -11,7 +11,8 @@ import subprocess
 import sys
 import time
 import webbrowser
-from urllib.parse import quote
+from collections.abc import Mapping
+from urllib.parse import quote, urlencode
 
 import click
 
@@ -25,12 +26,19 @@ PATIENCE_S = 30.0
 
 
 def open_page(
-    api: ArcsecondAPI, endpoint: Endpoint, key: str | None, *, as_api: bool, output: Output
+    api: ArcsecondAPI,
+    endpoint: Endpoint,
+    key: str | None,
+    *,
+    as_api: bool,
+    output: Output,
+    filters: Mapping[str, str],
 ) -> None:
     """Open the page of a thing; one that does not exist is said here, not there."""
     if key is not None or endpoint.resource.key == "none":
-        endpoint.answer("GET", key)
-    path = endpoint.path(key) + ("?format=api" if as_api else "")
+        endpoint.answer("GET", key, params=filters)
+    query = urlencode({**filters, **({"format": "api"} if as_api else {})})
+    path = endpoint.path(key) + (f"?{query}" if query else "")
     if api.config.embedded:
         base = _running(api)
         token = api.transport.request("POST", "/auth/once/").data["token"]

@@ -165,14 +165,22 @@ def resource_command(resource: Resource) -> click.Command:
         click.Argument(
             ["words"], nargs=-1, metavar=_usage(resource), shell_complete=_completion(resource)
         ),
-        *(_field_option(field) for field in (*resource.fields, *resource.sought)),
+        *map(_field_option, _fields(resource)),
         click.Option(["--open"], metavar="[api]", help="Open its page, or the API's answer."),
     ]
     if "list" in resource.verbs:
         params.append(click.Option(["--all"], is_flag=True, help="Every page of a list."))
-    for inside in inside_of(resource):
-        params.append(click.Option([f"--{inside.name}"], is_flag=True, help=inside.summary))
-        params += [_field_option(field) for field in inside.sought]
+    params += [
+        click.Option([f"--{inside.name}"], is_flag=True, help=inside.summary)
+        for inside in inside_of(resource)
+    ]
+    params += map(_field_option, _inside_fields(resource))
+    if resource.image or any(inside.image for inside in inside_of(resource)):
+        told = "Save the picture there: .png, .svg or .pdf."
+        params.append(click.Option(["--out"], type=click.Path(), metavar="FILE", help=told))
+    if resource.name == "findingcharts":
+        told = "With --out FILE.jpg, the picture of a survey: dss, 2mass, panstarrs or sdss."
+        params.append(click.Option(["--survey"], help=told))
     if any(task.forced for task in resource.tasks):
         told = "Import or refresh, though there are far fewer rows than before."
         params.append(click.Option(["--force"], is_flag=True, help=told))
@@ -199,13 +207,29 @@ def resource_command(resource: Resource) -> click.Command:
     )
 
 
+def _fields(resource: Resource) -> list[Field]:
+    """Return what a command's options set or seek, each name once."""
+    return [*{f.name: f for f in (*resource.fields, *resource.sought)}.values()]
+
+
+def _inside_fields(resource: Resource) -> list[Field]:
+    """Return the options of what is inside, each name once and none of the command's own."""
+    own = {field.name for field in _fields(resource)}
+    found = {f.name: f for inside in inside_of(resource) for f in reversed(inside.sought)}
+    return [field for name, field in reversed(found.items()) if name not in own]
+
+
+_KEYS = {
+    "none": "", "name": "NAME", "norad": "NUMBER|NAME", "integer": "PK", "called": "NAME|UUID",
+}  # fmt: skip
+
+
 def _usage(resource: Resource) -> str:
-    key = {"none": "", "name": "NAME", "norad": "NUMBER", "integer": "PK"}.get(
-        resource.key, resource.key.upper()
-    )
+    key = _KEYS.get(resource.key, resource.key.upper())
+    tasks = "".join(f" | {task.name}" for task in resource.tasks)
     if "create" in resource.verbs:
         inside = f"{resource.holder.upper()} " if resource.parent else ""
-        return f"{inside}[create|read|update|delete] [{key}]"
+        return f"{inside}[create|read|update|delete] [{key}]{tasks}"
     if resource.words:
         return " ".join(f"[{'RA,DEC' if w == 'around' else w.upper()}]" for w in resource.words)
     words = key if resource.verbs == ("read",) or not key else f"[{key}]"
@@ -217,7 +241,7 @@ def _field_option(field: Field) -> click.Option:
     if field.kind == "flag":
         return click.Option([f"--{field.name}/--not_{field.name}"], default=None, help=field.help)
     kind: Any = click.Path() if field.kind == "file" else str
-    return click.Option([f"--{field.name}"], type=kind, help=field.help)
+    return click.Option([f"--{field.name}", field.name], type=kind, help=field.help)
 
 
 def _completion(resource: Resource) -> Callable[..., list[str]]:

@@ -73,6 +73,13 @@ class Output:
         if not self.quiet:
             _write_bytes(answer.text)
 
+    def saved(self, path: str) -> None:
+        """Tell where a picture was saved: its name is data."""
+        if self.for_people:
+            self.say(f"Saved {path}")
+        else:
+            click.echo(path)
+
     def done(self, sentence: str) -> None:
         """Tell that something without an answer was done."""
         if self.for_people:
@@ -117,7 +124,7 @@ class Output:
                 label = fact.label if n == 0 else ""
                 click.echo(f"{self._styled(f'{label:<{LABEL_WIDTH}}', dim=True)}  {line}")
         for table in card.tables:
-            click.echo("\n" + self._styled(table.title, bold=True))
+            click.echo("\n" + self._styled(table.title, bold=True) if table.title else "")
             self._table(table)
 
     def _table(self, table: views.Table) -> None:

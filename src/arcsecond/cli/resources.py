@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -32,6 +33,9 @@ from arcsecond.registry import (
     inside_of,
 )
 
+INSIDE_PATIENCE_S = 120.0
+"""How much longer what is worked out, such as the passes of all satellites, may take."""
+
 ALREADY_THERE = 200
 """Status of an upload of the same content under the same name; 201 is a new file's."""
 
@@ -46,6 +50,17 @@ class Action:
     filters: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """How what is found is to be shown."""
+
+    output: Output
+    opening: str | None
+    everything: bool
+    picture: _Picture | None
+    yes: bool
+
+
 def run(
     *,
     resource: Resource,
@@ -57,9 +72,9 @@ def run(
     **given: Any,
 ) -> None:
     """Do what a resource's command line says."""
-    opening, everything = given.pop("open"), given.pop("all", False)
     output = Output(as_json=as_json, quiet=quiet)
     force = given.pop("force", False)
+    wanted = _Wanted(output, given.pop("open"), given.pop("all", False), _picture(given), yes=yes)
     if task := next((task for task in resource.tasks if words[:1] == (task.name,)), None):
         carry_out(resource, task, words[1:], server, output, force=force)
         return
@@ -68,32 +83,16 @@ def run(
     if not all(word.strip() for word in words):
         raise click.UsageError("An empty name finds nothing.")
     action = understand(resource, words)
-    if _inside(resource, action, given, server, output):
+    if _inside(resource, action, given, server, wanted):
         return
-    sought = {f.name: given.pop(f.name) for f in resource.sought}
-    filters = {k: v for k, v in {**sought, **action.filters}.items() if v is not None}
-    fields = {k: v for k, v in given.items() if v is not None}
-    _check_options(action.verb, fields, [*filters, *(["all"] if everything else [])], opening)
+    filters, fields = _sorted_out(resource, action, given)
+    listing = [*filters, *(["all"] if wanted.everything else [])]
+    _check_options(action.verb, fields, listing if LIST in resource.verbs else [], wanted.opening)
+    if wanted.picture and not (resource.image and action.key):
+        raise click.UsageError(f"--out goes with a picture, like this: {resource.example}")
     with ArcsecondAPI(server=server) as api:
-        endpoint = api.endpoint(resource.name, action.parent)
         try:
-            if opening is not None:
-                open_page(api, endpoint, action.key, as_api=opening == "api", output=output)
-            elif action.verb in (CREATE, UPDATE):
-                _write(api, endpoint, action, fields, output)
-            elif action.verb == DELETE:
-                _delete(endpoint, action, yes=yes, output=output)
-            else:
-                answer = (
-                    endpoint.everything(**filters)
-                    if everything
-                    else endpoint.answer("GET", action.key, params=filters)
-                )
-                output.answer(resource.name, answer, where=api.config.server)
-                if resource.name == "satellites" and not answer.data:
-                    output.say(
-                        "No satellites yet. Import a TLE file: arcsecond satellites import FILE"
-                    )
+            _do(api, api.endpoint(resource.name, action.parent), action, filters, fields, wanted)
         except NotFoundError as error:
             error.hint = error.hint or _where_to_look(resource, action, error.detail)
             if not api.config.embedded:
@@ -104,27 +103,144 @@ def run(
             raise
 
 
+def _do(
+    api: ArcsecondAPI,
+    endpoint: Endpoint,
+    action: Action,
+    filters: Mapping[str, str],
+    fields: dict[str, Any],
+    wanted: _Wanted,
+) -> None:
+    output, name = wanted.output, endpoint.resource.name
+    if wanted.picture is not None:
+        wanted.picture.save(endpoint, action.key, filters, output)
+    elif wanted.opening is not None:
+        as_api = wanted.opening == "api"
+        open_page(api, endpoint, action.key, as_api=as_api, output=output, filters=filters)
+    elif action.verb in (CREATE, UPDATE):
+        _write(api, endpoint, action, fields, output)
+    elif action.verb == DELETE:
+        _delete(endpoint, action, yes=wanted.yes, output=output)
+    else:
+        answer = (
+            endpoint.everything(**filters)
+            if wanted.everything
+            else endpoint.answer("GET", action.key, params=filters)
+        )
+        output.answer(name, answer, where=api.config.server)
+        if name == "satellites":
+            if not answer.data and not filters:
+                output.say(_NO_SATELLITES)
+            _tell_age(answer.data, output)
+
+
+def _sorted_out(
+    resource: Resource, action: Action, given: dict[str, Any]
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return the options that seek, and those that are fields of a create or an update."""
+    sought = {f.name: given.pop(f.name, None) for f in resource.sought}
+    if action.verb == LIST:  # what a create takes may narrow a list, too
+        sought |= {name: given.pop(name) for name in resource.filters if given.get(name)}
+    filters = {k: v for k, v in {**sought, **action.filters}.items() if v is not None}
+    fields = {k: v for k, v in given.items() if v is not None}
+    if stray := next((name for name in fields if name not in _names(resource.fields)), None):
+        raise click.UsageError(_goes_with(resource, stray))
+    return filters, fields
+
+
+def _picture(given: dict[str, Any]) -> _Picture | None:
+    saving, survey = given.pop("out", None), given.pop("survey", None)
+    if survey and not saving:
+        raise click.UsageError("--survey goes with --out.")
+    return _Picture(saving, survey) if saving else None
+
+
+def _names(fields: Sequence[Field]) -> set[str]:
+    return {f.name for f in fields}
+
+
+def _goes_with(resource: Resource, name: str) -> str:
+    """Say what an option is for that was given without it."""
+    others = [f"--{i.name}" for i in inside_of(resource) if name in _names(i.sought)]
+    return f"--{name} goes with {' or '.join(others)}."
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """A picture that is to be saved: where, and of which survey, if any."""
+
+    file: str
+    survey: str | None
+
+    def save(
+        self, endpoint: Endpoint, key: str | None, filters: Mapping[str, Any], output: Output
+    ) -> None:
+        """Fetch and save it."""
+        path = endpoint.save(self.file, key, survey=self.survey, **filters)
+        output.saved(str(path))
+
+
 def _inside(
-    resource: Resource, action: Action, given: dict[str, Any], server: str | None, output: Output
+    resource: Resource,
+    action: Action,
+    given: dict[str, Any],
+    server: str | None,
+    wanted: _Wanted,
 ) -> bool:
-    """Show a list inside one of a resource, such as the transits of a planet, if it was asked for.
+    """Show what is inside one of a resource, such as the transits of a planet, if it was asked for.
 
     Takes its options out of those that were given.
     """
-    for inside in inside_of(resource):
-        asked = given.pop(inside.name)
-        filters = {f.name: v for f in inside.sought if (v := given.pop(f.name)) is not None}
-        if not asked and filters:
-            raise click.UsageError(f"--{next(iter(filters))} goes with --{inside.name}.")
-        if asked and action.key is None:
-            raise click.UsageError(f"--{inside.name} of which one? Like this: {inside.example}")
-        if asked:
-            with ArcsecondAPI(server=server) as api:
-                endpoint = api.endpoint(inside.name, action.key)
-                answer = endpoint.answer("GET", params=filters)
-                output.answer(inside.name, answer, where=api.config.server)
-            return True
-    return False
+    asked = [inside for inside in inside_of(resource) if given.pop(inside.name)]
+    if not asked:
+        return False
+    if len(asked) > 1:
+        raise click.UsageError(f"--{asked[0].name} or --{asked[1].name}, one at a time.")
+    (inside,) = asked
+    if action.key is None and not inside.whole:
+        raise click.UsageError(f"--{inside.name} of which one? Like this: {inside.example}")
+    filters = {f.name: v for f in inside.sought if (v := given.pop(f.name)) is not None}
+    filters |= {k: v for k, v in action.filters.items() if k in inside.filters}
+    if stray := next((name for name, value in given.items() if value is not None), None):
+        raise click.UsageError(f"--{stray} does not go with --{inside.name}.")
+    picture, output = wanted.picture, wanted.output
+    if picture and (not inside.image or picture.survey):
+        raise click.UsageError(f"--{inside.name} has no such picture to save.")
+    with ArcsecondAPI(server=server) as api:
+        endpoint = api.endpoint(inside.name, action.key)
+        if picture:
+            picture.save(endpoint, None, filters, output)
+        elif wanted.opening is not None:
+            as_api = wanted.opening == "api"
+            open_page(api, endpoint, None, as_api=as_api, output=output, filters=filters)
+        else:
+            answer = endpoint.answer("GET", params=filters, patience=INSIDE_PATIENCE_S)
+            output.answer(inside.name, answer, where=api.config.server)
+            if resource.name == "satellites":
+                _tell_age(answer.data, output)
+    return True
+
+
+_NO_SATELLITES = (
+    "No satellites yet. Import element sets: arcsecond satellites import FILE, "
+    "or fetch them: arcsecond catalogues refresh satellites"
+)
+
+
+def _tell_age(data: Any, output: Output) -> None:
+    """Say to people that element sets are old; programs have ``is_old``."""
+    if not output.for_people:
+        return
+    items = data.get("results", [data]) if isinstance(data, dict) else data
+    ages = [age for item in items if abs(age := item["age_days"]) > views.OLD_DAYS]
+    if len(items) == 1 and ages:
+        word = "old" if ages[0] > 0 else "younger than that"
+        output.say(f"Its elements are {abs(ages[0]):,.0f} days {word}: they may be far off.")
+    elif ages:
+        output.say(
+            f"{len(ages)} of {len(items)} element sets are over {views.OLD_DAYS:g} days away: "
+            "they may be far off."
+        )
 
 
 def _check_options(
@@ -156,38 +272,57 @@ def understand(resource: Resource, words: tuple[str, ...]) -> Action:
         if not rest:
             raise click.UsageError(f"{resource.name} live in a dataset: give its UUID first.")
         parent = rest.pop(0)
+    if rest[:1] == ["search"] and "search" in resource.filters:
+        return Action(LIST, filters={"search": _sought(rest[1:])})
     if resource.key == "name":
         return _named(resource, rest)
     if resource.words:
         if len(rest) > len(resource.words):
             raise click.UsageError(f"This is too much: {rest[-1]!r}.")
         return Action(LIST, filters=dict(zip(resource.words, rest, strict=False)))
-    verb: Verb | None = None
-    if rest and rest[0] in KEEP and rest[0] in resource.verbs:
-        verb = cast(Verb, rest.pop(0))
-    elif rest and (near := difflib.get_close_matches(rest[0], resource.verbs, 1, 0.6)):
-        raise click.UsageError(f"There is no {rest[0]!r}. Did you mean `{near[0]}`?")
+    verb = _verb(resource, rest)
+    if resource.key in ("called", "norad") and rest:
+        rest = [" ".join(rest).strip()]  # names of several words
     if len(rest) > 1 or (rest and resource.key == "none"):
         raise click.UsageError(f"This is too much: {' '.join(rest[1:] or rest)!r}.")
     key = rest[0] if rest else None
-    if verb in (UPDATE, DELETE) and key is None:
-        raise click.UsageError(f"Which one? Type `{verb}` and then its {resource.key}.")
-    if verb in (CREATE, LIST) and key is not None:
-        option = next(
-            (f"; write --{f.name} {key}" for f in resource.fields if f.kind == "file"), ""
-        )
-        raise click.UsageError(f"{verb} takes no {resource.key}, but {key!r} was given{option}.")
+    _check_key(resource, verb, key)
     if verb is None or verb == READ:
         verb = READ if key is not None or resource.key == "none" else LIST
     return Action(verb, key, parent)
 
 
+def _verb(resource: Resource, rest: list[str]) -> Verb | None:
+    """Take the verb out of some words, if they begin with one."""
+    if rest and rest[0] in KEEP and rest[0] in resource.verbs:
+        return cast(Verb, rest.pop(0))
+    if resource.key in ("called", "norad"):  # a name, which may look like a verb: Crete
+        return None
+    if rest and (near := difflib.get_close_matches(rest[0], resource.verbs, 1, 0.6)):
+        raise click.UsageError(f"There is no {rest[0]!r}. Did you mean `{near[0]}`?")
+    return None
+
+
+def _check_key(resource: Resource, verb: Verb | None, key: str | None) -> None:
+    """Refuse a verb without the key that it needs, or with one that it does not take."""
+    what = {"called": "name", "norad": "number"}.get(resource.key, resource.key)
+    if verb in (UPDATE, DELETE) and key is None:
+        raise click.UsageError(f"Which one? Type `{verb}` and then its {what}.")
+    if verb in (CREATE, LIST) and key is not None:
+        option = next(
+            (f"; write --{f.name} {key}" for f in resource.fields if f.kind == "file"), ""
+        )
+        raise click.UsageError(f"{verb} takes no {what}, but {key!r} was given{option}.")
+
+
+def _sought(words: list[str]) -> str:
+    text = " ".join(words).strip()
+    if not text:
+        raise click.UsageError("Search for what? Type some letters of a name.")
+    return text
+
+
 def _named(resource: Resource, words: list[str]) -> Action:
-    if words[:1] == ["search"] and "search" in resource.filters:
-        text = " ".join(words[1:]).strip()
-        if not text:
-            raise click.UsageError("Search for what? Type some letters of a name.")
-        return Action(LIST, filters={"search": text})
     if words[:1] == ["read"] and len(words) > 1:
         words = words[1:]
     name = " ".join(words).strip()
@@ -220,6 +355,14 @@ def _write(
 def _value(field: Field, text: Any) -> Any:
     if field.kind == "list":
         return [tag.strip() for tag in text.split(",") if tag.strip()]
+    if field.kind == "number":
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise ArcsecondInputValueError(f"--{field.name} takes a number, not {text!r}.")
+        return number
     if field.kind == "coordinates":
         try:
             ra_deg, dec_deg = (float(part) for part in text.split(","))
@@ -245,7 +388,7 @@ def _delete(endpoint: Endpoint, action: Action, *, yes: bool, output: Output) ->
 
 def _where_to_look(resource: Resource, action: Action, detail: str) -> str:
     if resource.name == "satellites":
-        return "Type `arcsecond satellites import FILE` to add some from a TLE file."
+        return "Type `arcsecond satellites import FILE` to add some from a file."
     if resource.parent and detail.startswith("Dataset"):
         return f"Type `arcsecond {resource.parent}` to see what there is."
     if LIST not in resource.verbs:

@@ -48,7 +48,7 @@ def carry_out(
             sending = Endpoint(resource, api.transport, None, progress)
             answer = sending.do(task.name, *filter(None, [word]), files=files, **fields)
     if output.for_people:
-        for line in _told(answer.data):
+        for line in _told(resource, answer.data):
             output.say(line)
     else:
         output.raw(answer)
@@ -81,12 +81,15 @@ def _files(resource: Resource, task: Task, words: Sequence[str]) -> list[Path]:
     return files
 
 
-def _told(data: Any) -> Iterator[str]:
+_READ = {"satellites": "element sets", "observingsites": "observatory codes"}
+
+
+def _told(resource: Resource, data: Any) -> Iterator[str]:
     for done in data if isinstance(data, list) else [data]:
         if "read" in done:
             yield (
-                f"Read {done['read']} element sets: {done['added']} new, "
-                f"{done['updated']} newer, {done['unchanged']} unchanged."
+                f"Read {done['read']:,} {_READ[resource.name]}: {done['added']:,} new, "
+                f"{done['updated']:,} newer, {done['unchanged']:,} unchanged."
             )
         elif done["problem"]:
             yield f"{done['key']}: {done['problem']} It stays as it was."

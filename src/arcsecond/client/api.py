@@ -57,6 +57,7 @@ class ArcsecondAPI:
         ENDPOINT_OBJECTS: str
         ENDPOINT_OBSERVINGRUNS: str
         ENDPOINT_OBSERVINGSITES: str
+        ENDPOINT_PASSES: str
         ENDPOINT_PROFILES: str
         ENDPOINT_SATELLITES: str
         ENDPOINT_STANDARDSTARS: str
@@ -74,6 +75,7 @@ class ArcsecondAPI:
         objects: Endpoint
         observingruns: Endpoint
         observingsites: Endpoint
+        passes: Endpoint
         profiles: Endpoint
         satellites: Endpoint
         standardstars: Endpoint

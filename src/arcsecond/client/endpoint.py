@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,6 +26,10 @@ PAGE = 100
 PAGING = ("limit", "page", "page_size", "cursor", "format")
 TASK_PATIENCE_S = 900.0
 """How much longer an import or a refresh may take than a usual answer."""
+
+PICTURES = ("png", "svg", "pdf")
+PICTURE_PATIENCE_S = 30.0
+"""How much longer a picture may take that comes from a survey."""
 
 TOGETHER = 32
 TOGETHER_BYTES = 8 << 20
@@ -131,9 +136,9 @@ class Endpoint:
         self._parent = parent
         self._progress = progress
 
-    def __call__(self, key: str) -> _Inside:
+    def __call__(self, key: str | int) -> _Inside:
         """Return what lives inside one: ``api.datasets(uuid).fitsfiles``."""
-        return _Inside(self, key)
+        return _Inside(self, str(key))
 
     def list(self, name: str | None = None, **filters: Any) -> LazyList:
         """Return the list, fetched page by page; filters go into the query string.
@@ -148,6 +153,87 @@ class Endpoint:
         ArcsecondInputValueError
             There is no such filter: the list would be of everything.
         """
+        self._refuse_unknown(filters)
+        filters = {key: _joined(value) for key, value in filters.items()}
+        if "list" not in self.resource.verbs:
+            return LazyList(self.at(name), filters)
+        if name is not None:
+            filters["name"] = name
+        self._check()
+        return LazyList(self, {"limit": PAGE, **filters})
+
+    def read(self, key: Any = None, **filters: Any) -> Any:
+        """Return one, or the list for None; a tuple of words is one name.
+
+        Parameters
+        ----------
+        **filters
+            What it can be asked for, such as ``site="Paranal"`` for a visibility.
+
+        Raises
+        ------
+        ArcsecondInputValueError
+            It cannot be asked for that.
+        """
+        if key is None and self.resource.key != "none":
+            return self.list(**filters)
+        self._refuse_unknown(filters)
+        params = {name: _joined(value) for name, value in filters.items()} or None
+        return self.answer("GET", key, params=params).data
+
+    def save(self, file: str | Path, key: Any = None, **filters: Any) -> Path:
+        """Save the picture that goes with this: ``api.findingcharts.save("m42.png", "M 42")``.
+
+        Parameters
+        ----------
+        file
+            Where to; its ending says whether it is a PNG, an SVG or a PDF.
+        key
+            The object, where the endpoint does not know it already.
+        **filters
+            As for ``read`` and ``list``; ``survey`` saves the JPEG of that survey.
+
+        Returns
+        -------
+        Path
+            Of the file, which is complete; one of that name is replaced.
+
+        Raises
+        ------
+        ArcsecondInputValueError
+            There is no such picture, or the file cannot be written.
+        """
+        path = _expanded(file)
+        survey = str(filters.pop("survey", "") or "")
+        kind = path.suffix.lower().removeprefix(".")
+        kinds = ("jpg", "jpeg") if survey else PICTURES
+        if not self.resource.image or kind not in kinds:
+            choices = "jpg" if survey else ", ".join(PICTURES)
+            raise ArcsecondInputValueError(
+                f"{path.name} does not end like a picture that can be had: {choices}."
+                if self.resource.image
+                else f"There is no picture of {self.resource.name}."
+            )
+        self._refuse_unknown(filters)
+        self._check()
+        name = f"{_segment(survey)}.jpg" if survey else f"{self.resource.image}.{kind}"
+        content = self._transport.fetch(
+            self.path(key) + name, filters or None, patience=PICTURE_PATIENCE_S
+        )
+        unfinished = path.with_name(f".{path.name}.part")
+        try:
+            unfinished.write_bytes(content)
+            unfinished.replace(path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                unfinished.unlink()
+            raise ArcsecondInputValueError(
+                f"The file {path} cannot be written: {error.strerror}."
+            ) from error
+        return path
+
+    def _refuse_unknown(self, filters: Mapping[str, Any]) -> None:
+        """Refuse filters that there are not: the answer would be of something else."""
         for unknown in filters.keys() - {*self.resource.filters, *PAGING}:
             known = (
                 f"it has {', '.join(self.resource.filters)}" if self.resource.filters else "none"
@@ -155,19 +241,6 @@ class Endpoint:
             raise ArcsecondInputValueError(
                 f"{self.resource.name} have no filter {unknown!r}; {known}."
             )
-        filters = {key: _joined(value) for key, value in filters.items()}
-        if "list" not in self.resource.verbs:
-            return LazyList(self.at(name), {})
-        if name is not None:
-            filters["name"] = name
-        self._check()
-        return LazyList(self, {"limit": PAGE, **filters})
-
-    def read(self, key: Any = None) -> Any:
-        """Return one, or the list for None; a tuple of words is one name."""
-        if key is None and self.resource.key != "none":
-            return self.list()
-        return self.answer("GET", key).data
 
     def create(self, payload: Any = None, **fields: Any) -> Any:
         """Create one and return it.
@@ -255,8 +328,15 @@ class Endpoint:
         key: Any = None,
         fields: Mapping[str, Any] | None = None,
         params: Mapping[str, Any] | None = None,
+        patience: float = 0.0,
     ) -> Answer:
-        """Make a request and return the answer as it came."""
+        """Make a request and return the answer as it came.
+
+        Parameters
+        ----------
+        patience
+            Seconds to wait beyond the usual.
+        """
         self._check()
         values = {k: v for k, v in (fields or {}).items() if v is not None}
         path = self.path(key)
@@ -266,7 +346,7 @@ class Endpoint:
                 method, path, fields=values, files=[file], progress=self._progress
             )
         body = None if method in ("GET", "DELETE") else values
-        return self._transport.request(method, path, fields=body, params=params)
+        return self._transport.request(method, path, fields=body, params=params, patience=patience)
 
     def everything(self, **filters: Any) -> Answer:
         """Return the whole list as one answer, fetched page by page."""
@@ -310,6 +390,8 @@ class Endpoint:
         """Return the path of one, or of the list."""
         base = self.resource.path
         if self.resource.parent:
+            if not self._parent and self.resource.whole:
+                return self.resource.whole_path
             if not self._parent:
                 raise ArcsecondMissingArgumentError(
                     f"{self.resource.name} belong to one of {self.resource.parent}: name it.",
@@ -353,6 +435,13 @@ class _Inside:
             raise ArcsecondInvalidEndpointError(f"{self._endpoint.resource.name} hold no {name!r}.")
         inner = self._endpoint
         return Endpoint(resource, inner._transport, self._key, inner._progress)
+
+
+def _expanded(file: str | Path) -> Path:
+    try:
+        return Path(file).expanduser()
+    except RuntimeError as error:
+        raise ArcsecondInputValueError(f"The file {file} cannot be written: {error}.") from None
 
 
 def _together(files: Iterable[Path]) -> Iterator[list[Path]]:

@@ -122,6 +122,20 @@ class Transport:
         timeout = httpx2.Timeout(self.timeout, read=self.timeout + patience)
         return self._send(method, path, headers, params=params, content=content, timeout=timeout)
 
+    def fetch(
+        self, path: str, params: Mapping[str, Any] | None = None, patience: float = 0.0
+    ) -> bytes:
+        """Return the bytes at a path, such as those of a picture.
+
+        Raises
+        ------
+        ArcsecondError
+            The same class that the server raised, or a connection error.
+        """
+        key = {KEY_HEADER: f"Key {self.config.key}"} if self.config.key else {}
+        timeout = httpx2.Timeout(self.timeout, read=self.timeout + patience)
+        return self._response("GET", path, key, params=params, timeout=timeout).content
+
     def _send_files(
         self,
         method: str,
@@ -150,6 +164,11 @@ class Transport:
             )
 
     def _send(self, method: str, path: str, headers: dict[str, str], **kwargs: Any) -> Answer:
+        return _answer(self._response(method, path, headers, **kwargs))
+
+    def _response(
+        self, method: str, path: str, headers: dict[str, str], **kwargs: Any
+    ) -> httpx2.Response:
         where = self.config.server or "the embedded server"
         try:
             response = self._opened().request(method, path, headers=headers, **kwargs)
@@ -163,7 +182,7 @@ class Transport:
             reason = str(error) or type(error).__name__
             raise ArcsecondConnectionError(f"{where} cannot be reached: {reason}.") from error
         if response.is_success:
-            return _answer(response)
+            return response
         try:
             body: object = response.json()
         except ValueError:

@@ -23,8 +23,8 @@ def told(**keywords: Any) -> Meta:
 
 Name = Annotated[str, told(pattern=r"\S", maxLength=LONGEST)]
 Text = Annotated[str, told(maxLength=LONGEST)]
-Reference = Annotated[str, told(anyOf=[{"format": "uuid"}, {"maxLength": 0}])]
-"""UUID of a site, a telescope, ...; a blank one takes the reference away."""
+Reference = Annotated[str, told(maxLength=LONGEST)]
+"""UUID, code or name of a site, a telescope, ...; a blank one takes the reference away."""
 
 _RA = r"(360(\.0+)?|(3[0-5]\d|[12]?\d?\d)(\.\d+)?)"
 _DEC = r"-?(90(\.0+)?|[1-8]?\d(\.\d+)?)"
@@ -42,6 +42,18 @@ NIGHTS, MOST_NIGHTS = 7, 366
 _AMOUNT = r"\d{1,9}(?:\.\d{1,9})?"
 RANGE = rf"(?:{_AMOUNT}(?:\.\.)?|\.\.{_AMOUNT}|{_AMOUNT}\.\.{_AMOUNT})"
 """How a range is written: "0.5..2", "..2", "0.5..", or one value."""
+
+MOST_NIGHTS_ONE = 30
+"""Over how many nights passes of one satellite are listed."""
+
+LENGTH = r"\d{1,9}(?:\.\d{1,9})? ?(?:km|mi|m)?"
+"""How a length is written: "100km", "5 mi", or kilometres alone."""
+
+FIELD = r"\d{1,6}(?:\.\d{1,9})? ?(?:deg|arcmin|arcsec)?"
+"""How the width of a field is written: "2deg", "30arcmin", or degrees alone."""
+
+FAINTEST, BRIGHTEST = 30.0, -30.0
+"""Magnitudes that a chart can be asked for."""
 
 FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 """How a flag is written in a filter."""

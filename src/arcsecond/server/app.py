@@ -38,6 +38,7 @@ from arcsecond.server.compat.routes import routes as compat
 from arcsecond.server.context import AnyRequest, Backend, to_its_end
 from arcsecond.server.db import Database, usable
 from arcsecond.server.migrations import HEAD
+from arcsecond.server.observatory.directory import bring_up_to_date
 from arcsecond.server.observatory.routes import routes as observatory
 from arcsecond.server.people.access import decide
 from arcsecond.server.people.keys import forget_expired
@@ -61,6 +62,9 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
 }
+_METHODS: dict[bytes, Any] = {b"_method=PATCH": "PATCH", b"_method=DELETE": "DELETE"}
+"""Queries by which the form of a page, which can only POST, changes or deletes something."""
+
 _SECURITY = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 
 
@@ -76,6 +80,7 @@ def open_backend(settings: Settings) -> Backend:
 
             with usable(settings.home), db.exclusive():
                 upgrade(db)
+        bring_up_to_date(db)
         with usable(settings.home):
             secret = read_secret(settings.secret_path)
             return Backend(settings, db, FolderStore(settings.home), secret)
@@ -183,6 +188,7 @@ async def _living(app: Litestar) -> AsyncIterator[None]:
     backend: Backend = app.state.backend
     app.state.feed = Feed(backend)
     app.state.drawing = asyncio.Semaphore(1)
+    app.state.finding = asyncio.Semaphore(1)
     background = [asyncio.create_task(_sweep_now_and_then(backend))]
     if app.state.serving:
         background.append(asyncio.create_task(_end_with_server(app, backend.settings)))
@@ -276,6 +282,8 @@ class Application:
             self._heard.last = time.monotonic()
             scope["backend"] = self._backend  # type: ignore[typeddict-unknown-key]  # our own entry
             scope["raw_path"], scope["path"] = clean_path(scope)
+            if scope["method"] == "POST" and scope["query_string"] in _METHODS:
+                scope["method"] = _METHODS[scope["query_string"]]
             send = _with_headers(send)
         await self.litestar(scope, receive, send)
 

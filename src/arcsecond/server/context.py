@@ -190,6 +190,12 @@ def is_set(text: str) -> bool:
     return text.strip().casefold() in ("true", "yes", "on", "1")
 
 
+def is_form(request: AnyRequest) -> bool:
+    """Tell whether a body comes from the form of a page."""
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    return kind in ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
 async def read_fields(request: AnyRequest) -> dict[str, Any]:
     """Read a body as a plain object, before its fields are checked."""
     raw = await read_bytes(request, backend_of(request).settings.max_body_bytes)

@@ -18,9 +18,9 @@ from urllib.parse import urlencode
 
 import msgspec
 import sqlalchemy as sa
-from litestar import delete, get, post, route
+from litestar import Response, delete, get, post, route
 from litestar.params import FromPath
-from litestar.response import Stream
+from litestar.response import Redirect, Stream
 
 from arcsecond.errors import InvalidInputError, NotFoundError
 from arcsecond.registry import BY_NAME, COUNT_BOUND
@@ -31,9 +31,11 @@ from arcsecond.server.context import (
     Backend,
     Viewer,
     base_url,
+    is_form,
     is_text,
-    read_body,
+    read_fields,
     reading,
+    to_struct,
     wanted,
     writing,
 )
@@ -278,6 +280,9 @@ def as_index(after: Cursor | None) -> int:
 
 
 def _plain(value: Any) -> Any:
+    """Return a value of a cursor as its JSON has it, which comes back as it is."""
+    if isinstance(value, uuids.UUID):
+        return str(value)
     return value.isoformat() if isinstance(value, datetime) else value
 
 
@@ -415,6 +420,20 @@ def record_routes(name: str, records: Records, *, latest: int | None = None) -> 
     resource = BY_NAME[name]
     change = resolve(resource.change)
     one, many = f"/{name}/{{key:str}}/", f"/{name}/"
+    numbers = {field.name for field in resource.fields if field.kind == "number"}
+
+    async def body(request: AnyRequest) -> Any:
+        fields = await read_fields(request)
+        if is_form(request):  # which sends every field: a blank number was not given
+            fields = {k: v for k, v in fields.items() if v != "" or k not in numbers}
+        return to_struct(fields, change)
+
+    def shown(request: AnyRequest, made: Any) -> Any:
+        """Lead a form to the page of what it made; everybody else gets it at once."""
+        if not (is_form(request) and wanted(request) == "html"):
+            return made
+        key = getattr(made, "uuid", None) or made.pk
+        return Redirect(f"/{name}/{key}/", status_code=303)
 
     @get(many, opt={"resource": name, "verb": "list"})
     async def list_(request: AnyRequest) -> Any:
@@ -423,7 +442,7 @@ def record_routes(name: str, records: Records, *, latest: int | None = None) -> 
 
     @post(many, opt={"resource": name, "verb": "create"})
     async def create(request: AnyRequest) -> Any:
-        return await writing(request, records.create, await read_body(request, change))
+        return shown(request, await writing(request, records.create, await body(request)))
 
     @get(one, opt={"resource": name, "verb": "read"})
     async def read(request: AnyRequest, key: FromPath[str]) -> Any:
@@ -431,10 +450,13 @@ def record_routes(name: str, records: Records, *, latest: int | None = None) -> 
 
     @route(one, http_method=["PUT", "PATCH"], opt={"resource": name, "verb": "update"})
     async def update(request: AnyRequest, key: FromPath[str]) -> Any:
-        return await writing(request, records.update, key, await read_body(request, change))
+        return shown(request, await writing(request, records.update, key, await body(request)))
 
-    @delete(one, opt={"resource": name, "verb": "delete"})
-    async def remove(request: AnyRequest, key: FromPath[str]) -> None:
+    @delete(one, opt={"resource": name, "verb": "delete"}, status_code=200)
+    async def remove(request: AnyRequest, key: FromPath[str]) -> Response[None]:
         await writing(request, records.delete, key)
+        if is_form(request) and wanted(request) == "html":
+            return Response(None, status_code=303, headers={"Location": many})
+        return Response(None, status_code=204)
 
     return [list_, create, read, update, remove]

@@ -51,6 +51,15 @@ class Settings:
         The TAP service of the NASA Exoplanet Archive. ARCSECOND_NASA_URL.
     celestrak_url
         Where element sets of satellites are fetched. ARCSECOND_CELESTRAK_URL.
+    mpc_url
+        Where the observatory codes are fetched. ARCSECOND_MPC_URL.
+    hips_url
+        The service of CDS that cuts pictures out of surveys. ARCSECOND_HIPS_URL.
+    moc_url
+        The service of CDS that knows what surveys cover. ARCSECOND_MOC_URL.
+    site
+        UUID, MPC code or name of the site that is meant where none is named.
+        ARCSECOND_SITE.
     """
 
     home: Path
@@ -65,6 +74,10 @@ class Settings:
     simbad_url: str = "https://simbad.cds.unistra.fr/simbad/sim-tap"
     nasa_url: str = "https://exoplanetarchive.ipac.caltech.edu/TAP"
     celestrak_url: str = "https://celestrak.org/NORAD/elements/gp.php"
+    mpc_url: str = "https://minorplanetcenter.net/Extended_Files/obscodes_extended.json.gz"
+    hips_url: str = "https://alasky.cds.unistra.fr/hips-image-services/hips2fits"
+    moc_url: str = "https://alasky.cds.unistra.fr/MocServer/query"
+    site: str = ""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -96,6 +109,10 @@ class Settings:
             simbad_url=environ.get("ARCSECOND_SIMBAD_URL", fallback.simbad_url),
             nasa_url=environ.get("ARCSECOND_NASA_URL", fallback.nasa_url),
             celestrak_url=environ.get("ARCSECOND_CELESTRAK_URL", fallback.celestrak_url),
+            mpc_url=environ.get("ARCSECOND_MPC_URL", fallback.mpc_url),
+            hips_url=environ.get("ARCSECOND_HIPS_URL", fallback.hips_url),
+            moc_url=environ.get("ARCSECOND_MOC_URL", fallback.moc_url),
+            site=environ.get("ARCSECOND_SITE", "").strip(),
             catalogues=Path(catalogues).expanduser() if catalogues else None,
         )
 

@@ -3,7 +3,7 @@
 from arcsecond.server.activities.tables import activities
 from arcsecond.server.archive.tables import blobs, datasets, files, headers, versions
 from arcsecond.server.db import metadata
-from arcsecond.server.observatory.tables import satellites
+from arcsecond.server.observatory.tables import instruments, satellites, sites, telescopes
 from arcsecond.server.people.tables import invitations, keys, options, users
 from arcsecond.server.records.tables import night_logs, observing_runs
 
@@ -13,6 +13,7 @@ __all__ = [
     "datasets",
     "files",
     "headers",
+    "instruments",
     "invitations",
     "keys",
     "metadata",
@@ -20,6 +21,8 @@ __all__ = [
     "observing_runs",
     "options",
     "satellites",
+    "sites",
+    "telescopes",
     "users",
     "versions",
 ]

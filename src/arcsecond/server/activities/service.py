@@ -21,7 +21,7 @@ from arcsecond.server.catalogues.places import check_position, parse_position
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import MemoryListing, SqlListing, clean_text, parse_integer
 from arcsecond.server.db import now
-from arcsecond.server.observatory.service import check_equipment
+from arcsecond.server.observatory.equipment import check_equipment
 from arcsecond.server.people.owned import change, find, find_own, new_row, trash, with_owner
 from arcsecond.server.people.visibility import signed_in
 
@@ -49,13 +49,13 @@ class Activities:
     def create(self, backend: Backend, viewer: Viewer, body: ActivityChange) -> Activity:
         """Publish an activity; every open page shows it."""
         signed_in(viewer)
-        values = _checked(_values(body), None)
-        if not any(v is not None and v != "" for v in values.values()):
-            raise InvalidInputError(
-                fields={"title": ["Say something: a title, a content, a target or a site."]}
-            )
-        row = new_row(viewer, "activities:create", date=now(), **values)
         with backend.db.write() as connection:
+            values = _checked(connection, _values(body), None)
+            if not any(v is not None and v != "" for v in values.values()):
+                raise InvalidInputError(
+                    fields={"title": ["Say something: a title, a content, a target or a site."]}
+                )
+            row = new_row(viewer, "activities:create", date=now(), **values)
             if not backend.db.local:
                 # Keys must become visible in their order: a feed that stands at
                 # 6 would never look back for a 5 that was committed later.
@@ -72,7 +72,7 @@ class Activities:
         with backend.db.write() as connection:
             action = "activities:update"
             before = find_own(connection, viewer, activities, pk, ACTIVITY, action)
-            change(connection, activities, pk, **_checked(_values(body), before))
+            change(connection, activities, pk, **_checked(connection, _values(body), before))
         return self.read(backend, viewer, key)
 
     def delete(self, backend: Backend, viewer: Viewer, key: str) -> None:
@@ -133,7 +133,7 @@ def _values(body: ActivityChange) -> dict[str, Any]:
     return values
 
 
-def _checked(values: dict[str, Any], before: Any) -> dict[str, Any]:
+def _checked(connection: sa.Connection, values: dict[str, Any], before: Any) -> dict[str, Any]:
     """Check values against one another and against what they are added to."""
     checked = dict(values)
     for name, longest in (("title", 255), ("content", CONTENT)):
@@ -145,7 +145,7 @@ def _checked(values: dict[str, Any], before: Any) -> dict[str, Any]:
     places = ("observing_site", "telescope", "instrument")
     if any(name in values for name in places):
         site, telescope, instrument = (_key(values, before, name) for name in places)
-        uuids = check_equipment(site=site, telescope=telescope, instrument=instrument)
+        uuids = check_equipment(connection, site=site, telescope=telescope, instrument=instrument)
         checked |= {name: uuids[name] for name in places}
     return checked
 

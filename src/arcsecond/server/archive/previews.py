@@ -8,15 +8,12 @@ cannot be drawn is kept as the reason why.
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import logging
 import os
 import signal
 import subprocess
 import sys
-import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +23,7 @@ from arcsecond.schemas.archive import FitsFile, Hdu
 from arcsecond.server.archive import pictures
 from arcsecond.server.archive.files import open_file
 from arcsecond.server.context import Backend, Viewer
+from arcsecond.server.remade import Kept
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +34,6 @@ MOST = 12
 """Pictures on a page, and drawn at one go."""
 
 TIMEOUT_S = 120
-LEFTOVER_S = 3600
 _WEBP = b"RIFF"
 _CRASHES = {signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV} | {
     signal.SIGXCPU
@@ -91,11 +88,8 @@ def kept(backend: Backend, viewer: Viewer, sought: Sought) -> bytes | None:
         It was tried before, and there is nothing to be seen.
     """
     name = _name(sought.file.sha256, sought.hdu, sought.size)
-    try:
-        content = (_folder(backend, name) / name).read_bytes()
-    except OSError:
-        return None
-    return _shown(sought, content)
+    content = _kept(backend).get(name)
+    return None if content is None else _shown(sought, content)
 
 
 def draw(backend: Backend, viewer: Viewer, sought: Sought) -> bytes:
@@ -121,7 +115,7 @@ def draw(backend: Backend, viewer: Viewer, sought: Sought) -> bytes:
             return _shown(sought, b"cannot be drawn now.")
         found |= {(sought.hdu, size): b"cannot be drawn." for size in pictures.LONGEST}
     for (hdu, size), content in found.items():
-        _keep(backend, _name(sought.file.sha256, hdu, size), content)
+        _kept(backend).put(_name(sought.file.sha256, hdu, size), content)
     return _shown(sought, found[wanted])
 
 
@@ -167,32 +161,9 @@ def _shown(sought: Sought, content: bytes) -> bytes:
     raise NotFoundError(f"A picture of HDU {sought.hdu} not found: it {content.decode()}")
 
 
-def _keep(backend: Backend, name: str, content: bytes) -> None:
-    """Keep a picture under its name at once; what cannot be kept is drawn again."""
-    with contextlib.suppress(OSError):
-        folder = _folder(backend, name)
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix="new-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            os.replace(temporary, folder / name)
-        except OSError:
-            os.unlink(temporary)
-
-
 def sweep(backend: Backend) -> int:
     """Remove pictures of bytes that are gone, of older recipes, and what dead processes left."""
-    swept = 0
-    for path in _top(backend).glob("??/*"):
-        left = path.name.startswith("new-")
-        with contextlib.suppress(OSError):
-            if left and time.time() - path.stat().st_mtime < LEFTOVER_S:
-                continue
-            if left or not path.name.endswith(RECIPE) or not _has_bytes(backend, path.name):
-                path.unlink()
-                swept += 1
-    return swept
+    return _kept(backend).sweep(lambda name: name.endswith(RECIPE) and _has_bytes(backend, name))
 
 
 def _has_bytes(backend: Backend, name: str) -> bool:
@@ -203,9 +174,9 @@ def _name(sha256: str, hdu: int, size: str) -> str:
     return f"{sha256}-{hdu}-{size}-{RECIPE}"
 
 
-def _folder(backend: Backend, name: str) -> Path:
-    return _top(backend) / name[:2]
-
-
 def _top(backend: Backend) -> Path:
     return backend.settings.home / "previews"
+
+
+def _kept(backend: Backend) -> Kept:
+    return Kept(_top(backend))

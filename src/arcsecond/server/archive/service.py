@@ -14,7 +14,7 @@ from arcsecond.server.archive.tables import blobs, datasets, files, versions
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import SqlListing, clean_tags, clean_text, parse_uuid
 from arcsecond.server.db import now
-from arcsecond.server.observatory.service import check_equipment
+from arcsecond.server.observatory.equipment import check_equipment
 from arcsecond.server.people.owned import change, find, find_own, new_row, trash, with_owner
 from arcsecond.server.people.tables import PRIVATE, PUBLIC
 from arcsecond.server.people.visibility import signed_in
@@ -48,8 +48,8 @@ class Datasets:
         signed_in(viewer)
         name = clean_text("name", None if body.name is UNSET else body.name)
         row = new_row(viewer, "datasets:create", uuid=uuid4(), tags=[])
-        row |= self._values(body) | {"name": name}
         with backend.db.write() as connection:
+            row |= self._values(connection, body) | {"name": name}
             connection.execute(sa.insert(datasets).values(row))
         return self.read(backend, viewer, str(row["uuid"]))
 
@@ -58,7 +58,7 @@ class Datasets:
         uuid = parse_uuid(key, DATASET)
         with backend.db.write() as connection:
             find_own(connection, viewer, datasets, uuid, DATASET, "datasets:update")
-            change(connection, datasets, uuid, **self._values(body))
+            change(connection, datasets, uuid, **self._values(connection, body))
         return self.read(backend, viewer, key)
 
     def delete(self, backend: Backend, viewer: Viewer, key: str) -> None:
@@ -69,7 +69,7 @@ class Datasets:
             alive = sa.and_(files.c.dataset == uuid, files.c.deleted_at.is_(None))
             connection.execute(sa.update(files).where(alive).values(deleted_at=now()))
 
-    def _values(self, body: DatasetChange) -> dict[str, Any]:
+    def _values(self, connection: sa.Connection, body: DatasetChange) -> dict[str, Any]:
         values: dict[str, Any] = {}
         if body.name is not UNSET:
             values["name"] = clean_text("name", body.name)
@@ -84,7 +84,7 @@ class Datasets:
         given = {"telescope": body.telescope, "instrument": body.instrument}
         used = {k: v for k, v in given.items() if not isinstance(v, type(UNSET))}
         if used:
-            checked = check_equipment(**used)
+            checked = check_equipment(connection, **used)
             values |= {k: checked[k] for k in used}
         return values
 

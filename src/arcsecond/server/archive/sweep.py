@@ -27,6 +27,7 @@ from arcsecond.server.archive.tables import (
 )
 from arcsecond.server.context import Backend
 from arcsecond.server.db import now
+from arcsecond.server.observatory import charts
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ def sweep(backend: Backend) -> Swept:
         unlinked=_unlink(backend),
     )
     previews.sweep(backend)
+    charts.sweep(backend)
     if any((swept.leftovers, swept.purged, swept.dying, swept.unlinked)):
         logger.info("swept: %s", swept)
     return swept

@@ -17,7 +17,7 @@ import os
 import re
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -51,6 +51,28 @@ PART_IDS = 1 << 40
 """Ids of part n begin at n times this, so that a lower id speaks first."""
 
 decode = msgspec.json.Decoder(Row).decode
+
+
+class Mark(msgspec.Struct, gc=False):
+    """What a chart shows of a row: no more of it is decoded, of thousands of rows."""
+
+    name: str
+    ra_deg: float
+    dec_deg: float
+    types: list[str] = []
+    fluxes: list[dict[str, Any]] = []
+    size_arcmin: float | None = None
+    id: int = 0
+    v: float | None = None
+
+    @property
+    def is_star(self) -> bool:
+        """Whether it is a star, or several of them that look like one."""
+        kinds = [kind.lower() for kind in self.types]
+        return any("star" in k and "cluster" not in k and "association" not in k for k in kinds)
+
+
+_mark = msgspec.json.Decoder(Mark).decode
 
 
 class Part(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -283,6 +305,28 @@ class CatalogueFile:
         near = heapq.nsmallest(MOST_FOUND, near) if len(near) > MOST_FOUND else sorted(near)
         return [(zones.angle_deg(chord), id_) for chord, id_ in near]
 
+    def marks(self, ra_deg: float, dec_deg: float, radius_deg: float) -> list[Mark]:
+        """Return what a chart of a cone shows, in no order; ``v`` where a magnitude is known.
+
+        All angles in degrees.
+        """
+        db = self._opened().db
+        x, y, z = zones.unit_vector(ra_deg, dec_deg)
+        here, most = (x, x, y, y, z, z), zones.chord_squared(radius_deg)
+        numbered: dict[int, list[int]] = {}
+        found: list[Mark] = []
+        for first, last, _inside in zones.cone(ra_deg, dec_deg, radius_deg):
+            for id_, data in db.execute(_MARKS, (first, last, *here, most)):
+                if data is None:
+                    numbered.setdefault(id_ // PART_IDS, []).append(id_)
+                    continue
+                mark = _mark(data)
+                mark.id, mark.v = id_, _magnitude(mark.fluxes)
+                found.append(mark)
+        for part, ids in numbered.items():
+            found += _numbered_marks(db, part, ids)
+        return found
+
     def nearest(self, ra_deg: float, dec_deg: float, count: int) -> list[tuple[float, int]]:
         """Return what is nearest to a position, with its distance in degrees."""
         for radius_deg in (0.05, 0.3, 2.0, 10.0, 45.0, 180.0):
@@ -343,6 +387,36 @@ _CELLS = (
     "SELECT (x - ?) * (x - ?) + (y - ?) * (y - ?) + (z - ?) * (z - ?) AS chord, id FROM sky "
     "WHERE cell BETWEEN ? AND ? AND chord <= ?"
 )
+
+
+_MARKS = (
+    "SELECT s.id, r.data FROM sky s JOIN rows r ON r.id = s.id WHERE s.cell BETWEEN ? AND ? AND "
+    "(s.x - ?) * (s.x - ?) + (s.y - ?) * (s.y - ?) + (s.z - ?) * (s.z - ?) <= ?"
+)
+_TOGETHER = 500
+"""Ids in one statement."""
+
+
+def _magnitude(fluxes: Iterable[Mapping[str, Any]]) -> float | None:
+    """Return V, or a magnitude near it."""
+    known = {flux["name"]: flux["value"] for flux in fluxes}
+    return next((float(known[band]) for band in ("V", "Hp", "B") if band in known), None)
+
+
+def _numbered_marks(db: sqlite3.Connection, part: int, ids: Sequence[int]) -> Iterator[Mark]:
+    """Yield marks of stars that have only numbers."""
+    columns = ", ".join(f"s.{name}" for name in NUMBERED)
+    for first in range(0, len(ids), _TOGETHER):
+        some = ids[first : first + _TOGETHER]
+        holes = ", ".join("?" * len(some))
+        statement = (
+            f"SELECT r.id, r.ra, r.dec, s.v, {columns} FROM rows r "  # noqa: S608  # our own words
+            f"JOIN {stars_of(some[0])} s ON s.n = r.id - ? WHERE r.id IN ({holes})"
+        )
+        for id_, ra, dec, v, *numbers in db.execute(statement, (part * PART_IDS, *some)):
+            names = zip(NUMBERED.values(), numbers, strict=True)
+            name = next((f"{label} {number}" for label, number in names if number), "")
+            yield Mark(name, ra, dec, ["Star"], id=id_, v=v)
 
 
 def ids_of(n: int) -> tuple[int, int]:

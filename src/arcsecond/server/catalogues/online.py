@@ -10,11 +10,11 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -22,6 +22,8 @@ from arcsecond.errors import UnavailableError
 from arcsecond.server.catalogues.names import forms
 from arcsecond.server.catalogues.rows import Fact, Row
 from arcsecond.server.settings import Settings
+
+T = TypeVar("T")
 
 SERVICE = "SIMBAD"
 PATIENCE_S = 5.0
@@ -105,30 +107,43 @@ def ask(settings: Settings, name: str) -> Row | None:
     asked, row = remembered(settings, name)
     if asked:
         return row
+    row = with_care(settings, SERVICE, lambda: _found(settings, name))
+    data = None if row is None else msgspec.json.encode(row)
     with _memory(settings) as db:
-        state = db.execute("SELECT failures, rest_until FROM services WHERE name = ?", (SERVICE,))
-        failures, rest_until = state.fetchone() or (0, 0.0)
-        if time.time() < rest_until:
-            raise UnavailableError(f"{SERVICE} did not answer lately and is left alone for a while")
-        if not _in_flight.acquire(timeout=PATIENCE_S):
-            raise UnavailableError(f"{SERVICE} is being asked for other names")
-        try:
-            row = _found(settings, name)
-        except UnavailableError as error:
-            _failed(db, failures + 1)
-            raise UnavailableError(f"{SERVICE} did not answer") from error
-        finally:
-            _in_flight.release()
-        db.execute("DELETE FROM services WHERE name = ?", (SERVICE,))
-        data = None if row is None else msgspec.json.encode(row)
         db.execute("INSERT OR REPLACE INTO names VALUES (?, ?, ?)", (_key(name), time.time(), data))
     return row
 
 
-def _failed(db: sqlite3.Connection, failures: int) -> None:
+def with_care(settings: Settings, service: str, call: Callable[[], T]) -> T:
+    """Ask a service, unless it failed lately; how it went is remembered.
+
+    Raises
+    ------
+    UnavailableError
+        It did not answer, or is left alone for a while.
+    """
+    with _memory(settings) as db:
+        state = db.execute("SELECT failures, rest_until FROM services WHERE name = ?", (service,))
+        failures, rest_until = state.fetchone() or (0, 0.0)
+        if time.time() < rest_until:
+            raise UnavailableError(f"{service} did not answer lately and is left alone for a while")
+        if not _in_flight.acquire(timeout=PATIENCE_S):
+            raise UnavailableError(f"{service} is being asked for other things")
+        try:
+            found = call()
+        except UnavailableError as error:
+            _failed(db, service, failures + 1)
+            raise UnavailableError(f"{service} did not answer") from error
+        finally:
+            _in_flight.release()
+        db.execute("DELETE FROM services WHERE name = ?", (service,))
+    return found
+
+
+def _failed(db: sqlite3.Connection, service: str, failures: int) -> None:
     over = failures - FAILURES
     rest = min(REST_S * 2**over, LONGEST_REST_S) if over >= 0 else 0.0
-    values = (SERVICE, failures, time.time() + rest)
+    values = (service, failures, time.time() + rest)
     db.execute("INSERT OR REPLACE INTO services VALUES (?, ?, ?)", values)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from arcsecond.server.archive.tables import LOST, blobs, datasets, files, header
 from arcsecond.server.check.report import Report, keep_row
 from arcsecond.server.context import Backend
 from arcsecond.server.db import now
-from arcsecond.server.observatory.directory import directory
+from arcsecond.server.observatory.tables import instruments, sites, telescopes
 from arcsecond.server.people.tables import users
 from arcsecond.server.storage import Kept
 from arcsecond.server.tables import metadata
@@ -83,24 +83,20 @@ class _Rows:
 
     def equipment(self, table: sa.Table) -> None:
         """Check that sites, telescopes and instruments are in the directory."""
-        known = directory()
-        places: dict[str, Container[str]] = {
-            "observing_site": known.sites,
-            "telescope": known.telescopes,
-            "instrument": known.instruments,
-        }
-        for name, there in places.items():
+        places = {"observing_site": sites, "telescope": telescopes, "instrument": instruments}
+        for name, directory in places.items():
             column = table.c.get(name)
-            if column is None or not isinstance(column.type, sa.Uuid):
+            if column is None or not isinstance(column.type, sa.Uuid) or column.foreign_keys:
                 continue
+            there = sa.exists(sa.select(1).where(directory.c.uuid == column))
+            given = sa.select(table).where(column.is_not(None))
             with self.backend.db.read() as connection:
-                rows = connection.execute(sa.select(table).where(column.is_not(None))).all()
-            self.report.references += len(rows)
+                counted = sa.select(sa.func.count()).select_from(given.subquery())
+                self.report.references += connection.scalar(counted) or 0
+                rows = connection.execute(given.where(~there)).all()
             for row in rows:
-                value = str(getattr(row, name))
-                if value not in there:
-                    problem = f"its {name} {value} is not in the directory"
-                    self._mend(table, row, problem, partial(_forget, row, column))
+                problem = f"its {name} {getattr(row, name)} is not in the directory"
+                self._mend(table, row, problem, partial(_forget, row, column))
 
     def current_versions(self) -> None:
         """Check that each file has the version that it says is the present one."""

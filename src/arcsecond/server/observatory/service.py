@@ -1,158 +1,115 @@
-"""Sites, telescopes, instruments, finding charts and satellites."""
+"""What the sky does over a site: the night, how a target stands, transits of exoplanets."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeVar
-from uuid import UUID
-
-import sqlalchemy as sa
+from urllib.parse import quote
 
 from arcsecond.errors import InvalidInputError, NotFoundError, UnavailableError
-from arcsecond.schemas.catalogues import CatalogueImport
 from arcsecond.schemas.fields import MOST_NIGHTS, NIGHTS
-from arcsecond.schemas.observatory import (
-    FindingChart,
-    Instrument,
-    ObservingSite,
-    Satellite,
-    SatelliteImport,
-    Telescope,
-    Transit,
-)
+from arcsecond.schemas.observatory import ObservingSite
+from arcsecond.schemas.sky import Night, Transit, Visibility
+from arcsecond.server.catalogues import online
 from arcsecond.server.catalogues.builtin import catalogue
-from arcsecond.server.catalogues.refreshing import REFRESHERS
+from arcsecond.server.catalogues.places import parse_place
 from arcsecond.server.catalogues.rows import Row
-from arcsecond.server.catalogues.service import coordinates, find_exoplanet, find_objects
+from arcsecond.server.catalogues.service import find_exoplanet, find_objects
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import (
-    MemoryListing,
-    SqlListing,
-    blamed_on,
-    parse_amount,
-    parse_date,
-    parse_integer,
-    parse_uuid,
-)
+from arcsecond.server.crud import MemoryListing, parse_amount, parse_date
 from arcsecond.server.db import now
-from arcsecond.server.observatory import chart, tle, transits
-from arcsecond.server.observatory.directory import directory
-from arcsecond.server.observatory.tables import satellites
-from arcsecond.server.people.visibility import administrator
+from arcsecond.server.observatory import nights, transits
+from arcsecond.server.observatory.almanac import J2000, YEAR_S
+from arcsecond.server.observatory.equipment import Sites, place_of, site_asked, site_needed
+from arcsecond.server.observatory.nights import Over
+from arcsecond.server.observatory.visibility import ELEVATION_DEG, Target, visibility
+from arcsecond.views import position
 
-REFRESH_PATIENCE_S = 120.0
-
-T = TypeVar("T")
-Named = TypeVar("Named", ObservingSite, Telescope, Instrument)
-
-
-Filters = dict[str, str]
+Filters = Mapping[str, str]
 
 
-def list_sites(backend: Backend, viewer: Viewer, filters: Filters) -> MemoryListing[ObservingSite]:
-    """List observing sites."""
-    return _named(directory().sites.values(), filters)
+def read_tonight(backend: Backend, viewer: Viewer, key: str, filters: Filters) -> Night:
+    """Return the present night at a site, or that of a ``date``."""
+    site = Sites().read(backend, viewer, key)
+    if site.coordinates is None:
+        raise NotFoundError(f"A night at {site.name} not found: it has no place on the Earth.")
+    place = place_of(site)
+    present = now()
+    night = nights.parse_night(site, place, filters, present)
+    return nights.told(site, nights.over(place, night), present)
 
 
-def read_site(backend: Backend, viewer: Viewer, key: str) -> ObservingSite:
-    """Return an observing site."""
-    return _found(directory().sites, key, "Observing site")
-
-
-def list_telescopes(backend: Backend, viewer: Viewer, filters: Filters) -> MemoryListing[Telescope]:
-    """List telescopes."""
-    return _named(directory().telescopes.values(), filters)
-
-
-def read_telescope(backend: Backend, viewer: Viewer, key: str) -> Telescope:
-    """Return a telescope."""
-    return _found(directory().telescopes, key, "Telescope")
-
-
-def list_instruments(
-    backend: Backend, viewer: Viewer, filters: Filters
-) -> MemoryListing[Instrument]:
-    """List instruments."""
-    return _named(directory().instruments.values(), filters)
-
-
-def read_instrument(backend: Backend, viewer: Viewer, key: str) -> Instrument:
-    """Return an instrument."""
-    return _found(directory().instruments, key, "Instrument")
-
-
-def _named(things: Iterable[Named], filters: Filters) -> MemoryListing[Named]:
-    """List what has the name that is asked for, or everything."""
-    name = filters.get("name")
-    return MemoryListing([thing for thing in things if name is None or thing.name == name])
-
-
-def check_equipment(
-    *, site: str | None = None, telescope: str | None = None, instrument: str | None = None
-) -> dict[str, UUID | None]:
-    """Check that a site, a telescope and an instrument exist and belong together.
-
-    Each may be None or "". Returns their UUIDs, under the names of the columns.
+def find_row(backend: Backend, name: str) -> Row:
+    """Return what is known of an object, a planet's star, or one that SIMBAD knows.
 
     Raises
     ------
-    InvalidInputError
-        One is unknown, or is not at the other.
+    NotFoundError
+        Nothing is called so.
     """
-    known = directory()
-    given: dict[str, tuple[str | None, Mapping[str, object]]] = {
-        "observing_site": (site, known.sites),
-        "telescope": (telescope, known.telescopes),
-        "instrument": (instrument, known.instruments),
-    }
-    uuids: dict[str, UUID | None] = {}
-    for field, (value, rows) in given.items():
-        if not value:
-            uuids[field] = None
-            continue
-        try:
-            uuids[field] = parse_uuid(value, field)
-        except NotFoundError:
-            raise _no_such(field, value) from None
-        if str(uuids[field]) not in rows:
-            raise _no_such(field, value)
-    mounted = known.instruments.get(str(uuids["instrument"]))
-    used = known.telescopes.get(mounted.telescope if mounted else str(uuids["telescope"]))
-    if mounted and uuids["telescope"] and mounted.telescope != str(uuids["telescope"]):
-        raise InvalidInputError(
-            fields={"instrument": [f"{mounted.name} is not at this telescope."]}
-        )
-    if used and uuids["observing_site"] and used.observing_site != str(uuids["observing_site"]):
-        raise InvalidInputError(fields={"telescope": [f"{used.name} is not at this site."]})
-    return uuids
+    try:
+        return find_objects(backend, name)[0]
+    except NotFoundError as error:
+        if planets := catalogue(backend.settings, "exoplanets").find(name):
+            return planets[0][1]
+        if online.worth_asking(backend.settings, name):
+            try:
+                if row := online.ask(backend.settings, name):
+                    return row
+            except UnavailableError as problem:
+                raise NotFoundError(f"{error.detail} {problem.detail}.") from None
+        raise
 
 
-def list_charts(backend: Backend, viewer: Viewer, name: str) -> MemoryListing[FindingChart]:
-    """List the finding charts of an object: one, drawn from the tables.
+def find_target(backend: Backend, name: str, at: float) -> Target:
+    """Return what a name or a position stands for, where it is at a time (s since 1970)."""
+    if (place := parse_place(name)) is not None:
+        return Target(position(*place), *place)
+    return moved(find_row(backend, name), at)
 
-    Its ``image_url`` is a path; the route knows the address before it.
+
+def page_of(backend: Backend, name: str) -> str:
+    """Return the path of the page of an object or a planet; of anything else that of its charts."""
+    for kind in ("objects", "exoplanets"):
+        if catalogue(backend.settings, kind).find(name):
+            return f"/{kind}/{quote(name, safe='')}/"
+    return f"/findingcharts/{quote(name, safe='')}/"
+
+
+def moved(row: Row, at: float) -> Target:
+    """Return where an object is at a time: moved since J2000, where its motion is known."""
+    years = (at - J2000) / YEAR_S
+    dec_deg = row.dec_deg + (row.pm_dec_mas_yr or 0.0) * years / 3.6e6
+    ra_deg = row.ra_deg
+    if row.pm_ra_mas_yr and abs(dec_deg) < 90:
+        ra_deg += row.pm_ra_mas_yr * years / 3.6e6 / math.cos(math.radians(dec_deg))
+    return Target(row.name, ra_deg % 360, max(-90.0, min(90.0, dec_deg)))
+
+
+def read_visibility(backend: Backend, viewer: Viewer, name: str, filters: Filters) -> Visibility:
+    """Return how an object, a planet's star or a position stands over a site in a night.
+
+    Parameters
+    ----------
+    filters
+        ``site``; ``date`` of the evening, else the present night; ``elevation``, above
+        which hours are counted.
     """
-    row = find_objects(backend, name)[0]
-    width = chart.field_for(_neighbours(backend, row), row)
-    drawn = FindingChart(
-        pk=1,
-        input=name,
-        astronomical_object=row.name,
-        target=row.name,
-        coordinates=coordinates(row),
-        survey_name="Arcsecond catalogues",
-        width=width,
-        height=width,
-        image_url="chart.svg",
-    )
-    return MemoryListing([drawn])
+    site, found, target, present = _looked(backend, name, filters)
+    elevation = nights.parse_elevation(filters.get("elevation") or f"{ELEVATION_DEG:g}")
+    return visibility(found, site, target, elevation, present)
 
 
-def draw_chart(backend: Backend, viewer: Viewer, name: str) -> str:
-    """Return the finding chart of an object as SVG."""
-    row = find_objects(backend, name)[0]
-    return chart.draw(_neighbours(backend, row), row)
+def _looked(
+    backend: Backend, name: str, filters: Filters
+) -> tuple[ObservingSite, Over, Target, datetime]:
+    site = site_needed(backend, filters)
+    place = place_of(site)
+    present = now()
+    night = nights.parse_night(site, place, filters, present)
+    target = find_target(backend, name, night.start)
+    return site, nights.over(place, night), target, present
 
 
 def list_transits(
@@ -163,141 +120,20 @@ def list_transits(
     Parameters
     ----------
     filters
-        ``site``, the UUID of an observing site; ``nights``, how many from now or
-        from the noon (UTC) of a ``date``.
+        ``site``, by UUID, code or name; ``nights``, how many from now or from the
+        noon (UTC) of a ``date``.
     """
     planet = find_exoplanet(backend, name)
-    site = read_site(backend, viewer, filters["site"]) if "site" in filters else None
+    site = site_asked(backend, filters)
     text = filters.get("nights", str(NIGHTS))
-    nights = parse_amount(text, MOST_NIGHTS)
-    if nights is None:
+    count = parse_amount(text, MOST_NIGHTS)
+    if count is None:
         problem = f"{text[:40]!r} is no number of nights from 1 to {MOST_NIGHTS}."
         raise InvalidInputError(fields={"nights": [problem]})
     start = now()
     if "date" in filters:
         day = parse_date("date", filters["date"])
-        if not 1972 <= day.year < 2100:
-            problem = "Leap seconds are known, or guessed, from 1972 to 2099 only."
-            raise InvalidInputError(fields={"date": [problem]})
+        nights.check_year(day)
         start = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
     cite = catalogue(backend.settings, "exoplanets").cite
-    return MemoryListing([*transits.find(planet, site, start, nights, cite)])
-
-
-def _neighbours(backend: Backend, target: Row) -> chart.Neighbours:
-    """Return a function that gives what lies around an object, the brightest of it."""
-    file = catalogue(backend.settings, "objects")
-
-    def around(radius_deg: float) -> list[Row]:
-        near = file.around(target.ra_deg, target.dec_deg, radius_deg)[: chart.MOST_MARKS * 10]
-        rows = [file.row(id_) for _, id_ in near]
-        return sorted(rows, key=chart.brightness)[: chart.MOST_MARKS]
-
-    return around
-
-
-def list_satellites(backend: Backend, viewer: Viewer, filters: Filters) -> SqlListing[Satellite]:
-    """List satellites by NORAD number."""
-    return SqlListing(backend.db, sa.select(satellites), (satellites.c.norad,), _satellites)
-
-
-def read_satellite(backend: Backend, viewer: Viewer, key: str) -> Satellite:
-    """Return a satellite by its NORAD number."""
-    norad = parse_integer(key, "Satellite")
-    with backend.db.read() as connection:
-        statement = sa.select(satellites).where(satellites.c.norad == min(norad, 2**31 - 1))
-        rows = connection.execute(statement).all()
-        if not rows:
-            raise NotFoundError(f"Satellite {key} not found.")
-        return _satellites(connection, rows)[0]
-
-
-def may_import_satellites(backend: Backend, viewer: Viewer) -> None:
-    """Refuse an import before its bytes are sent."""
-    administrator(viewer)
-
-
-def _refresh_satellites(backend: Backend, viewer: Viewer, force: bool) -> CatalogueImport:
-    """Fetch the element sets of active satellites from CelesTrak."""
-    from arcsecond.server.catalogues import remote  # late: requests takes a tenth of a second
-
-    with remote.Bounded("CelesTrak", REFRESH_PATIENCE_S) as session:
-        asked = {"GROUP": "active", "FORMAT": "tle"}
-        answer = session.get(backend.settings.celestrak_url, params=asked)
-    if answer.status_code != 200 or not answer.text.strip():
-        raise UnavailableError("CelesTrak answered with no element sets.")
-    done = import_satellites(backend, viewer, answer.text)
-    return CatalogueImport(
-        key="satellites",
-        rows=done.read,
-        before=done.updated + done.unchanged,
-        unchanged=not done.added and not done.updated,
-    )
-
-
-REFRESHERS["satellites"] = _refresh_satellites
-
-
-def import_satellites(backend: Backend, viewer: Viewer, text: str) -> SatelliteImport:
-    """Import element sets: all of a file or nothing; an older set never replaces a newer one."""
-    administrator(viewer)
-    if text.lstrip()[:1] in ("[", "{", "<"):
-        problem = "This is JSON or XML; two-line element sets (TLE) are read."
-        raise InvalidInputError(problem, fields={"file": [problem]})
-    with blamed_on("file"):
-        newest = {
-            found.norad: found
-            for found in sorted(tle.parse(text), key=lambda elements: elements.epoch)
-        }
-    outcome = SatelliteImport(read=len(newest), added=0, updated=0, unchanged=0)
-    with backend.db.write() as connection:
-        select = sa.select(satellites.c.norad, satellites.c.epoch)
-        known = {row.norad: row.epoch for row in connection.execute(select)}
-        new: list[dict[str, Any]] = []
-        for norad, elements in newest.items():
-            values = {
-                "norad": norad,
-                "name": elements.name,
-                "line_1": elements.line_1,
-                "line_2": elements.line_2,
-                "epoch": elements.epoch,
-                "updated_at": now(),
-            }
-            if norad not in known:
-                new.append(values)
-                outcome.added += 1
-            elif elements.epoch > known[norad]:
-                where = satellites.c.norad == norad
-                connection.execute(sa.update(satellites).where(where).values(values))
-                outcome.updated += 1
-            else:
-                outcome.unchanged += 1
-        if new:
-            connection.execute(sa.insert(satellites), new)
-    return outcome
-
-
-def _satellites(_connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Satellite]:
-    return [
-        Satellite(
-            norad_catalog_number=row.norad,
-            name=row.name,
-            date_updated=row.updated_at,
-            epoch=row.epoch,
-            line_1=row.line_1,
-            line_2=row.line_2,
-            two_lines=f"{row.line_1}\n{row.line_2}",
-        )
-        for row in rows
-    ]
-
-
-def _found(rows: dict[str, T], key: str, what: str) -> T:
-    uuid = parse_uuid(key, what)
-    if found := rows.get(str(uuid)):
-        return found
-    raise NotFoundError(f"{what} {key} not found.")
-
-
-def _no_such(field: str, value: str) -> InvalidInputError:
-    return InvalidInputError(fields={field: [f"There is none with UUID {value[:60]!r}."]})
+    return MemoryListing([*transits.find(planet, site, start, count, cite)])

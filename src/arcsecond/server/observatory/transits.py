@@ -17,18 +17,18 @@ from typing import Any
 
 from arcsecond.errors import InvalidInputError, NotFoundError
 from arcsecond.schemas.fields import MOST_NIGHTS
-from arcsecond.schemas.observatory import ObservingSite, Transit
+from arcsecond.schemas.observatory import ObservingSite
+from arcsecond.schemas.sky import Transit
 from arcsecond.server.catalogues.rows import Row
+from arcsecond.server.observatory.almanac import DAY_S, UNIX_EPOCH_JD, Place, Sky, tt_minus_utc
+from arcsecond.server.observatory.equipment import place_of
 
 LIGHT_MINUTES_PER_AU = 499.004_783_836 / 60
-DAY_S = 86_400.0
 LOW_DEG = 20.0
 """Altitude of the star below which nobody would observe."""
 
 DARK_DEG = -12.0
 """Altitude of the Sun at nautical twilight."""
-
-_UNIX_EPOCH_JD = 2_440_587.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,8 @@ def find(
         raise InvalidInputError(fields={"nights": [problem]})
     known = ephemeris(planet, cite)
     star = _direction(planet.ra_deg, planet.dec_deg)
-    begin = start.timestamp() / DAY_S + _UNIX_EPOCH_JD
+    place = place_of(site) if site else None
+    begin = start.timestamp() / DAY_S + UNIX_EPOCH_JD
     duration = (planet.transit_duration or {}).get("value")
     number = known.after(begin - 0.01)
     while True:
@@ -146,18 +147,18 @@ def find(
         if jd >= begin + nights:
             return
         if jd >= begin:
-            yield _transit(planet, site, known, number, jd, duration, star)
+            yield _transit(planet, site, place, known, number, jd, duration)
         number += 1
 
 
 def _seen(known: Ephemeris, number: int, star: Any) -> float:
     """Return when a transit is seen on the Earth, as a Julian date by UTC."""
     told = known.at(number)
-    utc = told - _tt_minus_utc(told) / DAY_S if known.dynamical else told
+    utc = told - tt_minus_utc(told) / DAY_S if known.dynamical else told
     for _ in range(2):  # the Earth moves 15,000 km while the light crosses its orbit
         early = _light_minutes(utc, star, known.centre) / 1440
         seen = told - early
-        utc = seen - _tt_minus_utc(seen) / DAY_S if known.dynamical else seen
+        utc = seen - tt_minus_utc(seen) / DAY_S if known.dynamical else seen
     return utc
 
 
@@ -166,18 +167,9 @@ def _light_minutes(jd_utc: float, star: Any, centre: str) -> float:
     import erfa
     import numpy as np
 
-    helio, bary = erfa.epv00(jd_utc + _tt_minus_utc(jd_utc) / DAY_S, 0.0)
+    helio, bary = erfa.epv00(jd_utc + tt_minus_utc(jd_utc) / DAY_S, 0.0)
     place = (bary if centre == "barycentric" else helio)["p"]
     return float(np.dot(place, star)) * LIGHT_MINUTES_PER_AU
-
-
-def _tt_minus_utc(jd: float) -> float:
-    import erfa
-
-    year, month, day, fraction, _ = erfa.ufunc.jd2cal(jd, 0.0)
-    # The plain function warns of every year that is to come.
-    leap_seconds, _ = erfa.ufunc.dat(year, month, day, fraction)
-    return float(leap_seconds) + 32.184
 
 
 def _direction(ra_deg: float, dec_deg: float) -> Any:
@@ -189,15 +181,17 @@ def _direction(ra_deg: float, dec_deg: float) -> Any:
 def _transit(
     planet: Row,
     site: ObservingSite | None,
+    place: Place | None,
     known: Ephemeris,
     number: int,
     jd: float,
     duration: float | None,
-    star: Any,
 ) -> Transit:
     half = duration / 2 if duration else None
     ends = (jd - half, jd, jd + half) if half else (None, jd, None)
-    heights = [None if one is None or site is None else altitudes(one, site, star) for one in ends]
+    heights = [
+        None if one is None or place is None else altitudes(one, place, planet) for one in ends
+    ]
     middle = heights[1]
     return Transit(
         planet=planet.name,
@@ -222,30 +216,16 @@ def _moment(jd: float | None) -> datetime | None:
     if jd is None:
         return None
     # The nearest second: no transit is known better.
-    seconds = round((jd - _UNIX_EPOCH_JD) * DAY_S)
+    seconds = round((jd - UNIX_EPOCH_JD) * DAY_S)
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
 
 
-def altitudes(jd_utc: float, site: ObservingSite, star: Any) -> tuple[float, float]:
-    """Return the altitudes of a star and of the Sun over a site, in degrees, without refraction.
+def altitudes(jd_utc: float, place: Place, target: Row) -> tuple[float, float]:
+    """Return how high a star and the Sun stand over a place, in degrees, without refraction."""
+    import numpy as np
 
-    Parameters
-    ----------
-    star
-        Unit vector in ICRS.
-    """
-    import erfa
-
-    tt = jd_utc + _tt_minus_utc(jd_utc) / DAY_S
-    helio, _ = erfa.epv00(tt, 0.0)
-    distance = math.sqrt(sum(float(part) ** 2 for part in helio["p"]))
-    turned = erfa.pnm06a(tt, 0.0)
-    sidereal = erfa.gst06a(jd_utc, 0.0, tt, 0.0) + math.radians(site.coordinates.longitude)
-    latitude = math.radians(site.coordinates.latitude)
-    found = []
-    for vector in (star, -helio["p"] / distance):
-        ra, dec = erfa.c2s(turned @ vector)
-        sine = math.sin(dec) * math.sin(latitude)
-        sine += math.cos(dec) * math.cos(latitude) * math.cos(sidereal - ra)
-        found.append(math.degrees(math.asin(max(-1.0, min(1.0, sine)))))
-    return found[0], found[1]
+    seconds = (jd_utc - UNIX_EPOCH_JD) * DAY_S
+    sky = Sky(seconds - 1, seconds + 1)
+    times = np.array([seconds])
+    star, _, _ = sky.over(place, times, sky.star(target.ra_deg, target.dec_deg))
+    return float(star[0]), float(sky.altitudes(place, "sun")(times)[0])

@@ -21,7 +21,7 @@ from arcsecond.schemas.records import (
 )
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import SqlListing, clean_tags, clean_text, parse_date, parse_uuid
-from arcsecond.server.observatory.service import check_equipment
+from arcsecond.server.observatory.equipment import check_equipment
 from arcsecond.server.people.owned import change, find, find_own, new_row, trash, with_owner
 from arcsecond.server.people.visibility import signed_in, visible_to
 from arcsecond.server.records.tables import night_logs, observing_runs
@@ -53,8 +53,8 @@ class ObservingRuns:
         signed_in(viewer)
         name = clean_text("name", body.name or None)
         row = new_row(viewer, "observingruns:create", uuid=uuid4(), tags=[])
-        row |= self._values(body) | {"name": name}
         with backend.db.write() as connection:
+            row |= self._values(connection, body) | {"name": name}
             connection.execute(sa.insert(observing_runs).values(row))
         return self.read(backend, viewer, str(row["uuid"]))
 
@@ -65,7 +65,7 @@ class ObservingRuns:
         uuid = parse_uuid(key, RUN)
         with backend.db.write() as connection:
             find_own(connection, viewer, observing_runs, uuid, RUN, "observingruns:update")
-            change(connection, observing_runs, uuid, **self._values(body))
+            change(connection, observing_runs, uuid, **self._values(connection, body))
         return self.read(backend, viewer, key)
 
     def delete(self, backend: Backend, viewer: Viewer, key: str) -> None:
@@ -74,10 +74,10 @@ class ObservingRuns:
             uuid, action = parse_uuid(key, RUN), "observingruns:delete"
             trash(connection, viewer, observing_runs, uuid, RUN, action)
 
-    def _values(self, body: ObservingRunChange) -> dict[str, Any]:
+    def _values(self, connection: sa.Connection, body: ObservingRunChange) -> dict[str, Any]:
         values = _texts(body)
         if body.observing_site is not UNSET:
-            site = check_equipment(site=body.observing_site)
+            site = check_equipment(connection, site=body.observing_site)
             values["observing_site"] = site["observing_site"]
         return values
 
@@ -146,7 +146,7 @@ class NightLogs:
         if body.date is not UNSET:
             values["date"] = parse_date("date", body.date)
         if body.telescope is not UNSET:
-            values["telescope"] = check_equipment(telescope=body.telescope)["telescope"]
+            values["telescope"] = check_equipment(connection, telescope=body.telescope)["telescope"]
         if body.observing_run is not UNSET:
             values["observing_run"] = _own_run(connection, viewer, body.observing_run)
         return values

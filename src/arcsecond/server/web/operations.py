@@ -11,9 +11,20 @@ from arcsecond.registry import BY_NAME, RESOURCES, Key, Resource
 from arcsecond.schemas import people, resolve
 from arcsecond.schemas.archive import UploadOutcome
 from arcsecond.schemas.catalogues import CatalogueImport, CatalogueWork
-from arcsecond.schemas.fields import FLAGS, MOST_NIGHTS, NIGHTS, RANGE
-from arcsecond.schemas.observatory import SatelliteImport
+from arcsecond.schemas.fields import (
+    BRIGHTEST,
+    FAINTEST,
+    FIELD,
+    FLAGS,
+    LENGTH,
+    MOST_NIGHTS,
+    MOST_NIGHTS_ONE,
+    NIGHTS,
+    RANGE,
+)
+from arcsecond.schemas.observatory import SatelliteImport, SiteImport
 from arcsecond.server.crud import LARGEST_PAGE
+from arcsecond.server.observatory.surveys import SURVEYS
 from arcsecond.server.receiving import MOST_AT_ONCE
 from arcsecond.server.web.summaries import DOES, SUMMARIES
 
@@ -39,36 +50,51 @@ _KEYS: dict[Key, Schema] = {
     "username": {"type": "string", "minLength": 1},
     "id": {"type": "string", "minLength": 1},
     "uuid": _UUID,
+    "called": {"type": "string", "minLength": 1},
     "integer": _NUMBER,
-    "norad": _NUMBER,
+    "norad": {"type": "string", "minLength": 1},
 }
 _IDENTIFIERS: dict[Key, str] = {
     "name": "name",
     "username": "username",
     "id": "id",
     "uuid": "uuid",
+    "called": "uuid",
     "integer": "pk",
     "norad": "norad_catalog_number",
 }
 """Field of an answer that holds the key of the same thing."""
 
+_LENGTH = {"type": "string", "pattern": f"^({LENGTH})?$"}
 _RANGE = {"type": "string", "pattern": f"^({RANGE})?$"}
 _QUERY: dict[str, Schema] = {
     "radius": {"type": "number", "exclusiveMinimum": 0, "maximum": 180},
     "count": {**_AMOUNT, "default": 5},
     "date": {"type": "string", "format": "date"},
-    "site": _UUID,
     "nights": {"type": "integer", "minimum": 1, "maximum": MOST_NIGHTS, "default": NIGHTS},
+    "passes.nights": {"type": "integer", "minimum": 1, "maximum": MOST_NIGHTS_ONE, "default": 1},
+    "elevation": {"type": "number", "minimum": 0, "exclusiveMaximum": 90},
+    "visible": {"enum": [*FLAGS, ""]},
+    "time": {"type": "string", "format": "date-time"},
+    "faintest": {"type": "number", "minimum": BRIGHTEST, "maximum": FAINTEST},
+    "fov": {"type": "string", "pattern": f"^({FIELD})?$"},
+    "observingsites.radius": _LENGTH,
+    "telescopes.radius": _LENGTH,
+    "instruments.radius": _LENGTH,
     "transiting": {"enum": [*FLAGS, ""]},
     "mass": _RANGE,
     "exoplanets.radius": _RANGE,
     "period": _RANGE,
-    "telescope": _UUID,
 }
 """Filters that are more than a text."""
 
-_CONFLICTS = {("fitsfiles", "create"), ("fitsfiles", "update"), ("catalogues", "delete")}
-"""What may be refused for what is there: the same file, a catalogue that came with the program."""
+_CONFLICTS = {("fitsfiles", "create"), ("fitsfiles", "update"), ("catalogues", "delete")} | {
+    (resource.name, verb)
+    for resource in RESOURCES
+    if resource.kept_by_admins
+    for verb in ("update", "delete")
+}
+"""What may be refused for what is there: the same file, or what came with the program."""
 
 _STATUSES = {
     "400": "The request is malformed; `detail` says why.",
@@ -114,12 +140,21 @@ def _add_resource(paths: Paths, resource: Resource) -> None:
                 name=_operation_id(resource, verb, method),
                 summary=f"{DOES[verb]}: {resource.summary}",
                 tag=resource.name,
-                query=_query(resource) if verb == "list" else {},
+                query=_query(resource) if verb == "list" else _asked(resource, verb),
                 body=_body(resource, verb),
                 answers=_answers(resource, verb),
                 signed_in=verb in ("create", "update", "delete") or resource.name == "me",
                 more=("409",) if (resource.name, verb) in _CONFLICTS else (),
             )
+
+
+def _asked(resource: Resource, verb: str) -> dict[str, Schema]:
+    """Return what one can be asked for, where there is no list."""
+    if verb != "read" or "list" in resource.verbs:
+        return {}
+    paging = ("limit", "cursor", "page", "page_size")
+    left_out = () if resource.name == "findingcharts" else paging
+    return {name: shape for name, shape in _query(resource).items() if name not in left_out}
 
 
 def _path(resource: Resource, verb: str) -> str:
@@ -272,6 +307,11 @@ def _add_others(paths: Paths) -> None:
         path = BY_NAME["profiles"].path + "{key}/" + name + "/"
         answers = {"200": _content({_JSON: _ref(shape)})}
         _add(paths, "get", path, answers=answers, signed_in=True, more=("403",))
+    for resource in (resource for resource in RESOURCES if resource.whole):
+        answers = _answers(resource, "list")
+        query = _query(resource)
+        summary = f"List: {resource.summary}"
+        _add(paths, "get", resource.whole_path, summary=summary, answers=answers, query=query)
     _add_tasks(paths)
     _add_media(paths)
 
@@ -280,6 +320,7 @@ _PLAIN: dict[str, Schema] = {"text/plain": {"schema": {"type": "string"}}}
 _DONE: dict[str, type[msgspec.Struct]] = {
     "catalogues": CatalogueImport,
     "satellites": SatelliteImport,
+    "observingsites": SiteImport,
 }
 """What the tasks of a resource answer with."""
 
@@ -294,7 +335,7 @@ def _add_tasks(paths: Paths) -> None:
             shape = {"type": "object", "properties": sent | (force if task.forced else {})}
             kind = "multipart/form-data" if task.files else _JSON
             body = {kind: {"schema": shape | ({"required": ["file"]} if task.files else {})}}
-            plain = _PLAIN if resource.name == "satellites" else {}
+            plain = _PLAIN if resource.name in ("satellites", "observingsites") else {}
             done = _ref(_DONE[resource.name])
             answer = done if task.files else {"type": "array", "items": done}
             addresses = [f"{resource.path}{task.name}/"]
@@ -323,7 +364,8 @@ def _add_media(paths: Paths) -> None:
     served = {name: {"required": True, "schema": {"type": "string"}} for name in _FILE_HEADERS}
     file = {"application/fits": anything, "application/octet-stream": anything}
     for path, content, anonymous, more in (
-        (BY_NAME["findingcharts"].path + "{key}/chart.svg", {"image/svg+xml": anything}, False, {}),
+        (_CHART, dict.fromkeys((*_PICTURES, "image/jpeg"), anything), False, {}),
+        (_CURVE, dict.fromkeys(_PICTURES, anything), False, {}),
         ("/datasets/{dataset}/fitsfiles/{key}/download/", file, False, {"headers": served}),
         (_PREVIEW, {"image/webp": anything}, False, {}),
         ("/live", {"text/event-stream": anything, "text/html": anything}, False, {}),
@@ -337,7 +379,12 @@ def _add_media(paths: Paths) -> None:
 
 
 _PREVIEW = "/datasets/{dataset}/fitsfiles/{key}/preview/{hdu}/"
+_CHART = "/findingcharts/{key}/{picture}"
+_CURVE = "/objects/{object}/visibility/{picture}"
+_PICTURES = ("image/png", "image/svg+xml", "application/pdf")
 _MEDIA_QUERY: dict[str, dict[str, Schema]] = {
+    _CHART: {name: _QUERY[name] for name in BY_NAME["findingcharts"].filters},
+    _CURVE: {name: _QUERY.get(name, _TEXT) for name in BY_NAME["visibility"].filters},
     _PREVIEW: {"size": {**_TEXT, "description": "`small`, or a large one."}},
     "/live": {"after": _NUMBER},
 }
@@ -408,8 +455,14 @@ def _path_parameters(path: str, targets: Sequence[str]) -> Iterable[Schema]:
         yield _parameter("target", "path", {"type": "string", "enum": list(targets)})
     if "{dataset}" in path:
         yield _parameter("dataset", "path", _UUID)
-    if "{exoplanet}" in path:
-        yield _parameter("exoplanet", "path", _KEYS["name"])
+    for holder in ("exoplanet", "object", "observingsite", "satellite"):
+        if f"{{{holder}}}" in path:
+            yield _parameter(holder, "path", _KEYS["name"])
+    if "{picture}" in path:
+        name = "curve" if path == _CURVE else "chart"
+        known = [f"{name}.{kind}" for kind in ("png", "svg", "pdf")]
+        known += [] if path == _CURVE else [f"{survey.key}.jpg" for survey in SURVEYS]
+        yield _parameter("picture", "path", {"type": "string", "enum": known})
     if "{key}" in path:
         before = path.partition("{key}")[0].strip("/")
         resource = BY_NAME[before.rpartition("}/")[2]]

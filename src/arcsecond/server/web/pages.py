@@ -15,17 +15,19 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from arcsecond import views
-from arcsecond.errors import ArcsecondError
-from arcsecond.registry import BY_NAME, Resource
+from arcsecond.errors import ArcsecondError, InvalidInputError
+from arcsecond.registry import BY_NAME, Field, Resource
 from arcsecond.schemas.archive import FitsFile
 from arcsecond.server.archive.files import list_files, may_upload, read_file
 from arcsecond.server.archive.pictures import LONGEST, layout
 from arcsecond.server.archive.previews import MOST, pictured
 from arcsecond.server.archive.service import Datasets
 from arcsecond.server.catalogues.builtin import Kind, catalogue
-from arcsecond.server.context import AnyRequest, backend_of, base_url, viewer_of
-from arcsecond.server.crud import Page
-from arcsecond.server.observatory.service import list_sites
+from arcsecond.server.context import STRANGER, AnyRequest, Backend, backend_of, base_url, viewer_of
+from arcsecond.server.crud import Listing, Page
+from arcsecond.server.observatory.charts import curve_address
+from arcsecond.server.observatory.equipment import Instruments, Sites, Telescopes
+from arcsecond.server.observatory.service import page_of, read_tonight, read_visibility
 from arcsecond.server.settings import Settings
 from arcsecond.server.web.headers import shown
 
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
 FILES_SHOWN = 100
 MODES = ("auto", "light", "dark", "red")
 MODE_COOKIE = "arcsecond_mode"
-MOST_SITES = 5000
 _ROWS_SHOWN = 200
 _JSON_SHOWN = 60_000
 """Characters; a page that shows more would be heavier than its reader wants."""
@@ -132,6 +133,8 @@ def login(request: AnyRequest, next_path: str, problem: str = "") -> str:
 
 def address(resource: str, item: Mapping[str, Any]) -> str | None:
     """Return the path of the page of a thing, None for what has none of its own."""
+    if resource == "passes":
+        return f"/satellites/{item['norad_catalog_number']}/"
     if "read" not in BY_NAME[resource].verbs:
         return None
     key = quote(views.key_of(resource, item), safe="")
@@ -143,39 +146,44 @@ def address(resource: str, item: Mapping[str, Any]) -> str | None:
 def _list(request: AnyRequest, resource: Resource, content: Page[Any]) -> str:
     items = msgspec.to_builtins(content.items)
     if resource.name == "findingcharts":
-        return _render(request, "charts.html", title="Finding charts", charts=items)
+        title = f"Finding charts of {items[0]['astronomical_object']}"
+        form = _form(request, resource)
+        return _render(request, "charts.html", title=title, charts=items, form=form)
     crumb = _crumb(request, resource)
     return _render(
         request,
         "list.html",
         title=f"{resource.title} of {crumb[0]}" if crumb else resource.title,
         crumb=crumb,
-        form=[(field, request.query_params.get(field.name, "")) for field in resource.form],
-        sites=_sites(request) if "site" in resource.filters else [],
+        form=_form(request, resource),
         resource=resource,
         table=_listed(resource.name, items),
         note=views.note(resource.name, items),
         addresses=[address(resource.name, item) for item in items],
         next=_local(content.next) if content.next else None,
+        fields=_to_add(request, resource),
         targets=lambda name: next((t.choices for t in resource.tasks if t.name == name), ()),
     )
+
+
+def _form(request: AnyRequest, resource: Resource) -> list[tuple[Field, str]]:
+    """Return what a page can be asked for, and what it was."""
+    return [(field, str(request.query_params.get(field.name, ""))) for field in resource.form]
 
 
 def _crumb(request: AnyRequest, resource: Resource) -> tuple[str, str] | None:
     """Return name and address of what a list lies in."""
     if not resource.parent:
         return None
-    key = request.path_params[resource.holder]
+    key = request.path_params.get(resource.holder)
+    if key is None:  # of all of them together
+        return BY_NAME[resource.parent].title, f"/{resource.parent}/"
+    if resource.holder == "object":
+        return key, page_of(backend_of(request), key)
     if resource.holder != "dataset":
         return key, f"/{resource.parent}/{quote(key, safe='')}/"
     dataset = Datasets().read(backend_of(request), viewer_of(request), key)
     return dataset.name, f"/datasets/{dataset.uuid}/"
-
-
-def _sites(request: AnyRequest) -> list[tuple[str, str]]:
-    """Return UUIDs and names of the observing sites."""
-    listing = list_sites(backend_of(request), viewer_of(request), {})
-    return [(site.uuid, site.name) for _, site in listing.rows(None, MOST_SITES)]
 
 
 def _listed(resource: str, items: list[Any]) -> views.Table:
@@ -192,19 +200,104 @@ def _one(request: AnyRequest, resource: Resource, thing: Any) -> str:
     for rows in (each.rows for each in card.tables):
         if left := len(rows[_ROWS_SHOWN:]):
             rows[_ROWS_SHOWN:] = [[f"{left} more", *[""] * (len(rows[0]) - 1)]]
-    template, extra = "one.html", {}
+    template, extra = "one.html", dict[str, Any]()
     match resource.name:
         case "objects":
-            template = "object.html"
+            template, extra = "object.html", _tonight(request, item["name"])
         case "exoplanets":
-            template = "exoplanet.html"
+            template, extra = "exoplanet.html", _tonight(request, item["name"])
+        case "visibility" | "tonight":
+            _leave_out(card, "image_url")
+            template = f"{resource.name}.html"
+            extra = {"crumb": _crumb(request, resource), "form": _form(request, resource)}
+        case "observingsites":
+            _leave_out(card, "telescopes")
+            template, extra = "site.html", _site(request, item)
+        case "telescopes":
+            _leave_out(card, "instruments")
+            template, extra = "site.html", _telescope(request, item)
+        case "satellites":
+            template = "satellite.html"
+            extra = {"default_site": backend_of(request).settings.site}
         case "datasets":
             template, extra = "dataset.html", _dataset(request, item)
         case "fitsfiles":
             template, extra = "file.html", _file(request, thing, item)
+    extra["fields"] = _to_change(request, resource, item)
     return _render(
         request, template, title=card.title, resource=resource, card=card, item=item, **extra
     )
+
+
+def _to_add(request: AnyRequest, resource: Resource) -> list[tuple[Field, str]]:
+    """Return the empty fields of what an administrator may add on a page."""
+    may = resource.kept_by_admins and viewer_of(request).is_admin
+    return [(field, "") for field in resource.fields] if may else []
+
+
+def _to_change(
+    request: AnyRequest, resource: Resource, item: Mapping[str, Any]
+) -> list[tuple[Field, str]]:
+    """Return the fields of a thing that an administrator may change on its page."""
+    if not _to_add(request, resource) or item["is_builtin"]:
+        return []
+    told = {**item, **(item.get("address") or {}), **(item.get("coordinates") or {})}
+    values = [told.get(field.name) for field in resource.fields]
+    return [
+        (
+            field,
+            ", ".join(value) if isinstance(value, list) else "" if value is None else str(value),
+        )
+        for field, value in zip(resource.fields, values, strict=True)
+    ]
+
+
+def _leave_out(card: views.Card, name: str) -> None:
+    """Take a fact off a card that the page shows in its own way."""
+    card.facts[:] = [fact for fact in card.facts if fact.name != name]
+
+
+def _tonight(request: AnyRequest, name: str) -> dict[str, Any]:
+    """Return how an object stands tonight over the site that was chosen, if any."""
+    site = str(request.query_params.get("site", "")).strip()
+    site = site or backend_of(request).settings.site
+    extra: dict[str, Any] = {"site": site, "seen": None, "site_problem": ""}
+    if site:
+        try:
+            seen = read_visibility(backend_of(request), viewer_of(request), name, {"site": site})
+        except InvalidInputError as error:
+            extra["site_problem"] = error.detail
+        else:
+            folder = f"/objects/{quote(name, safe='')}/visibility/"
+            seen.image_url = folder + curve_address(seen)
+            extra["seen"] = seen
+    return extra
+
+
+def _site(request: AnyRequest, item: dict[str, Any]) -> dict[str, Any]:
+    backend, viewer = backend_of(request), viewer_of(request)
+    night = None
+    if item["coordinates"]:
+        found = read_tonight(backend, viewer, item["uuid"], {})
+        night = views.card("tonight", msgspec.to_builtins(found))
+    listing = Telescopes().list_(backend, viewer, {"site": item["uuid"]})
+    return {"night": night, **_standing("telescopes", listing)}
+
+
+def _telescope(request: AnyRequest, item: dict[str, Any]) -> dict[str, Any]:
+    backend, viewer = backend_of(request), viewer_of(request)
+    listing = Instruments().list_(backend, viewer, {"telescope": item["uuid"]})
+    return {"night": None, **_standing("instruments", listing)}
+
+
+def _standing(name: str, listing: Listing[Any]) -> dict[str, Any]:
+    """Return what stands on a site or a telescope, as a table."""
+    items = msgspec.to_builtins([one for _, one in listing.rows(None, _ROWS_SHOWN)])
+    return {
+        "inside": _listed(name, items),
+        "inside_title": BY_NAME[name].title,
+        "inside_addresses": [address(name, one) for one in items],
+    }
 
 
 def _dataset(request: AnyRequest, item: dict[str, Any]) -> dict[str, Any]:
@@ -259,7 +352,7 @@ def _shown_activity(activity: dict[str, Any]) -> dict[str, Any]:
     return {**activity, "when": views.show(activity["date"])}
 
 
-def _links(settings: Settings, fact: views.Fact) -> list[tuple[str, str | None]]:
+def _links(backend: Backend, fact: views.Fact) -> list[tuple[str, str | None]]:
     """Return the texts of a fact, each with the address it leads to, if any."""
     value = fact.value
     if isinstance(value, str) and value.startswith(("http://", "https://")):
@@ -271,8 +364,26 @@ def _links(settings: Settings, fact: views.Fact) -> list[tuple[str, str | None]]
     if resource in ("telescopes", "instruments") and not all(len(v) == 36 for v in values):
         return [(fact.text, None)]  # what a header says, which is a name
     if resource == "objects":
-        return [(v, _in_catalogues(settings, v)) for v in values]
+        return [(v, _in_catalogues(backend.settings, v)) for v in values]
+    if resource in _NAMED:
+        return [_named(backend, resource, v) for v in values]
     return [(v, f"/{resource}/{quote(v, safe='')}/") for v in values]
+
+
+_NAMED: dict[str, Any] = {
+    "observingsites": Sites(),
+    "telescopes": Telescopes(),
+    "instruments": Instruments(),
+}
+
+
+def _named(backend: Backend, resource: str, uuid: str) -> tuple[str, str | None]:
+    """Return name and address of a site, a telescope or an instrument."""
+    try:
+        name = _NAMED[resource].read(backend, STRANGER, uuid).name
+    except ArcsecondError:
+        return uuid, None
+    return name, f"/{resource}/{uuid}/"
 
 
 def _in_catalogues(settings: Settings, name: str) -> str | None:
@@ -304,7 +415,7 @@ def _render(request: AnyRequest, template: str, **values: Any) -> str:
             mode=mode if mode in MODES else MODES[0],
             modes=MODES,
             label=views.label,
-            links=functools.partial(_links, backend_of(request).settings),
+            links=functools.partial(_links, backend_of(request)),
             **values,
         )
     )

@@ -11,7 +11,7 @@ import msgspec
 from arcsecond.registry import RESOURCES
 from arcsecond.schemas import people, resolve
 from arcsecond.schemas.archive import UploadOutcome
-from arcsecond.schemas.observatory import SatelliteImport
+from arcsecond.schemas.observatory import SatelliteImport, SiteImport
 from arcsecond.server.web.operations import Error, Schema, operations
 from arcsecond.version import __version__
 
@@ -51,6 +51,7 @@ def _components() -> Schema:
     answers = {resolve(r.schema) for r in RESOURCES} | {
         Error,
         SatelliteImport,
+        SiteImport,
         UploadOutcome,
         people.ApiKey,
         people.KeyOwner,

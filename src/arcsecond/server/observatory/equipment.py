@@ -1,0 +1,659 @@
+"""Sites, telescopes and instruments: found by any of their names, kept by administrators.
+
+An instrument is mounted on a telescope, a telescope stands on a site; what others
+stand on, or what records name, is not deleted. What comes with the program stays as
+it is: an observatory that knows better adds its own.
+"""
+
+from __future__ import annotations
+
+import difflib
+import uuid as uuids
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import sqlalchemy as sa
+from msgspec import UNSET
+
+from arcsecond.errors import ConflictError, InvalidInputError, NotFoundError
+from arcsecond.schemas.observatory import (
+    HIGHEST_M,
+    LARGEST_APERTURE_M,
+    LOWEST_M,
+    MOST_NAMES,
+    Address,
+    Archive,
+    Instrument,
+    InstrumentChange,
+    ObservingSite,
+    ObservingSiteChange,
+    SiteCoordinates,
+    Telescope,
+    TelescopeChange,
+)
+from arcsecond.server.catalogues.names import fold
+from arcsecond.server.context import Backend, Viewer
+from arcsecond.server.crud import MemoryListing, SqlListing, clean_text
+from arcsecond.server.db import metadata, now
+from arcsecond.server.observatory import obscodes
+from arcsecond.server.observatory.almanac import Place
+from arcsecond.server.observatory.directory import names_of
+from arcsecond.server.observatory.distances import Around, parse_around
+from arcsecond.server.observatory.tables import instruments, sites, telescopes
+from arcsecond.server.people.visibility import administrator
+
+T = TypeVar("T", ObservingSite, Telescope, Instrument)
+Filters = Mapping[str, str]
+
+WHAT = {sites: "Observing site", telescopes: "Telescope", instruments: "Instrument"}
+_REFERRED = {sites: "observing_site", telescopes: "telescope", instruments: "instrument"}
+"""Columns of records that name one, per table."""
+
+_LONGEST_CODE, _LONGEST_SHORT = 8, 64
+
+
+def find(connection: sa.Connection, table: sa.Table, text: str) -> sa.Row[Any]:
+    """Return a row by its UUID, its code or any of its names.
+
+    What an administrator added comes before what comes with the program.
+
+    Raises
+    ------
+    NotFoundError
+        There is none; the nearest names are said.
+    InvalidInputError
+        Several are called so; they are told.
+    """
+    what = WHAT[table]
+    if (uuid := _as_uuid(text)) is not None:
+        row = connection.execute(sa.select(table).where(table.c.uuid == uuid)).one_or_none()
+        if row is None:
+            raise NotFoundError(f"{what} {text[:60]!r} not found.")
+        return row
+    sought = fold(text[:255])
+    found: Sequence[sa.Row[Any]] = []
+    if sought:
+        named = table.c.words.contains(f"\n{sought}\n", autoescape=True)
+        found = connection.execute(sa.select(table).where(named).order_by(table.c.sort)).all()
+    if table is sites:
+        found = [row for row in found if fold(row.code or "") == sought] or found
+    found = [row for row in found if not row.builtin] or found
+    if len(found) > 1:
+        several = ", ".join(f"{row.name} ({_short(table, row)})" for row in found[:5])
+        raise InvalidInputError(f"{text[:60]!r} may be {several}; say which.")
+    if not found:
+        raise NotFoundError(f"{what} {text[:60]!r} not found.{_near(connection, table, sought)}")
+    return found[0]
+
+
+def _as_uuid(text: str) -> UUID | None:
+    if len(text) not in (32, 36):
+        return None
+    try:
+        return uuids.UUID(text)
+    except ValueError:
+        return None
+
+
+def _short(table: sa.Table, row: sa.Row[Any]) -> str:
+    return str((row.code if table is sites else row.acronym) or row.uuid)
+
+
+def _near(connection: sa.Connection, table: sa.Table, sought: str) -> str:
+    """Say which names look like one that was not found."""
+    rows = connection.execute(sa.select(table.c.name, table.c.words)).all()
+    # Who mistypes a name mostly has its first letter.
+    shown = {w: row.name for row in rows for w in row.words.split("\n") if w[:1] == sought[:1]}
+    near = difflib.get_close_matches(sought, shown, n=3, cutoff=0.7)
+    near += [w for w in shown if sought and w.startswith(sought)][: 3 - len(near)]
+    names = dict.fromkeys(shown[word] for word in near)
+    return f" Nearest names: {', '.join(names)}." if names else ""
+
+
+def find_site(backend: Backend, text: str) -> ObservingSite:
+    """Return the site that a filter names by UUID, code or name.
+
+    Raises
+    ------
+    InvalidInputError
+        There is none, or there are several.
+    """
+    with backend.db.read() as connection:
+        return _site(named(connection, sites, text, "site"), [])
+
+
+def site_asked(backend: Backend, filters: Filters) -> ObservingSite | None:
+    """Return the ``site`` that is asked for, else the one that the server is set to."""
+    text = filters.get("site") or backend.settings.site
+    return find_site(backend, text) if text else None
+
+
+def site_needed(backend: Backend, filters: Filters) -> ObservingSite:
+    """Return the ``site`` that is asked for, or that the server is set to.
+
+    Raises
+    ------
+    InvalidInputError
+        There is none.
+    """
+    if (site := site_asked(backend, filters)) is None:
+        problem = "From which site? Give its UUID, its MPC code or its name."
+        raise InvalidInputError(fields={"site": [problem]})
+    return site
+
+
+def named(connection: sa.Connection, table: sa.Table, text: str, field: str) -> sa.Row[Any]:
+    """Return the row that a field of a body or a filter names."""
+    try:
+        return find(connection, table, text)
+    except (NotFoundError, InvalidInputError) as error:
+        raise InvalidInputError(fields={field: [error.detail]}) from None
+
+
+def place_of(site: ObservingSite) -> Place:
+    """Return where a site is.
+
+    Raises
+    ------
+    InvalidInputError
+        It is no place on the Earth.
+    """
+    if site.coordinates is None:
+        raise InvalidInputError(fields={"site": [f"{site.name} has no place on the Earth."]})
+    there = site.coordinates
+    return Place(there.longitude, there.latitude, there.height)
+
+
+def check_equipment(
+    connection: sa.Connection,
+    *,
+    site: str | None = None,
+    telescope: str | None = None,
+    instrument: str | None = None,
+) -> dict[str, UUID | None]:
+    """Check that a site, a telescope and an instrument exist and belong together.
+
+    Each may be None or "", a UUID or a name. They stay until the transaction of
+    the connection ends. Returns their UUIDs, under the names of the columns.
+
+    Raises
+    ------
+    InvalidInputError
+        One is unknown, or is not at the other.
+    """
+    given: dict[sa.Table, str | None] = {
+        sites: site,
+        telescopes: telescope,
+        instruments: instrument,
+    }
+    rows = {
+        table: named(connection, table, text, _REFERRED[table]) if text else None
+        for table, text in given.items()
+    }
+    mounted = rows[instruments]
+    used = rows[telescopes]
+    if mounted and used and mounted.telescope != used.uuid:
+        problem = f"{mounted.name} is not at this telescope."
+        raise InvalidInputError(fields={"instrument": [problem]})
+    if mounted and not used:
+        used = find(connection, telescopes, str(mounted.telescope))
+    there = rows[sites]
+    if used and there and used.site != there.uuid:
+        raise InvalidInputError(fields={"telescope": [f"{used.name} is not at this site."]})
+    for table, row in rows.items():
+        if row is not None:
+            held = sa.select(table.c.uuid).where(table.c.uuid == row.uuid)
+            if connection.scalar(held.with_for_update(read=True)) is None:  # deleted just now
+                problem = f"{WHAT[table]} {row.name!r} not found."
+                raise InvalidInputError(fields={_REFERRED[table]: [problem]})
+    return {_REFERRED[table]: row.uuid if row else None for table, row in rows.items()}
+
+
+class _Kept(Generic[T]):
+    """What sites, telescopes and instruments have in common."""
+
+    table: sa.Table
+
+    def list_(
+        self, backend: Backend, viewer: Viewer, filters: Filters
+    ) -> SqlListing[T] | MemoryListing[T]:
+        """List them by name, or nearest first those around a place."""
+        statement = sa.select(self.table)
+        words = self.table.c.words
+        if "name" in filters:
+            sought = f"\n{fold(filters['name'])}\n"
+            statement = statement.where(words.contains(sought, autoescape=True))
+        if text := fold(filters.get("search", "")):
+            statement = statement.where(words.contains(text, autoescape=True))
+        with backend.db.read() as connection:
+            statement = self._narrowed(connection, statement, filters)
+        if around := parse_around(filters):
+            return MemoryListing(self._near(backend, statement, around))
+        order = (self.table.c.sort, self.table.c.uuid)
+        return SqlListing(backend.db, statement, order, self._shaped)
+
+    def read(self, backend: Backend, viewer: Viewer, key: str) -> T:
+        """Return one by its UUID or a name."""
+        with backend.db.read() as connection:
+            return self._shaped(connection, [find(connection, self.table, key)])[0]
+
+    def create(self, backend: Backend, viewer: Viewer, body: Any) -> T:
+        """Add one; only administrators do."""
+        administrator(viewer)
+        moment = now()
+        row = {"uuid": uuid4(), "builtin": False, "created_at": moment, "updated_at": moment}
+        with backend.db.write() as connection:
+            row |= self._values(connection, body, None)
+            row |= names_of(self.table, row)
+            connection.execute(sa.insert(self.table).values(row))
+            return self._shaped(connection, [find(connection, self.table, str(row["uuid"]))])[0]
+
+    def update(self, backend: Backend, viewer: Viewer, key: str, body: Any) -> T:
+        """Change one that an administrator added."""
+        administrator(viewer)
+        with backend.db.write() as connection:
+            row = self._own(connection, key)
+            values = self._values(connection, body, row)
+            before = {column.name: getattr(row, column.name) for column in self.table.c}
+            values |= names_of(self.table, before | values)
+            where = self.table.c.uuid == row.uuid
+            changed = sa.update(self.table).where(where).values(updated_at=now(), **values)
+            connection.execute(changed)
+            return self._shaped(connection, [find(connection, self.table, str(row.uuid))])[0]
+
+    def delete(self, backend: Backend, viewer: Viewer, key: str) -> None:
+        """Delete one that an administrator added and nothing refers to."""
+        administrator(viewer)
+        with backend.db.write() as connection:
+            row = self._own(connection, key)
+            self._nothing_stands_on(connection, row)
+            count = sum(
+                connection.scalar(_count(table).where(table.c[column] == row.uuid)) or 0
+                for table, column in _records(_REFERRED[self.table])
+            )
+            if count:
+                many = "1 record names" if count == 1 else f"{count} records name"
+                raise ConflictError(
+                    f"{row.name} stays: {many} it, those that were deleted lately included."
+                )
+            connection.execute(sa.delete(self.table).where(self.table.c.uuid == row.uuid))
+
+    def _own(self, connection: sa.Connection, key: str) -> sa.Row[Any]:
+        """Return a row that may be changed, and keep others from referring to it."""
+        row = find(connection, self.table, key)
+        if row.builtin:
+            raise ConflictError(
+                f"{row.name} comes with the program and stays as it is; add one of your own."
+            )
+        held = sa.select(self.table.c.uuid).where(self.table.c.uuid == row.uuid)
+        connection.execute(held.with_for_update())
+        return row
+
+    def _near(self, backend: Backend, statement: sa.Select[Any], around: Around) -> list[T]:
+        with backend.db.read() as connection:
+            within = around.box(sites.c.latitude)
+            rows = connection.execute(self._located(statement).where(within)).all()
+            far = {row.uuid: around.distance_km(row.longitude, row.latitude) for row in rows}
+            near = [row for row in rows if far[row.uuid] <= around.radius_km]
+            near.sort(key=lambda row: (far[row.uuid], row.sort))
+            items = self._shaped(connection, near)
+        for item, row in zip(items, near, strict=True):
+            item.distance = round(far[row.uuid], 3)
+        return items
+
+    def _narrowed(
+        self, connection: sa.Connection, statement: sa.Select[Any], filters: Filters
+    ) -> sa.Select[Any]:
+        """Return a statement for what further filters let through."""
+        return statement
+
+    def _located(self, statement: sa.Select[Any]) -> sa.Select[Any]:
+        """Return a statement that knows longitude and latitude, too."""
+        raise NotImplementedError
+
+    def _nothing_stands_on(self, connection: sa.Connection, row: sa.Row[Any]) -> None:
+        """Refuse to delete what something else stands on."""
+
+    def _values(
+        self, connection: sa.Connection, body: Any, before: sa.Row[Any] | None
+    ) -> dict[str, Any]:
+        """Return the checked values of a body, to be added to what was before."""
+        raise NotImplementedError
+
+    def _shaped(self, connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[T]:
+        """Return rows as they go over the wire."""
+        raise NotImplementedError
+
+
+class Sites(_Kept[ObservingSite]):
+    """Observing sites."""
+
+    table = sites
+
+    def _narrowed(
+        self, connection: sa.Connection, statement: sa.Select[Any], filters: Filters
+    ) -> sa.Select[Any]:
+        if "code" in filters:
+            code = sa.func.lower(sites.c.code) == filters["code"].strip().lower()
+            statement = statement.where(code)
+        return statement
+
+    def _located(self, statement: sa.Select[Any]) -> sa.Select[Any]:
+        return statement
+
+    def _nothing_stands_on(self, connection: sa.Connection, row: sa.Row[Any]) -> None:
+        _refuse_to_leave(connection, telescopes, telescopes.c.site, row)
+
+    def _values(
+        self, connection: sa.Connection, body: ObservingSiteChange, before: sa.Row[Any] | None
+    ) -> dict[str, Any]:
+        values = _texts(body, before, acronym=_LONGEST_SHORT, nickname=255, homepage_url=255)
+        values |= _texts(body, None, named=False, country=255, continent=_LONGEST_SHORT)
+        if body.alternate_names is not UNSET:
+            values["alternate_names"] = _alternate(body.alternate_names)
+        elif before is None:
+            values["alternate_names"] = []
+        if body.IAUCode is not UNSET:
+            values["code"] = self._code(connection, body.IAUCode, before)
+        moved = _position(body, before)
+        values |= moved
+        if moved:
+            values["precision"] = None
+        if "longitude" in moved or "latitude" in moved:
+            place = Place(
+                moved.get("longitude", before.longitude if before else 0.0),
+                moved.get("latitude", before.latitude if before else 0.0),
+            )
+            values |= _found_there(place, before) | values
+        if body.time_zone is not UNSET:
+            values["time_zone"] = _zone(body.time_zone)
+        return values
+
+    def _code(
+        self, connection: sa.Connection, text: str | None, before: sa.Row[Any] | None
+    ) -> str | None:
+        code = clean_text("IAUCode", text, longest=_LONGEST_CODE, blank=True) or None
+        if code is None:
+            return None
+        same = sa.func.lower(sites.c.code) == code.lower()
+        for row in connection.execute(sa.select(sites.c.uuid, sites.c.name).where(same)):
+            if before is None or row.uuid != before.uuid:
+                raise InvalidInputError(fields={"IAUCode": [f"{code} is the code of {row.name}."]})
+        return code
+
+    def _shaped(
+        self, connection: sa.Connection, rows: Sequence[sa.Row[Any]]
+    ) -> list[ObservingSite]:
+        there = _those_on(connection, telescopes, telescopes.c.site, rows)
+        return [_site(row, there[row.uuid]) for row in rows]
+
+
+class Telescopes(_Kept[Telescope]):
+    """Telescopes."""
+
+    table = telescopes
+
+    def _narrowed(
+        self, connection: sa.Connection, statement: sa.Select[Any], filters: Filters
+    ) -> sa.Select[Any]:
+        if "site" in filters:
+            site = named(connection, sites, filters["site"], "site")
+            statement = statement.where(telescopes.c.site == site.uuid)
+        return statement
+
+    def _located(self, statement: sa.Select[Any]) -> sa.Select[Any]:
+        return statement.join(sites, sites.c.uuid == telescopes.c.site).add_columns(
+            sites.c.longitude, sites.c.latitude
+        )
+
+    def _nothing_stands_on(self, connection: sa.Connection, row: sa.Row[Any]) -> None:
+        _refuse_to_leave(connection, instruments, instruments.c.telescope, row)
+
+    def _values(
+        self, connection: sa.Connection, body: TelescopeChange, before: sa.Row[Any] | None
+    ) -> dict[str, Any]:
+        values = _texts(
+            body, before, acronym=_LONGEST_SHORT, alias=255, mounting=255, optical_design=255
+        )
+        if body.observing_site is not UNSET or before is None:
+            text = _needed("observing_site", body.observing_site)
+            values["site"] = check_equipment(connection, site=text)["observing_site"]
+        if body.aperture is not UNSET:
+            values["aperture"] = body.aperture
+            if body.aperture is not None and not 0 < body.aperture <= LARGEST_APERTURE_M:
+                problem = f"An aperture is above 0 and up to {LARGEST_APERTURE_M:g} metres."
+                raise InvalidInputError(fields={"aperture": [problem]})
+        return values
+
+    def _shaped(self, connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Telescope]:
+        mounted = _those_on(connection, instruments, instruments.c.telescope, rows)
+        under = sa.select(sites).where(sites.c.uuid.in_({row.site for row in rows}))
+        places: dict[UUID, SiteCoordinates | None] = {
+            row.uuid: _coordinates(row) for row in connection.execute(under)
+        }
+        return [
+            Telescope(
+                uuid=str(row.uuid),
+                name=row.name,
+                acronym=row.acronym,
+                alias=row.alias,
+                coordinates=places[row.site],
+                observing_site=str(row.site),
+                instruments=mounted[row.uuid],
+                aperture=row.aperture,
+                mounting=row.mounting,
+                optical_design=row.optical_design,
+                source=row.source,
+                is_builtin=row.builtin,
+            )
+            for row in rows
+        ]
+
+
+class Instruments(_Kept[Instrument]):
+    """Instruments."""
+
+    table = instruments
+
+    def _narrowed(
+        self, connection: sa.Connection, statement: sa.Select[Any], filters: Filters
+    ) -> sa.Select[Any]:
+        if "telescope" in filters:
+            telescope = named(connection, telescopes, filters["telescope"], "telescope")
+            statement = statement.where(instruments.c.telescope == telescope.uuid)
+        return statement
+
+    def _located(self, statement: sa.Select[Any]) -> sa.Select[Any]:
+        below = statement.join(telescopes, telescopes.c.uuid == instruments.c.telescope)
+        return below.join(sites, sites.c.uuid == telescopes.c.site).add_columns(
+            sites.c.longitude, sites.c.latitude
+        )
+
+    def _values(
+        self, connection: sa.Connection, body: InstrumentChange, before: sa.Row[Any] | None
+    ) -> dict[str, Any]:
+        values = _texts(body, before, acronym=_LONGEST_SHORT, kind=255, focus=255)
+        if body.telescope is not UNSET or before is None:
+            text = _needed("telescope", body.telescope)
+            values["telescope"] = check_equipment(connection, telescope=text)["telescope"]
+        return values
+
+    def _shaped(self, _connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Instrument]:
+        return [
+            Instrument(
+                uuid=str(row.uuid),
+                name=row.name,
+                acronym=row.acronym,
+                kind=row.kind,
+                focus=row.focus,
+                telescope=str(row.telescope),
+                archive=Archive(**row.archive) if row.archive else None,
+                source=row.source,
+                is_builtin=row.builtin,
+            )
+            for row in rows
+        ]
+
+
+def _site(row: sa.Row[Any], there: list[str]) -> ObservingSite:
+    zone = _zone_info(row.time_zone)
+    local = datetime.now(zone) if zone else None
+    offset, summer = (local.utcoffset(), local.dst()) if local else (None, None)
+    return ObservingSite(
+        uuid=str(row.uuid),
+        name=row.name,
+        nickname=row.nickname,
+        alternate_names=row.alternate_names,
+        IAUCode=row.code,
+        acronym=row.acronym,
+        homepage_url=row.homepage_url,
+        coordinates=_coordinates(row),
+        address=Address(
+            country=row.country,
+            continent=row.continent,
+            time_zone=row.time_zone,
+            time_zone_id=row.time_zone,
+            time_zone_name=row.time_zone,
+            time_zone_utc_offset=_hours(offset),
+            time_zone_dst_offset=_hours(summer),
+        ),
+        local_time=local.isoformat(timespec="seconds") if local else None,
+        telescopes=there,
+        source=row.source,
+        is_builtin=row.builtin,
+    )
+
+
+def _found_there(place: Place, before: sa.Row[Any] | None) -> dict[str, str | None]:
+    """Return time zone and country of a place, but for what somebody said otherwise before."""
+    zone = obscodes.time_zone(place)
+    found = {"time_zone": zone, "country": obscodes.country(zone)}
+    if before is None:
+        return found
+    was = obscodes.time_zone(Place(before.longitude, before.latitude))
+    as_found = {"time_zone": was, "country": obscodes.country(was)}
+    return {name: value for name, value in found.items() if getattr(before, name) == as_found[name]}
+
+
+def _coordinates(row: sa.Row[Any]) -> SiteCoordinates | None:
+    if row.longitude is None:
+        return None
+    return SiteCoordinates(
+        longitude=row.longitude,
+        latitude=row.latitude,
+        height=row.height,
+        precision=row.precision,
+    )
+
+
+def _hours(offset: timedelta | None) -> float | None:
+    return None if offset is None else offset.total_seconds() / 3600
+
+
+def _zone_info(name: str | None) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
+def _zone(text: str | None) -> str | None:
+    """Return the name of a time zone, checked."""
+    name = clean_text("time_zone", text, longest=_LONGEST_SHORT, blank=True) or None
+    if name is not None and _zone_info(name) is None:
+        problem = f"{name!r} is no time zone; write one like America/Santiago."
+        raise InvalidInputError(fields={"time_zone": [problem]})
+    return name
+
+
+def _position(body: ObservingSiteChange, before: sa.Row[Any] | None) -> dict[str, float]:
+    """Return longitude, latitude and height as far as a body tells them, checked."""
+    told: dict[str, Any] = {} if body.coordinates is UNSET else dict(body.coordinates)
+    for name in ("longitude", "latitude", "height"):
+        if (value := getattr(body, name)) is not UNSET:
+            told[name] = value
+    limits: dict[str, tuple[float, float, str]] = {
+        "longitude": (-180, 360, "degrees, east positive"),
+        "latitude": (-90, 90, "degrees, north positive"),
+        "height": (LOWEST_M, HIGHEST_M, "metres"),
+    }
+    found: dict[str, float] = {}
+    for name, (least, most, unit) in limits.items():
+        if name not in told:
+            if before is None or (before.longitude is None and told):
+                raise InvalidInputError(fields={name: [f"A site needs its {name}, in {unit}."]})
+            continue
+        value = told[name]
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not least <= value <= most:
+            problem = f"A {name} is from {least:g} to {most:g} {unit}, not {str(value)[:40]}."
+            raise InvalidInputError(fields={name: [problem]})
+        found[name] = float(value)
+    if "longitude" in found and found["longitude"] > 180:
+        found["longitude"] -= 360
+    return found
+
+
+def _alternate(given: list[str] | str) -> list[str]:
+    names = given.split(",") if isinstance(given, str) else given
+    cleaned = [clean_text("alternate_names", name) for name in names if name.strip()]
+    if len(cleaned) > MOST_NAMES:
+        problem = f"These are more than {MOST_NAMES} names."
+        raise InvalidInputError(fields={"alternate_names": [problem]})
+    return list(dict.fromkeys(cleaned))
+
+
+def _texts(
+    body: Any, before: sa.Row[Any] | None, *, named: bool = True, **longest: int
+) -> dict[str, Any]:
+    """Return texts that a body gives, checked; blank ones are None, but a name is needed."""
+    values: dict[str, Any] = {}
+    if named and (body.name is not UNSET or before is None):
+        values["name"] = clean_text("name", body.name or None)
+    for field, most in longest.items():
+        if (value := getattr(body, field)) is not UNSET:
+            values[field] = clean_text(field, value, longest=most, blank=True) or None
+    return values
+
+
+def _needed(field: str, value: Any) -> str:
+    if not value:
+        raise InvalidInputError(fields={field: ["This field may not be blank."]})
+    return str(value)
+
+
+def _those_on(
+    connection: sa.Connection, table: sa.Table, column: sa.Column[Any], under: Sequence[sa.Row[Any]]
+) -> dict[UUID, list[str]]:
+    """Return UUIDs of what stands on each of some rows, by name."""
+    found: dict[UUID, list[str]] = {row.uuid: [] for row in under}
+    statement = sa.select(column, table.c.uuid).where(column.in_(list(found)))
+    for holder, uuid in connection.execute(statement.order_by(table.c.sort, table.c.uuid)):
+        found[holder].append(str(uuid))
+    return found
+
+
+def _refuse_to_leave(
+    connection: sa.Connection, table: sa.Table, column: sa.Column[Any], row: sa.Row[Any]
+) -> None:
+    statement = sa.select(table.c.name).where(column == row.uuid).order_by(table.c.sort)
+    if names := connection.scalars(statement).all():
+        shown = ", ".join(names[:5])
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        raise ConflictError(f"{row.name} stays: {shown}{more} would lose their place.")
+
+
+def _records(column: str) -> list[tuple[sa.Table, str]]:
+    """Return the tables of records that name a site, a telescope or an instrument."""
+    return [
+        (table, column)
+        for table in metadata.sorted_tables
+        if table not in WHAT and column in table.c and isinstance(table.c[column].type, sa.Uuid)
+    ]
+
+
+def _count(table: sa.Table) -> sa.Select[Any]:
+    return sa.select(sa.func.count()).select_from(table)
