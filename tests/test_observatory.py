@@ -200,7 +200,7 @@ def test_the_nearest_names_are_said(backend: Backend) -> None:
 def test_several_of_a_name_are_told(backend: Backend, admin: Viewer) -> None:
     for code in ("T1", "T2"):
         Sites().create(backend, admin, body(name="Twice", IAUCode=code))
-    with pytest.raises(InvalidInputError, match=r"may be Twice \(T1\), Twice \(T2\)|say which"):
+    with pytest.raises(ConflictError, match=r"may be Twice \(T1\), Twice \(T2\)|say which"):
         Sites().read(backend, Viewer(), "Twice")
     assert Sites().read(backend, Viewer(), "t2").IAUCode == "T2"
 

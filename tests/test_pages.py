@@ -342,7 +342,9 @@ def test_administrators_keep_the_directory_on_its_pages(
     assert "Add one of your own" in listed
     given = {"name": "Backyard", "longitude": "-3.5", "latitude": "48.85", "height": "35"}
     blank = dict.fromkeys(("nickname", "alternate_names", "IAUCode", "time_zone"), "")
-    made = http.post("/observingsites/", data=given | blank, headers=ann, follow_redirects=False)
+    made = http.post(
+        "/observingsites/?_method=POST", data=given | blank, headers=ann, follow_redirects=False
+    )
     assert made.status_code == 303
     address = made.headers["location"]
     page = http.get(address, headers=ann).text

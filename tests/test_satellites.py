@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from arcsecond.client.api import ArcsecondAPI
-from arcsecond.errors import InvalidInputError, NotAllowedError, NotFoundError
+from arcsecond.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.observatory import orbits, satellites
 from arcsecond.server.observatory.almanac import Place
@@ -298,7 +298,7 @@ def test_several_of_a_name_are_told(backend: Backend) -> None:
         ISS.replace("ISS (ZARYA)", f"STARLINK-{n}").replace("25544", f"2554{n}") for n in (4, 5)
     )
     satellites.import_satellites(backend, ADMIN, with_checksums(raw).encode())
-    with pytest.raises(InvalidInputError, match=r"STARLINK-4 \(25544\), STARLINK-5 \(25545\)"):
+    with pytest.raises(ConflictError, match=r"STARLINK-4 \(25544\), STARLINK-5 \(25545\)"):
         satellites.read_satellite(backend, Viewer(), "starlink")
     found = satellites.list_satellites(backend, Viewer(), {"search": "link-5"}).rows(None, 5)
     assert [one.norad_catalog_number for _, one in found] == [25545]

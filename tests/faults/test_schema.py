@@ -19,7 +19,7 @@ import pytest
 import schemathesis
 from hypothesis import strategies as st
 from schemathesis.config import SchemathesisConfig
-from schemathesis.core.failures import AcceptedNegativeData
+from schemathesis.core.failures import AcceptedNegativeData, ServerError
 from schemathesis.engine import from_schema
 from schemathesis.engine.events import FatalError, NonFatalError, ScenarioFinished
 from schemathesis.engine.recorder import ScenarioRecorder
@@ -34,10 +34,12 @@ EXAMPLES = int(os.environ.get("ARCSECOND_FUZZ_EXAMPLES", "8"))
 UNTOLD = {
     "cursor", "telescope", "instrument", "observing_site", "observing_run",
     "title", "username", "email", "password1", "non_field_errors", "name", "file",
-    "radius", "mass", "period", "around", "coordinates",
+    "radius", "mass", "period", "around", "coordinates", "site", "IAUCode", "time_zone",
+    "alternate_names", "longitude", "latitude", "height", "time", "date", "fov", "nights",
 }  # fmt: skip
 """Fields of which a schema cannot tell all: what they name, or go with, has to be there, or free."""
 
+SITE = {"longitude": -70.4, "latitude": -24.6, "height": 2635.0}
 KEY = "X-Arcsecond-API-Authorization"
 ACCEPTED = ["2XX", "3XX", "5XX", 401, 403, 404, 409, 413]
 
@@ -106,11 +108,11 @@ def furnished(server: Server) -> World:
             "findingcharts": ["HD 5980", "M 42"],
             "catalogues": ["well-known"],
             "profiles": ["ann", "ann@localhost"],
-            "satellites": [25544],
-            "observingsites": [telescope["observing_site"]],
-            "telescopes": [telescope["uuid"]],
-            "instruments": [instrument["uuid"]],
+            "satellites": [25544, "ISS (ZARYA)"],
         }
+        kept["observingsites"] += ["309", telescope["observing_site"]]
+        kept["telescopes"] += ["UT2", telescope["uuid"]]
+        kept["instruments"] += ["UVES", instrument["uuid"]]
         return World(server.url, headers, known | kept, doomed)
 
 
@@ -122,6 +124,9 @@ def _made(http: httpx2.Client) -> dict[str, list[Any]]:
             ("observingruns", {"name": f"r{n}"}, "uuid"),
             ("nightlogs", {"date": "2026-11-22"}, "uuid"),
             ("activities", {"title": f"a{n}", "target": "M 31"}, "pk"),
+            ("observingsites", SITE | {"name": f"s{n}"}, "uuid"),
+            ("telescopes", {"name": f"t{n}", "observing_site": "309"}, "uuid"),
+            ("instruments", {"name": f"i{n}", "telescope": "UT1"}, "uuid"),
         ):
             made.setdefault(name, []).append(http.post(f"/{name}/", json=body).json()[key])
     return made
@@ -150,6 +155,10 @@ def configured(world: World, asker: str) -> SchemathesisConfig:
         "password": [PASSWORD],
         "key": [world.headers[KEY].removeprefix("Key ")],
         "home": world.known["datasets"][:1],
+        "site": ["309", "Paranal", "950"],
+        "observingsite": ["309", "La Silla", "250"],
+        "object": ["M 31", "51 Peg b", "83.82,-5.39"],
+        "satellite": ["25544", "ISS"],
     }
     operations: list[dict[str, Any]] = [
         {
@@ -184,6 +193,11 @@ def configured(world: World, asker: str) -> SchemathesisConfig:
             "dictionaries": {name: {"values": values} for name, values in words.items()},
             "parameters": {
                 "query.format": _drawn("format"),
+                "query.site": _drawn("site"),
+                **{
+                    f"path.{name}": _drawn(name)
+                    for name in ("observingsite", "object", "satellite")
+                },
                 "body.username": _drawn("username"),
                 "body.password": _drawn("password"),
                 "body.password1": _drawn("password"),
@@ -229,6 +243,8 @@ def test_answers_are_those_of_the_schema(
         match failure:
             case RejectedPositiveData():
                 return not _untold(response)
+            case ServerError():  # a survey is not asked here, and says so
+                return response.status_code != 503
             case AcceptedNegativeData():
                 return not _blank_around(case.body)
         return True

@@ -35,7 +35,7 @@ from arcsecond.server.archive.routes import routes as archive
 from arcsecond.server.archive.sweep import sweep
 from arcsecond.server.catalogues.routes import routes as catalogues
 from arcsecond.server.compat.routes import routes as compat
-from arcsecond.server.context import AnyRequest, Backend, to_its_end
+from arcsecond.server.context import FORM_METHODS, AnyRequest, Backend, to_its_end
 from arcsecond.server.db import Database, usable
 from arcsecond.server.migrations import HEAD
 from arcsecond.server.observatory.directory import bring_up_to_date
@@ -62,9 +62,6 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
 }
-_METHODS: dict[bytes, Any] = {b"_method=PATCH": "PATCH", b"_method=DELETE": "DELETE"}
-"""Queries by which the form of a page, which can only POST, changes or deletes something."""
-
 _SECURITY = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 
 
@@ -282,8 +279,8 @@ class Application:
             self._heard.last = time.monotonic()
             scope["backend"] = self._backend  # type: ignore[typeddict-unknown-key]  # our own entry
             scope["raw_path"], scope["path"] = clean_path(scope)
-            if scope["method"] == "POST" and scope["query_string"] in _METHODS:
-                scope["method"] = _METHODS[scope["query_string"]]
+            if scope["method"] == "POST" and scope["query_string"] in FORM_METHODS:
+                scope["method"] = FORM_METHODS[scope["query_string"]]
             send = _with_headers(send)
         await self.litestar(scope, receive, send)
 

@@ -190,10 +190,17 @@ def is_set(text: str) -> bool:
     return text.strip().casefold() in ("true", "yes", "on", "1")
 
 
+FORM_METHODS: dict[bytes, Any] = {
+    b"_method=POST": "POST",
+    b"_method=PATCH": "PATCH",
+    b"_method=DELETE": "DELETE",
+}
+"""Queries by which the form of a page, which can only POST, says what it wants to do."""
+
+
 def is_form(request: AnyRequest) -> bool:
-    """Tell whether a body comes from the form of a page."""
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    return kind in ("application/x-www-form-urlencoded", "multipart/form-data")
+    """Tell whether a body comes from the form of one of our pages."""
+    return request.scope["query_string"] in FORM_METHODS
 
 
 async def read_fields(request: AnyRequest) -> dict[str, Any]:

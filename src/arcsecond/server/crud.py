@@ -430,7 +430,7 @@ def record_routes(name: str, records: Records, *, latest: int | None = None) -> 
 
     def shown(request: AnyRequest, made: Any) -> Any:
         """Lead a form to the page of what it made; everybody else gets it at once."""
-        if not (is_form(request) and wanted(request) == "html"):
+        if not is_form(request):
             return made
         key = getattr(made, "uuid", None) or made.pk
         return Redirect(f"/{name}/{key}/", status_code=303)
@@ -455,7 +455,7 @@ def record_routes(name: str, records: Records, *, latest: int | None = None) -> 
     @delete(one, opt={"resource": name, "verb": "delete"}, status_code=200)
     async def remove(request: AnyRequest, key: FromPath[str]) -> Response[None]:
         await writing(request, records.delete, key)
-        if is_form(request) and wanted(request) == "html":
+        if is_form(request):
             return Response(None, status_code=303, headers={"Location": many})
         return Response(None, status_code=204)
 

@@ -111,6 +111,8 @@ def read_telegram(backend: Backend, viewer: Viewer, key: str) -> Telegram:
 def _values(body: ActivityChange) -> dict[str, Any]:
     """Return the columns that a body gives; ``target`` is the older name of ``target_name``."""
     target = body.target if body.target_name is UNSET else body.target_name
+    if isinstance(body.target, str):  # both may be given, and both are looked at
+        clean_text("target", body.target, blank=True)
     given: dict[str, Any] = {
         "title": body.title,
         "content": body.content,

@@ -40,6 +40,9 @@ EARTH_RADIUS_KM, FLATTENING = 6378.137, 1 / 298.257223563
 FIRST_YEAR, LAST_YEAR = 1972, 2099
 """Leap seconds are known, or guessed, for these years only."""
 
+_NOTHING_DEG = 1e-7
+"""What is nearer to zero than this is there: 0.4 milliarcseconds."""
+
 _NODES = 12
 """Computed places of a body that a polynomial goes through."""
 
@@ -321,5 +324,7 @@ def crossings(
         below = np.where(same, below / 2, above)
         low = np.where(same, low, high)
         high, above = found, value
+        if np.abs(value).max() < _NOTHING_DEG:
+            break
     rising = signs[at + 1]
     return high[rising].tolist(), high[~rising].tolist()

@@ -64,7 +64,7 @@ def find(connection: sa.Connection, table: sa.Table, text: str) -> sa.Row[Any]:
     ------
     NotFoundError
         There is none; the nearest names are said.
-    InvalidInputError
+    ConflictError
         Several are called so; they are told.
     """
     what = WHAT[table]
@@ -83,7 +83,7 @@ def find(connection: sa.Connection, table: sa.Table, text: str) -> sa.Row[Any]:
     found = [row for row in found if not row.builtin] or found
     if len(found) > 1:
         several = ", ".join(f"{row.name} ({_short(table, row)})" for row in found[:5])
-        raise InvalidInputError(f"{text[:60]!r} may be {several}; say which.")
+        raise ConflictError(f"{text[:60]!r} may be {several}; say which.")
     if not found:
         raise NotFoundError(f"{what} {text[:60]!r} not found.{_near(connection, table, sought)}")
     return found[0]
@@ -149,7 +149,7 @@ def named(connection: sa.Connection, table: sa.Table, text: str, field: str) -> 
     """Return the row that a field of a body or a filter names."""
     try:
         return find(connection, table, text)
-    except (NotFoundError, InvalidInputError) as error:
+    except (NotFoundError, ConflictError) as error:
         raise InvalidInputError(fields={field: [error.detail]}) from None
 
 

@@ -34,9 +34,8 @@ def _filters(request: AnyRequest, name: str) -> dict[str, str]:
 
 
 def _to_be_asked(request: AnyRequest, filters: Mapping[str, str]) -> bool:
-    """Tell whether a page has to ask for a site first."""
-    site = filters.get("site") or backend_of(request).settings.site
-    return not site and wanted(request) == "html"
+    """Tell whether a page has to ask for a site first: nothing was said yet."""
+    return not (filters or backend_of(request).settings.site) and wanted(request) == "html"
 
 
 @get("/observingsites/{observingsite:str}/tonight/", opt={"resource": "tonight", "verb": "read"})

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from arcsecond.errors import InvalidInputError, NotFoundError, UnavailableError
+from arcsecond.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
 from arcsecond.registry import COUNT_BOUND
 from arcsecond.schemas.catalogues import CatalogueImport, Coordinates
 from arcsecond.schemas.fields import MOST_NIGHTS_ONE
@@ -83,7 +83,7 @@ def _find(connection: sa.Connection, key: str) -> sa.Row[Any]:
     ------
     NotFoundError
         There is none of that number or name.
-    InvalidInputError
+    ConflictError
         Several have a name that begins so.
     """
     text = key.strip()
@@ -104,7 +104,7 @@ def _find(connection: sa.Connection, key: str) -> sa.Row[Any]:
         raise NotFoundError(f"Satellite {key[:60]!r} not found.")
     if len(found) > 1:
         several = ", ".join(f"{row.name} ({row.norad})" for row in found[:5])
-        raise InvalidInputError(f"{key[:60]!r} may be {several}; say which by its number.")
+        raise ConflictError(f"{key[:60]!r} may be {several}; say which by its number.")
     return found[0]
 
 

@@ -88,13 +88,8 @@ _QUERY: dict[str, Schema] = {
 }
 """Filters that are more than a text."""
 
-_CONFLICTS = {("fitsfiles", "create"), ("fitsfiles", "update"), ("catalogues", "delete")} | {
-    (resource.name, verb)
-    for resource in RESOURCES
-    if resource.kept_by_admins
-    for verb in ("update", "delete")
-}
-"""What may be refused for what is there: the same file, or what came with the program."""
+_CONFLICTS = {("fitsfiles", "create"), ("fitsfiles", "update"), ("catalogues", "delete")}
+"""What may be refused for what is there: the same file, a catalogue that came with the program."""
 
 _STATUSES = {
     "400": "The request is malformed; `detail` says why.",
@@ -427,6 +422,7 @@ def _add(
     statuses |= set() if anonymous else {"401"}
     statuses |= {"403"} if signed_in and method != "get" else set()
     statuses |= {"404"} if "{" in path else set()
+    statuses |= {"409"} if _may_be_several(path) else set()
     statuses |= {"413"} if body else set()
     operation: Schema = {
         "operationId": name or _name(method, path),
@@ -443,6 +439,13 @@ def _add(
     if body:
         operation["requestBody"] = {"content": body, "required": bool(not tag or method == "post")}
     paths.setdefault(path, {})[method] = operation
+
+
+def _may_be_several(path: str) -> bool:
+    """Tell whether a path names something by a name that several may have."""
+    first, _, rest = path.strip("/").partition("/")
+    resource = BY_NAME.get(first)
+    return resource is not None and rest[:1] == "{" and resource.key in ("called", "norad")
 
 
 def _name(method: str, path: str) -> str:

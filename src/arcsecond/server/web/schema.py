@@ -63,8 +63,16 @@ def _components() -> Schema:
     _, made = msgspec.json.schema_components(ordered, ref_template="#/components/schemas/{name}")
     made["Error"]["additionalProperties"] = {"type": "array", "items": {"type": "string"}}
     for body in sorted(bodies, key=lambda struct: struct.__name__):
+        for value in made[body.__name__]["properties"].values():
+            if value.get("type") == "boolean":
+                del value["type"]
+                value |= _FLAG
         made[body.__name__ + "Form"] = _form(made[body.__name__])
     return made
+
+
+_FLAG = {"enum": [True, False, 1, 0, "true", "false", "1", "0"]}
+"""How yes and no are said in a body: a form has nothing but texts."""
 
 
 def _form(body: Schema) -> Schema:
