@@ -26,10 +26,10 @@ test-faults: $(VENV)/dev  ## Kill it, cut it, fill its disk: nothing that was ac
 test-clients: $(VENV)/ready  ## Older clients, as they were released, against this server.
 	$(BIN)/python tests/clients/run.py $(ARGS)
 
-test-offline: $(VENV)/dev  ## The tests in a network of their own with nothing but loopback, and what they cover.
+test-offline: $(VENV)/dev  ## The tests on SQLite in a network of their own with nothing but loopback, and what they cover.
 	$(BIN)/coverage erase
 	unshare -n$(if $(filter-out 0,$(shell id -u)),r) sh -c 'ip link set lo up && \
-	ARCSECOND_OFFLINE=1 PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/coverage run -m pytest --ignore=tests/faults --ignore=tests/pages $(SPREAD) $(ARGS)'
+	ARCSECOND_OFFLINE=1 PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/coverage run -m pytest -k "not postgresql" --ignore=tests/faults --ignore=tests/pages $(SPREAD) $(ARGS)'
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 

@@ -198,11 +198,15 @@ def test_the_nearest_names_are_said(backend: Backend) -> None:
 
 
 def test_several_of_a_name_are_told(backend: Backend, admin: Viewer) -> None:
-    for code in ("T1", "T2"):
-        Sites().create(backend, admin, body(name="Twice", IAUCode=code))
-    with pytest.raises(ConflictError, match=r"may be Twice \(T1\), Twice \(T2\)|say which"):
-        Sites().read(backend, Viewer(), "Twice")
-    assert Sites().read(backend, Viewer(), "t2").IAUCode == "T2"
+    for short in ("T1", "T2"):
+        change = TelescopeChange(name="Twice", acronym=short, observing_site="309")
+        Telescopes().create(backend, admin, change)
+    with pytest.raises(ConflictError, match=r"may be Twice \(T1\), Twice \(T2\); say which"):
+        Telescopes().read(backend, Viewer(), "Twice")
+    assert Telescopes().read(backend, Viewer(), "t2").acronym == "T2"
+    Sites().create(backend, admin, body())
+    with pytest.raises(InvalidInputError, match="There is a site 'Backyard' already"):
+        Sites().create(backend, admin, body())
 
 
 def test_ones_own_comes_first(backend: Backend, admin: Viewer) -> None:

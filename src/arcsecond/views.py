@@ -271,8 +271,8 @@ _LABELS = {
     "ra_of_asc_node": "RA of ascending node",
     "arg_of_pericenter": "Argument of pericentre",
     "bstar": "B*",
-    "mean_motion_dot": "Its change",
-    "mean_motion_ddot": "Its second change",
+    "mean_motion_dot": "Mean motion, 1st derivative",
+    "mean_motion_ddot": "Mean motion, 2nd derivative",
     "site_name": "Site",
     "is_sunlit": "In sunlight",
     "utc": "UTC",
@@ -316,6 +316,8 @@ def table(resource: str, items: Sequence[Json], title: str = "") -> Table:
 
 def note(resource: str, items: Sequence[Json]) -> str:
     """Return what there is to say of all rows of a table; "" for nothing."""
+    if resource in ("passes", "satellites"):
+        return _aged(items)
     if resource != "transits" or not items:
         return ""
     first = items[0]
@@ -324,6 +326,17 @@ def note(resource: str, items: Sequence[Json]) -> str:
     )
     rule = " Observable: star above 20°, Sun below -12° at the middle."
     return f"Ephemeris: {told}{rule if first['is_observable'] is not None else ''}"
+
+
+def _aged(items: Sequence[Json]) -> str:
+    """Say how many satellites have elements that are too old, or too young, to rely on."""
+    far = {one["norad_catalog_number"]: abs(one["age_days"]) > OLD_DAYS for one in items}
+    if not any(far.values()):
+        return ""
+    return (
+        f"{sum(far.values())} of {len(far)} satellites have elements over {OLD_DAYS:g} days away: "
+        "they may be far off."
+    )
 
 
 def card(resource: str, item: Json) -> Card:
@@ -363,7 +376,8 @@ def _fact(name: str, value: Any, resource: str, item: Json) -> str:
         word = "old" if value >= 0 else "younger than that"
         off = ", too far off to rely on" if abs(value) > OLD_DAYS else ""
         return f"{abs(value):.1f} days {word}{off}"
-    if name in _UNITS and isinstance(value, float | int):
+    # Charts have widths and heights of their own, in arcminutes.
+    if name in _UNITS and isinstance(value, float | int) and resource != "findingcharts":
         return f"{value:.10g}{_UNITS[name]}"
     if name in ("problems", "sources"):  # sentences, each on its line
         return "\n".join(value or ())

@@ -231,16 +231,12 @@ def _tell_age(data: Any, output: Output) -> None:
     """Say to people that element sets are old; programs have ``is_old``."""
     if not output.for_people:
         return
-    items = data.get("results", [data]) if isinstance(data, dict) else data
-    ages = [age for item in items if abs(age := item["age_days"]) > views.OLD_DAYS]
-    if len(items) == 1 and ages:
-        word = "old" if ages[0] > 0 else "younger than that"
-        output.say(f"Its elements are {abs(ages[0]):,.0f} days {word}: they may be far off.")
-    elif ages:
-        output.say(
-            f"{len(ages)} of {len(items)} element sets are over {views.OLD_DAYS:g} days away: "
-            "they may be far off."
-        )
+    if not isinstance(data, dict) or "age_days" not in data:
+        return  # a list says so below its table
+    age = data["age_days"]
+    if abs(age) > views.OLD_DAYS:
+        word = "old" if age > 0 else "younger than that"
+        output.say(f"Its elements are {abs(age):,.0f} days {word}: they may be far off.")
 
 
 def _check_options(

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-RECIPE = "c1"
+RECIPE = "c2"
 """Another one for each change of how charts look."""
 
 SIDE_PX, WIDTH_PX, HEIGHT_PX = 640, 780, 860
@@ -351,7 +351,10 @@ def _diameter(v: float | None, brightest: float, limit: float) -> float:
 
 def _range(plan: Plan) -> tuple[float, float]:
     known = [mark.v for mark in plan.stars if mark.v is not None]
-    return (min(known), max(known)) if known else (6.0, 9.0)
+    if not known:
+        return 6.0, 9.0
+    # A few bright stars are no less bright for being alone.
+    return min(known), max(*known, min(known) + 4.0)
 
 
 def _stars(axes: Any, plan: Plan) -> None:
@@ -394,11 +397,13 @@ def _objects(axes: Any, plan: Plan, half: float) -> None:
 
 
 def _labels(axes: Any, plan: Plan, half: float) -> None:
-    """Name the largest objects and the brightest stars, as far as there is room."""
+    """Name the brightest stars and the largest objects, as far as there is room."""
     taken: list[tuple[float, float]] = []
     width, height = half * 0.34, half * 0.05
     count = 0
-    for mark in (*plan.objects[: MOST_LABELS // 2], *plan.stars):
+    first = plan.stars[: MOST_LABELS // 4]
+    others = plan.stars[len(first) :]
+    for mark in (*first, *plan.objects[: MOST_LABELS // 2], *others):
         place = project(mark.ra_deg, mark.dec_deg, plan.ra_deg, plan.dec_deg)
         if place is None or not mark.name or mark.name == plan.name:
             continue
@@ -494,7 +499,8 @@ def _legend(made: Any, plan: Plan, sources: str) -> None:
     field = angle_text(round(plan.width_deg * 3600) / 3600)
     told = [f"Field {field} × {field}"]
     if plan.limit is not None:
-        told.append(f"{len(plan.stars):,} stars to magnitude {plan.limit:.1f}")
+        many = "1 star" if len(plan.stars) == 1 else f"{len(plan.stars):,} stars"
+        told.append(f"{many}, the faintest {plan.limit:.1f} mag")
     else:
         told.append("no star so bright lies in it" if plan.bounded else "no star of the catalogues")
     made.text(left, 52 / HEIGHT_PX, " · ".join(told), va="center", **words(9))

@@ -24,12 +24,13 @@ from arcsecond.views import position
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-RECIPE = "v1"
+RECIPE = "v2"
 """Another one for each change of how curves look."""
 
 WIDTH_PX, HEIGHT_PX = 860, 520
-_SHADES = ("#f4f4f4", "#e2e2e2", "#cfcfcf", "#b9b9b9")
-"""From sunset on, and after each twilight."""
+_DAY = "#b9b9b9"
+_SHADES = ("#cfcfcf", "#e2e2e2", "#f4f4f4", "#ffffff")
+"""From sunset on, and after each twilight: the night is turned black for dark and red light."""
 
 _AIRMASSES = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0)
 _MARGIN_H = 1.0
@@ -87,6 +88,7 @@ def _shown(seen: Visibility) -> tuple[float, float]:
 
 
 def _twilights(axes: Axes, seen: Visibility, first: float, last: float) -> None:
+    axes.set_facecolor(_DAY)
     night = seen.night
     limits = [(night.sunset, night.sunrise, night.sun)]
     for twilight in (night.civil, night.nautical, night.astronomical):

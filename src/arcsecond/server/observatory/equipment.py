@@ -351,6 +351,7 @@ class Sites(_Kept[ObservingSite]):
         self, connection: sa.Connection, body: ObservingSiteChange, before: sa.Row[Any] | None
     ) -> dict[str, Any]:
         values = _texts(body, before, acronym=_LONGEST_SHORT, nickname=255, homepage_url=255)
+        self._alone(connection, values.get("name"), before)
         values |= _texts(body, None, named=False, country=255, continent=_LONGEST_SHORT)
         if body.alternate_names is not UNSET:
             values["alternate_names"] = _alternate(body.alternate_names)
@@ -371,6 +372,15 @@ class Sites(_Kept[ObservingSite]):
         if body.time_zone is not UNSET:
             values["time_zone"] = _zone(body.time_zone)
         return values
+
+    def _alone(
+        self, connection: sa.Connection, name: str | None, before: sa.Row[Any] | None
+    ) -> None:
+        """Refuse a name that another site of one's own has: it could not be told by it."""
+        same = sa.and_(~sites.c.builtin, sites.c.sort == " ".join((name or "").casefold().split()))
+        for row in connection.execute(sa.select(sites.c.uuid).where(same)):
+            if before is None or row.uuid != before.uuid:
+                raise InvalidInputError(fields={"name": [f"There is a site {name!r} already."]})
 
     def _code(
         self, connection: sa.Connection, text: str | None, before: sa.Row[Any] | None

@@ -43,6 +43,9 @@ MOST_NIGHTS_ALL = 1
 TURN_S = 20.0
 """How long one question waits for another to be answered."""
 
+NEAR_DAYS = 30
+"""Of all satellites together, those are looked at whose elements are no farther away in time."""
+
 MOST_FOR_ALL = 2_000
 """Satellites whose passes are listed together."""
 
@@ -290,7 +293,10 @@ def list_passes(backend: Backend, viewer: Viewer, key: str, filters: Mapping[str
         if key:
             rows: Sequence[sa.Row[Any]] = [_find(connection, key)]
         else:
-            statement = _narrowed(filters).order_by(satellites.c.norad)
+            near = timedelta(days=NEAR_DAYS)
+            epochs = (moment(start) - near, moment(end) + near)
+            statement = _narrowed(filters).where(satellites.c.epoch.between(*epochs))
+            statement = statement.order_by(satellites.c.norad)
             rows = connection.execute(statement.limit(MOST_FOR_ALL + 1)).all()
     if len(rows) > MOST_FOR_ALL:
         raise InvalidInputError(
