@@ -34,8 +34,8 @@ LIGHT_KM_S = 299_792.458
 SUN_RADIUS_KM, MOON_RADIUS_KM = 695_700.0, 1_737.4
 """Radius of the Sun (IAU 2015 B3) and mean radius of the Moon (IAU 2015)."""
 
-EARTH_RADIUS_KM, FLATTENING = 6378.137, 1 / 298.257223563
-"""WGS 84."""
+EARTH_RADIUS_KM = 6378.137
+"""At the equator (WGS 84)."""
 
 FIRST_YEAR, LAST_YEAR = 1972, 2099
 """Leap seconds are known, or guessed, for these years only."""
@@ -60,21 +60,11 @@ class Place:
     @property
     def geocentric_km(self) -> tuple[float, float]:
         """Distances from the Earth's axis and from its equator, in km."""
-        latitude = math.radians(self.latitude)
-        squared = (1 - FLATTENING) ** 2
-        normal = EARTH_RADIUS_KM / math.sqrt(
-            math.cos(latitude) ** 2 + squared * math.sin(latitude) ** 2
-        )
-        height = self.height / 1000
-        return (
-            (normal + height) * math.cos(latitude),
-            (squared * normal + height) * math.sin(latitude),
-        )
+        import erfa
 
-
-def unix(moment: datetime) -> float:
-    """Return seconds since 1970 of an aware moment."""
-    return moment.timestamp()
+        # At the longitude zero, where what is off the axis is all in x.
+        out, _, up = erfa.gd2gc(1, 0.0, math.radians(self.latitude), self.height)
+        return float(out) / 1000, float(up) / 1000
 
 
 def moment(seconds: float) -> datetime:
@@ -179,23 +169,7 @@ class Sky:
         tuple of numpy.ndarray
             (n,) each. Altitudes without refraction; azimuths from the north by east.
         """
-        import numpy as np
-
-        angle = self.sidereal(place.longitude, times)
-        cosine, sine = np.cos(angle), np.sin(angle)
-        latitude = math.radians(place.latitude)
-        x, y, z = vectors if vectors.ndim == 1 else vectors.T
-        # Towards the meridian, towards the east, and along the axis.
-        out, east = x * cosine + y * sine, y * cosine - x * sine
-        if vectors.ndim == 2:
-            axis, equator = place.geocentric_km
-            out, z = out - axis, z - equator
-        up = out * math.cos(latitude) + z * math.sin(latitude)
-        north = z * math.cos(latitude) - out * math.sin(latitude)
-        level = np.hypot(north, east)
-        altitude = np.degrees(np.arctan2(up, level))
-        azimuth = np.degrees(np.arctan2(east, north)) % 360
-        return altitude, azimuth, np.hypot(up, level)
+        return seen(*on_horizon(place, self.sidereal(place.longitude, times), vectors))
 
     def altitudes(self, place: Place, body: Body) -> Callable[[Floats], Floats]:
         """Return a function of time that gives the altitude of the centre of a body, in degrees."""
@@ -243,6 +217,48 @@ class Sky:
             for vector in (moon, sun)
         ]
         return (1 + np.cos(angle)) / 2, np.degrees(longitude[0] - longitude[1]) % 360
+
+
+def on_horizon(place: Place, angle: Floats, vectors: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return what stands over a place as its parts to the north, to the east and upwards.
+
+    Parameters
+    ----------
+    angle
+        (n,) the local sidereal time in radians, of the equinox of the vectors.
+    vectors
+        (..., n, 3) geocentric places in km, or (3,) the direction of a star.
+    """
+    import numpy as np
+
+    cosine, sine = np.cos(angle), np.sin(angle)
+    latitude = math.radians(place.latitude)
+    x, y, z = vectors[..., 0], vectors[..., 1], vectors[..., 2]
+    # Towards the meridian, towards the east, and along the axis.
+    out, east = x * cosine + y * sine, y * cosine - x * sine
+    if vectors.ndim > 1:
+        axis, equator = place.geocentric_km
+        out, z = out - axis, z - equator
+    north = z * math.cos(latitude) - out * math.sin(latitude)
+    return north, east, out * math.cos(latitude) + z * math.sin(latitude)
+
+
+def seen(north: Floats, east: Floats, up: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return altitude and azimuth (degrees) and distance by the parts of ``on_horizon``."""
+    import numpy as np
+
+    level = np.hypot(north, east)
+    azimuth = np.degrees(np.arctan2(east, north)) % 360
+    return np.degrees(np.arctan2(up, level)), azimuth, np.hypot(level, up)
+
+
+def vertex(before: float, middle: float, after: float) -> float:
+    """Return how many steps behind the middle one of three values the top of their parabola is.
+
+    From -1 to 1; 0 where they have no top.
+    """
+    bend = before - 2 * middle + after
+    return max(-1.0, min(1.0, (before - after) / 2 / bend)) if bend < 0 else 0.0
 
 
 class _Smooth:

@@ -26,6 +26,7 @@ from arcsecond.server.observatory.almanac import (
     Sky,
     crossings,
     moment,
+    vertex,
 )
 
 if TYPE_CHECKING:
@@ -200,10 +201,7 @@ class Over:
         times = self.night.times
         altitudes = self.sky.altitudes(self.place, "sun")(times)
         n = int(altitudes[1:-1].argmin()) + 1
-        before, lowest, after = altitudes[n - 1 : n + 2]
-        bend = before - 2 * lowest + after
-        shift = (before - after) / 2 / bend if bend > 0 else 0.0
-        return float(times[n] + max(-1.0, min(1.0, shift)) * STEP_S)
+        return float(times[n] + vertex(*-altitudes[n - 1 : n + 2]) * STEP_S)
 
 
 def over(place: Place, night: Span) -> Over:

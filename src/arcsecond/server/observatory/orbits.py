@@ -21,6 +21,9 @@ from arcsecond.server.observatory.almanac import (
     UNIX_EPOCH_JD,
     Place,
     Sky,
+    on_horizon,
+    seen,
+    vertex,
 )
 from arcsecond.server.observatory.elements import LAST_IN_LINES
 
@@ -156,38 +159,26 @@ class Overhead:
 
     def __init__(self, place: Place, start: float, end: float) -> None:
         self.place = place
-        self._geocentric_km = place.geocentric_km
         self.sky = Sky(start - 600.0, end + 600.0)
 
     def seen(self, times: Floats, places: Floats) -> tuple[Floats, Floats, Floats]:
         """Return altitude, azimuth (degrees) and range (km) of places in TEME, (..., n, 3)."""
-        import numpy as np
-
-        south, east, up = self._horizon(times, places)
-        level = np.hypot(south, east)
-        azimuth = np.degrees(np.arctan2(east, -south)) % 360
-        return np.degrees(np.arctan2(up, level)), azimuth, np.hypot(level, up)
+        return seen(*on_horizon(self.place, self._sidereal(times), places))
 
     def altitudes(self, times: Floats, places: Floats) -> Floats:
         """Return altitudes alone, in degrees."""
         import numpy as np
 
-        south, east, up = self._horizon(times, places)
-        found: Floats = np.degrees(np.arctan2(up, np.hypot(south, east)))
+        north, east, up = on_horizon(self.place, self._sidereal(times), places)
+        found: Floats = np.degrees(np.arctan2(up, np.hypot(north, east)))
         return found
 
-    def _horizon(self, times: Floats, places: Floats) -> tuple[Floats, Floats, Floats]:
+    def _sidereal(self, times: Floats) -> Floats:
+        """Return the local mean sidereal time in radians, by which the Earth turns under TEME."""
         import erfa
-        import numpy as np
 
-        angle = erfa.gmst82(UNIX_EPOCH_JD, times / DAY_S) + math.radians(self.place.longitude)
-        cosine, sine = np.cos(angle), np.sin(angle)
-        axis, equator = self._geocentric_km
-        x, y, z = places[..., 0], places[..., 1], places[..., 2] - equator
-        out, east = x * cosine + y * sine - axis, y * cosine - x * sine
-        latitude = math.radians(self.place.latitude)
-        south = out * math.sin(latitude) - z * math.cos(latitude)
-        return south, east, out * math.cos(latitude) + z * math.sin(latitude)
+        turned: Floats = erfa.gmst82(UNIX_EPOCH_JD, times / DAY_S)
+        return turned + math.radians(self.place.longitude)
 
     def sunlit(self, times: Floats, places: Floats) -> NDArray[np.bool_]:
         """Tell of each place, (n, 3), whether the Sun shines on it."""
@@ -199,10 +190,10 @@ class Overhead:
 
     def direction(self, time: float, place: Floats) -> tuple[float, float]:
         """Return right ascension and declination (ICRS, degrees) of a place in TEME, as seen."""
-        import erfa
+        import numpy as np
 
-        angle = float(erfa.gmst82(UNIX_EPOCH_JD, time / DAY_S)) + math.radians(self.place.longitude)
-        axis, equator = self._geocentric_km
+        angle = float(self._sidereal(np.array(time)))
+        axis, equator = self.place.geocentric_km
         x = float(place[0]) - axis * math.cos(angle)
         y = float(place[1]) - axis * math.sin(angle)
         return self.sky.from_teme((x, y, float(place[2]) - equator), time)
@@ -314,8 +305,7 @@ def _highest(
         n = min(max(int(curve.argmax()), 1), _FINE - 2)
         before, after = times[n - 1], times[n + 1]
     low, top, high = curve[n - 1 : n + 2]
-    bend = low - 2 * top + high
-    shift = min(1.0, max(-1.0, (low - high) / 2 / bend)) if bend < 0 else 0.0
+    shift = vertex(low, top, high)
     return (
         float(times[n] + shift * (times[n] - before)),
         float(top - (low - high) * shift / 4),

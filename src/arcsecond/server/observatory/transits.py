@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from arcsecond.errors import InvalidInputError, NotFoundError
@@ -20,7 +20,14 @@ from arcsecond.schemas.fields import MOST_NIGHTS
 from arcsecond.schemas.observatory import ObservingSite
 from arcsecond.schemas.sky import Transit
 from arcsecond.server.catalogues.rows import Row
-from arcsecond.server.observatory.almanac import DAY_S, UNIX_EPOCH_JD, Place, Sky, tt_minus_utc
+from arcsecond.server.observatory.almanac import (
+    DAY_S,
+    UNIX_EPOCH_JD,
+    Place,
+    Sky,
+    moment,
+    tt_minus_utc,
+)
 from arcsecond.server.observatory.equipment import place_of
 
 LIGHT_MINUTES_PER_AU = 499.004_783_836 / 60
@@ -197,9 +204,9 @@ def _transit(
         planet=planet.name,
         site=site.uuid if site else None,
         number=number,
-        start=_moment(ends[0]),
-        middle=_moment(jd) or datetime.now(UTC),
-        end=_moment(ends[2]),
+        start=None if half is None else _moment(jd - half),
+        middle=_moment(jd),
+        end=None if half is None else _moment(jd + half),
         uncertainty_minutes=round(known.uncertainty(number) * 1440, 2),
         julian_date=round(known.at(number), 6),
         epoch=known.t0,
@@ -212,12 +219,9 @@ def _transit(
     )
 
 
-def _moment(jd: float | None) -> datetime | None:
-    if jd is None:
-        return None
-    # The nearest second: no transit is known better.
-    seconds = round((jd - UNIX_EPOCH_JD) * DAY_S)
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+def _moment(jd: float) -> datetime:
+    """Return the nearest second: no transit is known better."""
+    return moment((jd - UNIX_EPOCH_JD) * DAY_S)
 
 
 def altitudes(jd_utc: float, place: Place, target: Row) -> tuple[float, float]:
