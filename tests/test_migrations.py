@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -24,7 +25,6 @@ from arcsecond.server.migrations import HEAD, REVISIONS
 from arcsecond.server.migrations.upgrade import configuration
 from arcsecond.server.settings import Settings
 from arcsecond.server.tables import metadata
-from tests.conftest import new_database
 
 DUMPS = Path(__file__).with_name("schemas")
 """A dump of each revision, with an account, a dataset and a file: `python -m tests.dump_schema`."""
@@ -78,13 +78,12 @@ def make_old(settings: Settings, revision: str) -> None:
 
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_each_released_schema_is_brought_up_to_date(
-    revision: str, database: str, request: pytest.FixtureRequest, tmp_path: Path
+    revision: str, database: str, new_database: Callable[[str], str], tmp_path: Path
 ) -> None:
     """What was in it is there, and is just what the tables of this release are."""
     settings = Settings(home=tmp_path)
     if database == "postgresql":
-        postgres = request.getfixturevalue("postgres")
-        settings = Settings(tmp_path, new_database(postgres, "template1"))
+        settings = Settings(tmp_path, new_database("template1"))
     make_old(settings, revision)
     backend = open_backend(settings)
     with backend.db.read() as connection:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 
 import arcsecond
 from arcsecond import ArcsecondAPI, ArcsecondError
+from arcsecond.client.embedded import close_all
 from arcsecond.client.endpoint import TOGETHER_BYTES
 from arcsecond.errors import (
     ArcsecondConnectionError,
@@ -27,6 +30,7 @@ from arcsecond.errors import (
     NotFoundError,
 )
 from arcsecond.registry import RESOURCES
+from arcsecond.server.settings import Settings
 from tests.conftest import PASSWORD, Command, fits_bytes
 
 
@@ -211,6 +215,22 @@ def test_it_works_in_a_running_event_loop(arcsecond: Command) -> None:
             return str(api.objects.read("HD 5980")["name"])
 
     assert asyncio.run(notebook()) == "HD 5980"
+
+
+def test_an_embedded_server_that_has_ended_leaves_nothing_open(
+    new_settings: Callable[[str], Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a program that opens many data directories, one after the other."""
+    counts = []
+    for _ in range(5):
+        monkeypatch.setenv("ARCSECOND_HOME", str(new_settings("sqlite").home))
+        with ArcsecondAPI() as api:
+            assert api.objects.read("HD 5980")["name"] == "HD 5980"
+        close_all()
+        counts.append(len(list(Path("/proc/self/fd").iterdir())))
+    gc.collect()
+    counts.append(len(list(Path("/proc/self/fd").iterdir())))
+    assert counts[-1] <= counts[0]
 
 
 def test_a_remote_server_is_not_asked_before_login(

@@ -19,7 +19,7 @@ from arcsecond.server.archive.sweep import sweep
 from arcsecond.server.check import check
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.settings import Settings
-from tests.conftest import Server, add_file, fits_bytes, new_database, new_user
+from tests.conftest import Server, add_file, fits_bytes, new_user
 
 KEPT = fits_bytes(OBJECT="kept")
 NEW = fits_bytes((600, 600), OBJECT="new")
@@ -95,12 +95,11 @@ class Account:
 
 
 @pytest.fixture
-def empty(request: pytest.FixtureRequest, database: str, tmp_path: Path) -> Settings:
+def empty(new_database: Callable[[str], str], database: str, tmp_path: Path) -> Settings:
     """A data directory that is not there yet, and a database with nothing in it."""
     if database == "sqlite":
         return Settings(home=tmp_path / "new")
-    postgres = request.getfixturevalue("postgres")
-    return Settings(tmp_path / "new", new_database(postgres, "template1"))
+    return Settings(tmp_path / "new", new_database("template1"))
 
 
 @pytest.fixture

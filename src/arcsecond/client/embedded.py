@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import functools
 import gc
 import threading
 from collections.abc import Coroutine, Iterator
@@ -80,11 +81,16 @@ class EmbeddedTransport(httpx2.BaseTransport):
         try:
             self._app = self._create_app()
         finally:
-            gc.freeze()
+            self._keep_what_was_imported()
             if collecting:
                 gc.enable()
         self._lifespan = _Lifespan(self._app)
         await self._lifespan.startup()
+
+    @staticmethod
+    @functools.cache
+    def _keep_what_was_imported() -> None:
+        gc.freeze()  # once for a process: applications that have ended are garbage
 
     def _create_app(self) -> Any:
         from dataclasses import replace
