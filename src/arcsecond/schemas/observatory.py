@@ -205,17 +205,8 @@ class Satellite(msgspec.Struct, kw_only=True):
     two_lines: str | None
 
 
-class SatelliteImport(msgspec.Struct, kw_only=True):
-    """What an import of element sets did."""
-
-    read: int
-    added: int
-    updated: int
-    unchanged: int
-
-
-class SiteImport(msgspec.Struct, kw_only=True):
-    """What an import of observatory codes did."""
+class DirectoryImport(msgspec.Struct, kw_only=True):
+    """What an import of a list that others publish did: of observatory codes, of element sets."""
 
     read: int
     added: int

@@ -306,12 +306,19 @@ def _typed(column: sa.Column[Any], value: Any) -> Any:
 
 def parse_uuid(text: str, what: str) -> uuids.UUID:
     """Return the UUID of a path; a malformed one is not found, as a foreign one is."""
+    if (uuid := as_uuid(text)) is None:
+        raise NotFoundError(f"{what} {text[:60]!r} not found.")
+    return uuid
+
+
+def as_uuid(text: str) -> uuids.UUID | None:
+    """Return the UUID that a text is, with hyphens or without; None when it is none."""
+    if len(text) not in (32, 36):
+        return None
     try:
-        if len(text) not in (32, 36):
-            raise ValueError(text)
         return uuids.UUID(text)
     except ValueError:
-        raise NotFoundError(f"{what} {text[:60]!r} not found.") from None
+        return None
 
 
 def parse_amount(text: str, most: int) -> int | None:

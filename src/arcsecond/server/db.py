@@ -14,7 +14,7 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -61,8 +61,12 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         """Give back what SQLite dropped."""
         if value is None:
             return None
-        moment: datetime = value
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return as_utc(value)
+
+
+def as_utc(moment: datetime) -> datetime:
+    """Return a moment in UTC; one without a zone is in UTC already."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def insert_for(connection: Connection) -> Any:
@@ -74,6 +78,30 @@ def insert_for(connection: Connection) -> Any:
     from sqlalchemy.dialects import postgresql
 
     return postgresql.insert
+
+
+def upsert(
+    connection: Connection,
+    table: sa.Table,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    keep: Collection[str] = (),
+    newer: str = "",
+) -> None:
+    """Write whole rows, over those of the same primary key but for the columns to keep.
+
+    Parameters
+    ----------
+    newer
+        A column by which a row is newer than the one that is there, or is not written.
+    """
+    insert = insert_for(connection)(table)
+    index = [column.name for column in table.primary_key]
+    kept = {*index, *keep}
+    told = {c.name: insert.excluded[c.name] for c in table.columns if c.name not in kept}
+    where = insert.excluded[newer] > table.c[newer] if newer else None
+    statement = insert.on_conflict_do_update(index_elements=index, set_=told, where=where)
+    connection.execute(statement, list(rows))
 
 
 def now() -> datetime:

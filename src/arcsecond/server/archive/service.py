@@ -14,7 +14,7 @@ from arcsecond.server.archive.tables import blobs, datasets, files, versions
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import SqlListing, clean_tags, clean_text, parse_uuid
 from arcsecond.server.db import now
-from arcsecond.server.observatory.equipment import check_equipment
+from arcsecond.server.observatory.finding import check_equipment
 from arcsecond.server.people.owned import change, find, find_own, new_row, trash, with_owner
 from arcsecond.server.people.tables import PRIVATE, PUBLIC
 from arcsecond.server.people.visibility import signed_in

@@ -143,14 +143,25 @@ def project(
 
     In units of the radius, small angles in radians. None on the other half of the sky.
     """
-    ra = math.radians(ra_deg - ra0_deg)
-    dec, dec0 = math.radians(dec_deg), math.radians(dec0_deg)
-    cosine = math.sin(dec0) * math.sin(dec) + math.cos(dec0) * math.cos(dec) * math.cos(ra)
-    if cosine <= 1e-6:
-        return None
-    east = math.cos(dec) * math.sin(ra) / cosine
-    north = math.cos(dec0) * math.sin(dec) - math.sin(dec0) * math.cos(dec) * math.cos(ra)
-    return east, north / cosine
+    east, north, cosine = _over_plane(math, ra_deg, dec_deg, ra0_deg, dec0_deg)
+    return (east / cosine, north / cosine) if cosine > 1e-6 else None
+
+
+def _over_plane(
+    functions: Any, ra_deg: Any, dec_deg: Any, ra0_deg: float, dec0_deg: float
+) -> tuple[Any, Any, Any]:
+    """Return parts of directions to the east, to the north and towards the centre of a plane.
+
+    By the functions of ``math`` for one direction, by those of ``numpy`` for many.
+    """
+    sin, cos = functions.sin, functions.cos
+    ra, dec = functions.radians(ra_deg - ra0_deg), functions.radians(dec_deg)
+    sin0, cos0 = math.sin(math.radians(dec0_deg)), math.cos(math.radians(dec0_deg))
+    return (
+        cos(dec) * sin(ra),
+        cos0 * sin(dec) - sin0 * cos(dec) * cos(ra),
+        sin0 * sin(dec) + cos0 * cos(dec) * cos(ra),
+    )
 
 
 def header(plan: Plan) -> str:
@@ -269,16 +280,9 @@ def _projected(ra_deg: Floats, dec_deg: Floats, plan: Plan) -> tuple[Floats, Flo
     """Return where positions stand on the plane; not a number on the other half of the sky."""
     import numpy as np
 
-    ra, dec, dec0 = (
-        np.radians(ra_deg - plan.ra_deg),
-        np.radians(dec_deg),
-        math.radians(plan.dec_deg),
-    )
-    cosine = math.sin(dec0) * np.sin(dec) + math.cos(dec0) * np.cos(dec) * np.cos(ra)
+    east, north, cosine = _over_plane(np, ra_deg, dec_deg, plan.ra_deg, plan.dec_deg)
     cosine = np.where(cosine > 0.05, cosine, np.nan)
-    east = np.cos(dec) * np.sin(ra) / cosine
-    north = (math.cos(dec0) * np.sin(dec) - math.sin(dec0) * np.cos(dec) * np.cos(ra)) / cosine
-    return east, north
+    return east / cosine, north / cosine
 
 
 def _name_line(

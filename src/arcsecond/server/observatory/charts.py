@@ -23,10 +23,9 @@ from arcsecond.server.catalogues.places import parse_place
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import MemoryListing
 from arcsecond.server.observatory import chart, curve, surveys
-from arcsecond.server.observatory.equipment import find_site
 from arcsecond.server.observatory.figures import Format
-from arcsecond.server.observatory.nights import zone_of
-from arcsecond.server.observatory.service import find_row, read_visibility
+from arcsecond.server.observatory.service import find_row, visibility_from
+from arcsecond.server.observatory.site import site_needed, zone_of
 from arcsecond.server.remade import Kept
 from arcsecond.views import position
 
@@ -221,8 +220,8 @@ def draw_curve(
 
     None for one that has to be drawn first.
     """
-    seen = read_visibility(backend, viewer, key, filters)
-    zone = zone_of(find_site(backend, seen.night.site))
+    site = site_needed(backend, filters)
+    seen, zone = visibility_from(backend, site, key, filters), zone_of(site)
     told = msgspec.json.encode((curve.RECIPE, kind, str(zone), _lasting(seen)))
     draw = None if only_kept else lambda: curve.draw(seen, zone, kind)
     return _once(backend, told, draw)

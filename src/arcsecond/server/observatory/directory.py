@@ -23,7 +23,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from arcsecond.server.catalogues.names import fold
-from arcsecond.server.db import Database, insert_for, now
+from arcsecond.server.db import Database, now, upsert
 from arcsecond.server.observatory import obscodes
 from arcsecond.server.observatory.obscodes import Code
 from arcsecond.server.observatory.tables import instruments, sites, telescopes
@@ -55,9 +55,7 @@ def bring_up_to_date(db: Database) -> None:
     with db.write() as connection:
         for table, content in rows.items():
             put(connection, table, content)
-        insert = insert_for(connection)(options).values(name="directory", value=stamp)
-        told = {"value": insert.excluded.value}
-        connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=told))
+        upsert(connection, options, [{"name": "directory", "value": stamp}])
 
 
 def put(connection: sa.Connection, table: sa.Table, rows: Iterable[Row]) -> None:
@@ -67,12 +65,7 @@ def put(connection: sa.Connection, table: sa.Table, rows: Iterable[Row]) -> None
         row | names_of(table, row) | {"builtin": True, "created_at": moment, "updated_at": moment}
         for row in rows
     ]
-    insert = insert_for(connection)(table)
-    kept = {"uuid", "created_at"}
-    changed = {c.name: insert.excluded[c.name] for c in table.columns if c.name not in kept}
-    connection.execute(
-        insert.on_conflict_do_update(index_elements=["uuid"], set_=changed), complete
-    )
+    upsert(connection, table, complete, keep=("created_at",))
 
 
 def names_of(table: sa.Table, row: Mapping[str, Any]) -> Row:

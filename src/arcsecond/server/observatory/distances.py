@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from arcsecond.errors import InvalidInputError
+from arcsecond.schemas.fields import LENGTH
 
 RADIUS_KM = 100.0
 """When none is given."""
@@ -22,7 +23,6 @@ KM_PER_DEGREE = 110.5
 """Least length of a degree of latitude."""
 
 _UNITS_KM = {"": 1.0, "km": 1.0, "m": 0.001, "mi": 1.609344}
-_LENGTH = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?(km|mi|m)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,10 @@ def parse_around(filters: Mapping[str, str]) -> Around | None:
         problem = f"{text[:40]!r} is no place; write LON,LAT in degrees, east and north positive."
         raise InvalidInputError(fields={"around": [problem]})
     radius = filters.get("radius", f"{RADIUS_KM:g}")
-    match = _LENGTH.fullmatch(radius.strip().lower())
-    length = float(match[1]) * _UNITS_KM[match[2] or ""] if match else math.nan
+    written = radius.strip().lower()
+    number = written.rstrip("kmi ")
+    known = re.fullmatch(LENGTH, written)
+    length = float(number) * _UNITS_KM[written[len(number) :].strip()] if known else math.nan
     if not 0 < length <= FARTHEST_KM:
         problem = f"{radius[:40]!r} is no length; write one like 100km, up to 3000."
         raise InvalidInputError(fields={"radius": [problem]})

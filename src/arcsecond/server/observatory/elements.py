@@ -20,6 +20,7 @@ import msgspec
 
 from arcsecond.errors import InvalidInputError
 from arcsecond.server.context import is_text
+from arcsecond.server.db import as_utc
 
 LARGEST_NORAD = 999_999_999
 LAST_IN_LINES = 339_999
@@ -313,7 +314,7 @@ def _moment(where: str, text: str) -> datetime:
             raise ValueError(text)
     except ValueError:
         raise _wrong(where, f"its EPOCH is {text[:40]!r}") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return as_utc(moment)
 
 
 def _shown(value: Any) -> str:

@@ -7,24 +7,20 @@ it is: an observatory that knows better adds its own.
 
 from __future__ import annotations
 
-import difflib
-import uuid as uuids
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 from uuid import UUID, uuid4
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import sqlalchemy as sa
 from msgspec import UNSET
 
-from arcsecond.errors import ConflictError, InvalidInputError, NotFoundError
+from arcsecond.errors import ConflictError, InvalidInputError
 from arcsecond.schemas.observatory import (
     HIGHEST_M,
     LARGEST_APERTURE_M,
     LOWEST_M,
     MOST_NAMES,
-    Address,
     Archive,
     Instrument,
     InstrumentChange,
@@ -42,177 +38,18 @@ from arcsecond.server.observatory import obscodes
 from arcsecond.server.observatory.almanac import Place
 from arcsecond.server.observatory.directory import names_of
 from arcsecond.server.observatory.distances import Around, parse_around
+from arcsecond.server.observatory.finding import REFERRED, WHAT, check_equipment, find, named
+from arcsecond.server.observatory.site import coordinates_of, shaped, zone_info
 from arcsecond.server.observatory.tables import instruments, sites, telescopes
 from arcsecond.server.people.visibility import administrator
 
 T = TypeVar("T", ObservingSite, Telescope, Instrument)
 Filters = Mapping[str, str]
 
-WHAT = {sites: "Observing site", telescopes: "Telescope", instruments: "Instrument"}
-_REFERRED = {sites: "observing_site", telescopes: "telescope", instruments: "instrument"}
-"""Columns of records that name one, per table."""
-
 _LONGEST_CODE, _LONGEST_SHORT = 8, 64
 
 
-def find(connection: sa.Connection, table: sa.Table, text: str) -> sa.Row[Any]:
-    """Return a row by its UUID, its code or any of its names.
-
-    What an administrator added comes before what comes with the program.
-
-    Raises
-    ------
-    NotFoundError
-        There is none; the nearest names are said.
-    ConflictError
-        Several are called so; they are told.
-    """
-    what = WHAT[table]
-    if (uuid := _as_uuid(text)) is not None:
-        row = connection.execute(sa.select(table).where(table.c.uuid == uuid)).one_or_none()
-        if row is None:
-            raise NotFoundError(f"{what} {text[:60]!r} not found.")
-        return row
-    sought = fold(text[:255])
-    found: Sequence[sa.Row[Any]] = []
-    if sought:
-        named = table.c.words.contains(f"\n{sought}\n", autoescape=True)
-        found = connection.execute(sa.select(table).where(named).order_by(table.c.sort)).all()
-    if table is sites:
-        found = [row for row in found if fold(row.code or "") == sought] or found
-    found = [row for row in found if not row.builtin] or found
-    if len(found) > 1:
-        several = ", ".join(f"{row.name} ({_short(table, row)})" for row in found[:5])
-        raise ConflictError(f"{text[:60]!r} may be {several}; say which.")
-    if not found:
-        raise NotFoundError(f"{what} {text[:60]!r} not found.{_near(connection, table, sought)}")
-    return found[0]
-
-
-def _as_uuid(text: str) -> UUID | None:
-    if len(text) not in (32, 36):
-        return None
-    try:
-        return uuids.UUID(text)
-    except ValueError:
-        return None
-
-
-def _short(table: sa.Table, row: sa.Row[Any]) -> str:
-    return str((row.code if table is sites else row.acronym) or row.uuid)
-
-
-def _near(connection: sa.Connection, table: sa.Table, sought: str) -> str:
-    """Say which names look like one that was not found."""
-    rows = connection.execute(sa.select(table.c.name, table.c.words)).all()
-    # Who mistypes a name mostly has its first letter.
-    shown = {w: row.name for row in rows for w in row.words.split("\n") if w[:1] == sought[:1]}
-    near = difflib.get_close_matches(sought, shown, n=3, cutoff=0.7)
-    near += [w for w in shown if sought and w.startswith(sought)][: 3 - len(near)]
-    names = dict.fromkeys(shown[word] for word in near)
-    return f" Nearest names: {', '.join(names)}." if names else ""
-
-
-def find_site(backend: Backend, text: str) -> ObservingSite:
-    """Return the site that a filter names by UUID, code or name.
-
-    Raises
-    ------
-    InvalidInputError
-        There is none, or there are several.
-    """
-    with backend.db.read() as connection:
-        return _site(named(connection, sites, text, "site"), [])
-
-
-def site_asked(backend: Backend, filters: Filters) -> ObservingSite | None:
-    """Return the ``site`` that is asked for, else the one that the server is set to."""
-    text = filters.get("site") or backend.settings.site
-    return find_site(backend, text) if text else None
-
-
-def site_needed(backend: Backend, filters: Filters) -> ObservingSite:
-    """Return the ``site`` that is asked for, or that the server is set to.
-
-    Raises
-    ------
-    InvalidInputError
-        There is none.
-    """
-    if (site := site_asked(backend, filters)) is None:
-        problem = "From which site? Give its UUID, its MPC code or its name."
-        raise InvalidInputError(fields={"site": [problem]})
-    return site
-
-
-def named(connection: sa.Connection, table: sa.Table, text: str, field: str) -> sa.Row[Any]:
-    """Return the row that a field of a body or a filter names."""
-    try:
-        return find(connection, table, text)
-    except (NotFoundError, ConflictError) as error:
-        raise InvalidInputError(fields={field: [error.detail]}) from None
-
-
-def place_of(site: ObservingSite) -> Place:
-    """Return where a site is.
-
-    Raises
-    ------
-    InvalidInputError
-        It is no place on the Earth.
-    """
-    if site.coordinates is None:
-        raise InvalidInputError(fields={"site": [f"{site.name} has no place on the Earth."]})
-    there = site.coordinates
-    return Place(there.longitude, there.latitude, there.height)
-
-
-def check_equipment(
-    connection: sa.Connection,
-    *,
-    site: str | None = None,
-    telescope: str | None = None,
-    instrument: str | None = None,
-) -> dict[str, UUID | None]:
-    """Check that a site, a telescope and an instrument exist and belong together.
-
-    Each may be None or "", a UUID or a name. They stay until the transaction of
-    the connection ends. Returns their UUIDs, under the names of the columns.
-
-    Raises
-    ------
-    InvalidInputError
-        One is unknown, or is not at the other.
-    """
-    given: dict[sa.Table, str | None] = {
-        sites: site,
-        telescopes: telescope,
-        instruments: instrument,
-    }
-    rows = {
-        table: named(connection, table, text, _REFERRED[table]) if text else None
-        for table, text in given.items()
-    }
-    mounted = rows[instruments]
-    used = rows[telescopes]
-    if mounted and used and mounted.telescope != used.uuid:
-        problem = f"{mounted.name} is not at this telescope."
-        raise InvalidInputError(fields={"instrument": [problem]})
-    if mounted and not used:
-        used = find(connection, telescopes, str(mounted.telescope))
-    there = rows[sites]
-    if used and there and used.site != there.uuid:
-        raise InvalidInputError(fields={"telescope": [f"{used.name} is not at this site."]})
-    for table, row in rows.items():
-        if row is not None:
-            held = sa.select(table.c.uuid).where(table.c.uuid == row.uuid)
-            if connection.scalar(held.with_for_update(read=True)) is None:  # deleted just now
-                problem = f"{WHAT[table]} {row.name!r} not found."
-                raise InvalidInputError(fields={_REFERRED[table]: [problem]})
-    return {_REFERRED[table]: row.uuid if row else None for table, row in rows.items()}
-
-
-class _Kept(Generic[T]):
+class _Kept(ABC, Generic[T]):
     """What sites, telescopes and instruments have in common."""
 
     table: sa.Table
@@ -272,7 +109,7 @@ class _Kept(Generic[T]):
             self._nothing_stands_on(connection, row)
             count = sum(
                 connection.scalar(_count(table).where(table.c[column] == row.uuid)) or 0
-                for table, column in _records(_REFERRED[self.table])
+                for table, column in _records(REFERRED[self.table])
             )
             if count:
                 many = "1 record names" if count == 1 else f"{count} records name"
@@ -310,22 +147,22 @@ class _Kept(Generic[T]):
         """Return a statement for what further filters let through."""
         return statement
 
+    @abstractmethod
     def _located(self, statement: sa.Select[Any]) -> sa.Select[Any]:
         """Return a statement that knows longitude and latitude, too."""
-        raise NotImplementedError
 
     def _nothing_stands_on(self, connection: sa.Connection, row: sa.Row[Any]) -> None:
         """Refuse to delete what something else stands on."""
 
+    @abstractmethod
     def _values(
         self, connection: sa.Connection, body: Any, before: sa.Row[Any] | None
     ) -> dict[str, Any]:
         """Return the checked values of a body, to be added to what was before."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _shaped(self, connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[T]:
         """Return rows as they go over the wire."""
-        raise NotImplementedError
 
 
 class Sites(_Kept[ObservingSite]):
@@ -398,7 +235,7 @@ class Sites(_Kept[ObservingSite]):
         self, connection: sa.Connection, rows: Sequence[sa.Row[Any]]
     ) -> list[ObservingSite]:
         there = _those_on(connection, telescopes, telescopes.c.site, rows)
-        return [_site(row, there[row.uuid]) for row in rows]
+        return [shaped(row, there[row.uuid]) for row in rows]
 
 
 class Telescopes(_Kept[Telescope]):
@@ -442,7 +279,7 @@ class Telescopes(_Kept[Telescope]):
         mounted = _those_on(connection, instruments, instruments.c.telescope, rows)
         under = sa.select(sites).where(sites.c.uuid.in_({row.site for row in rows}))
         places: dict[UUID, SiteCoordinates | None] = {
-            row.uuid: _coordinates(row) for row in connection.execute(under)
+            row.uuid: coordinates_of(row) for row in connection.execute(under)
         }
         return [
             Telescope(
@@ -508,35 +345,6 @@ class Instruments(_Kept[Instrument]):
         ]
 
 
-def _site(row: sa.Row[Any], there: list[str]) -> ObservingSite:
-    zone = _zone_info(row.time_zone)
-    local = datetime.now(zone) if zone else None
-    offset, summer = (local.utcoffset(), local.dst()) if local else (None, None)
-    return ObservingSite(
-        uuid=str(row.uuid),
-        name=row.name,
-        nickname=row.nickname,
-        alternate_names=row.alternate_names,
-        IAUCode=row.code,
-        acronym=row.acronym,
-        homepage_url=row.homepage_url,
-        coordinates=_coordinates(row),
-        address=Address(
-            country=row.country,
-            continent=row.continent,
-            time_zone=row.time_zone,
-            time_zone_id=row.time_zone,
-            time_zone_name=row.time_zone,
-            time_zone_utc_offset=_hours(offset),
-            time_zone_dst_offset=_hours(summer),
-        ),
-        local_time=local.isoformat(timespec="seconds") if local else None,
-        telescopes=there,
-        source=row.source,
-        is_builtin=row.builtin,
-    )
-
-
 def _found_there(place: Place, before: sa.Row[Any] | None) -> dict[str, str | None]:
     """Return time zone and country of a place, but for what somebody said otherwise before."""
     zone = obscodes.time_zone(place)
@@ -548,32 +356,10 @@ def _found_there(place: Place, before: sa.Row[Any] | None) -> dict[str, str | No
     return {name: value for name, value in found.items() if getattr(before, name) == as_found[name]}
 
 
-def _coordinates(row: sa.Row[Any]) -> SiteCoordinates | None:
-    if row.longitude is None:
-        return None
-    return SiteCoordinates(
-        longitude=row.longitude,
-        latitude=row.latitude,
-        height=row.height,
-        precision=row.precision,
-    )
-
-
-def _hours(offset: timedelta | None) -> float | None:
-    return None if offset is None else offset.total_seconds() / 3600
-
-
-def _zone_info(name: str | None) -> ZoneInfo | None:
-    try:
-        return ZoneInfo(name) if name else None
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return None
-
-
 def _zone(text: str | None) -> str | None:
     """Return the name of a time zone, checked."""
     name = clean_text("time_zone", text, longest=_LONGEST_SHORT, blank=True) or None
-    if name is not None and _zone_info(name) is None:
+    if name is not None and zone_info(name) is None:
         problem = f"{name!r} is no time zone; write one like America/Santiago."
         raise InvalidInputError(fields={"time_zone": [problem]})
     return name

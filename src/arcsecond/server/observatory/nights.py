@@ -6,13 +6,11 @@ local date of its evening: the day before midnight, as observers count.
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from arcsecond.errors import InvalidInputError
 from arcsecond.schemas.observatory import ObservingSite
@@ -28,6 +26,7 @@ from arcsecond.server.observatory.almanac import (
     moment,
     vertex,
 )
+from arcsecond.server.observatory.site import zone_of
 
 if TYPE_CHECKING:
     from arcsecond.server.observatory.almanac import Floats
@@ -57,15 +56,6 @@ class Span:
         import numpy as np
 
         return np.linspace(self.start, self.end, round((self.end - self.start) / STEP_S) + 1)
-
-
-def zone_of(site: ObservingSite) -> tzinfo:
-    """Return the time zone of a site; by its longitude when none is known."""
-    with contextlib.suppress(ZoneInfoNotFoundError, ValueError):
-        if site.address.time_zone:
-            return ZoneInfo(site.address.time_zone)
-    longitude = site.coordinates.longitude if site.coordinates else 0.0
-    return timezone(timedelta(hours=round(longitude / 15)))
 
 
 def night_on(place: Place, zone: tzinfo, day: date) -> Span:
@@ -121,6 +111,15 @@ def parse_night(
     return present_night(place, zone_of(site), now)
 
 
+def parse_count(text: str, most: int) -> int:
+    """Return a number of nights."""
+    count = parse_amount(text, most)
+    if count is None:
+        problem = f"{text[:40]!r} is no number of nights from 1 to {most}."
+        raise InvalidInputError(fields={"nights": [problem]})
+    return count
+
+
 def parse_stretch(
     site: ObservingSite, place: Place, filters: Mapping[str, str], most: int, now: datetime
 ) -> tuple[float, float]:
@@ -128,11 +127,7 @@ def parse_stretch(
 
     They begin with the night of a ``date``, or now.
     """
-    text = filters.get("nights") or "1"
-    count = parse_amount(text, most)
-    if count is None:
-        problem = f"{text[:40]!r} is no number of nights from 1 to {most}."
-        raise InvalidInputError(fields={"nights": [problem]})
+    count = parse_count(filters.get("nights") or "1", most)
     start = parse_night(site, place, filters, now).start if filters.get("date") else now.timestamp()
     return start, start + count * DAY_S
 

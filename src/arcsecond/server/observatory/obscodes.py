@@ -27,7 +27,7 @@ from arcsecond.errors import InvalidInputError
 from arcsecond.server.context import is_text
 from arcsecond.server.observatory.almanac import EARTH_RADIUS_KM, Place
 
-LOWEST_M, HIGHEST_M = -450.0, 6_500.0
+PLAUSIBLE_M = -450.0, 6_500.0
 """Nobody observes below the Dead Sea or higher than Cerro Chajnantor."""
 
 COARSE = 3
@@ -80,7 +80,7 @@ def located(code: str, name: str, longitude: str, cosine: str, sine: str) -> Cod
     precision = EARTH_RADIUS_KM * 1000 * 10.0**-decimals
     latitude, height = geodetic(out, up)
     remark = ""
-    if decimals <= COARSE or not LOWEST_M <= height <= HIGHEST_M:
+    if decimals <= COARSE or not PLAUSIBLE_M[0] <= height <= PLAUSIBLE_M[1]:
         remark = f"its parallax constants are good to {precision / 1000:.2g} km: no height"
         height = 0.0
     place = Place(round((east + 180) % 360 - 180, 6), round(latitude, 6), round(height, 1))

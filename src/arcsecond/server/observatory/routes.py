@@ -13,13 +13,14 @@ from litestar.response import Redirect
 
 from arcsecond.errors import InvalidInputError, NotFoundError, TooLargeError
 from arcsecond.registry import BY_NAME
-from arcsecond.schemas.observatory import FindingChart, SatelliteImport, SiteImport
+from arcsecond.schemas.observatory import DirectoryImport, FindingChart
 from arcsecond.schemas.sky import Night, SatellitePosition
 from arcsecond.server.context import AnyRequest, backend_of, base_url, read_bytes, wanted, writing
 from arcsecond.server.crud import MemoryListing, filters_of, listed, look_routes, record_routes
 from arcsecond.server.observatory import charts, codes, satellites, service
 from arcsecond.server.observatory.equipment import Instruments, Sites, Telescopes
 from arcsecond.server.observatory.figures import MEDIA, Format
+from arcsecond.server.observatory.importing import may_import
 from arcsecond.server.receiving import is_multipart, received
 
 LARGEST_FILE = 64 << 20
@@ -145,21 +146,21 @@ async def read_position(request: AnyRequest, satellite: FromPath[str]) -> Satell
 
 
 @post("/satellites/import/", status_code=200)
-async def import_satellites(request: AnyRequest) -> SatelliteImport:
-    raw = await _only_file(request, satellites.may_import_satellites)
+async def import_satellites(request: AnyRequest) -> DirectoryImport:
+    raw = await _only_file(request)
     return await writing(request, satellites.import_satellites, raw)
 
 
 @post("/observingsites/import/", status_code=200)
-async def import_sites(request: AnyRequest) -> SiteImport:
-    raw = await _only_file(request, codes.may_import_codes)
+async def import_sites(request: AnyRequest) -> DirectoryImport:
+    raw = await _only_file(request)
     return await writing(request, codes.import_codes, raw)
 
 
-async def _only_file(request: AnyRequest, allow: Callable[..., None]) -> bytes:
+async def _only_file(request: AnyRequest) -> bytes:
     """Return the bytes of the one file that is sent, or of the body itself."""
     if is_multipart(request):
-        await writing(request, allow)
+        await writing(request, may_import)
         async with received(request, backend_of(request)) as upload:
             if upload.only is None:
                 raise InvalidInputError(fields={"file": ["No file was sent."]})

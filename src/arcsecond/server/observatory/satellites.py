@@ -7,28 +7,29 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from arcsecond.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
 from arcsecond.registry import COUNT_BOUND
-from arcsecond.schemas.catalogues import CatalogueImport, Coordinates
+from arcsecond.schemas.catalogues import Coordinates
 from arcsecond.schemas.fields import MOST_NIGHTS_ONE
-from arcsecond.schemas.observatory import ObservingSite, Satellite, SatelliteImport
+from arcsecond.schemas.observatory import DirectoryImport, ObservingSite, Satellite
 from arcsecond.schemas.sky import Event, Pass, SatellitePosition
 from arcsecond.server.catalogues.names import fold
 from arcsecond.server.catalogues.places import parse_flag
 from arcsecond.server.catalogues.refreshing import REFRESHERS
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import Cursor, SqlListing, bad_cursor, blamed_on
-from arcsecond.server.db import insert_for, now
+from arcsecond.server.db import as_utc, now, upsert
 from arcsecond.server.observatory import nights, orbits
 from arcsecond.server.observatory.almanac import Place, Sky, moment
 from arcsecond.server.observatory.elements import LAST_IN_LINES, ElementSet, parse
-from arcsecond.server.observatory.equipment import place_of, site_asked, site_needed
+from arcsecond.server.observatory.importing import fetched, sifted
 from arcsecond.server.observatory.orbits import Overhead, Passage
+from arcsecond.server.observatory.site import place_of, site_asked, site_needed
 from arcsecond.server.observatory.tables import satellites
 from arcsecond.server.people.visibility import administrator
 from arcsecond.views import OLD_DAYS
@@ -111,37 +112,19 @@ def _find(connection: sa.Connection, key: str) -> sa.Row[Any]:
     return found[0]
 
 
-def may_import_satellites(backend: Backend, viewer: Viewer) -> None:
-    """Refuse an import before its bytes are sent."""
-    administrator(viewer)
-
-
-def import_satellites(backend: Backend, viewer: Viewer, raw: bytes) -> SatelliteImport:
+def import_satellites(backend: Backend, viewer: Viewer, raw: bytes) -> DirectoryImport:
     """Import element sets: all of a file or nothing; an older set never replaces a newer one."""
     administrator(viewer)
     with blamed_on("file"):
         sets = sorted(parse(raw), key=lambda found: found.epoch)
         newest = {found.norad: found for found in sets}
         rows = {norad: _row(found) for norad, found in newest.items()}
-    outcome = SatelliteImport(read=len(newest), added=0, updated=0, unchanged=0)
     with backend.db.write() as connection:
         select = sa.select(satellites.c.norad, satellites.c.epoch)
         known = {row.norad: row.epoch for row in connection.execute(select)}
-        changed = [
-            row for norad, row in rows.items() if norad not in known or row["epoch"] > known[norad]
-        ]
-        outcome.added = sum(row["norad"] not in known for row in changed)
-        outcome.updated = len(changed) - outcome.added
-        outcome.unchanged = len(rows) - len(changed)
+        changed, outcome = sifted(rows, known, lambda row, epoch: bool(row["epoch"] > epoch))
         if changed:
-            insert = insert_for(connection)(satellites)
-            told = {c.name: insert.excluded[c.name] for c in satellites.c if c.name != "norad"}
-            statement = insert.on_conflict_do_update(
-                index_elements=["norad"],
-                set_=told,
-                where=insert.excluded.epoch > satellites.c.epoch,
-            )
-            connection.execute(statement, changed)
+            upsert(connection, satellites, changed, newer="epoch")
     return outcome
 
 
@@ -171,25 +154,16 @@ def _row(found: ElementSet) -> dict[str, Any]:
     }
 
 
-def _refresh(backend: Backend, viewer: Viewer, force: bool) -> CatalogueImport:
-    """Fetch the element sets of active satellites from CelesTrak."""
-    from arcsecond.server.catalogues import remote  # late: requests takes a tenth of a second
-
-    with remote.Bounded("CelesTrak", REFRESH_PATIENCE_S) as session:
-        asked = {"GROUP": "active", "FORMAT": "csv"}
-        answer = session.get(backend.settings.celestrak_url, params=asked)
-    if answer.status_code != 200 or not answer.text.strip():
-        raise UnavailableError("CelesTrak answered with no element sets.")
-    done = import_satellites(backend, viewer, answer.content)
-    return CatalogueImport(
-        key="satellites",
-        rows=done.read,
-        before=done.updated + done.unchanged,
-        unchanged=not done.added and not done.updated,
-    )
-
-
-REFRESHERS["satellites"] = _refresh
+REFRESHERS["satellites"] = fetched(
+    "satellites",
+    "CelesTrak",
+    "element sets",
+    REFRESH_PATIENCE_S,
+    lambda backend: backend.settings.celestrak_url,
+    import_satellites,
+    GROUP="active",
+    FORMAT="csv",
+)
 
 
 def read_position(
@@ -423,9 +397,8 @@ def _time(text: str) -> datetime:
     except ValueError:
         problem = f"{text[:40]!r} is no time; write one like 2026-11-23T03:00:00Z."
         raise InvalidInputError(fields={"time": [problem]}) from None
-    found = found.replace(tzinfo=UTC) if found.tzinfo is None else found
     nights.check_year(found.date(), "time")
-    return found.astimezone(UTC)
+    return as_utc(found)
 
 
 def _satrec(row: sa.Row[Any]) -> Any:

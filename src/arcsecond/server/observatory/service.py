@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from arcsecond.errors import InvalidInputError, NotFoundError, UnavailableError
+from arcsecond.errors import NotFoundError, UnavailableError
 from arcsecond.schemas.fields import MOST_NIGHTS, NIGHTS
 from arcsecond.schemas.observatory import ObservingSite
 from arcsecond.schemas.sky import Night, Transit, Visibility
@@ -17,12 +17,12 @@ from arcsecond.server.catalogues.places import parse_place
 from arcsecond.server.catalogues.rows import Row
 from arcsecond.server.catalogues.service import find_exoplanet, find_objects
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import MemoryListing, parse_amount, parse_date
+from arcsecond.server.crud import MemoryListing, parse_date
 from arcsecond.server.db import now
 from arcsecond.server.observatory import nights, transits
 from arcsecond.server.observatory.almanac import J2000, YEAR_S
-from arcsecond.server.observatory.equipment import Sites, place_of, site_asked, site_needed
-from arcsecond.server.observatory.nights import Over
+from arcsecond.server.observatory.equipment import Sites
+from arcsecond.server.observatory.site import place_of, site_asked, site_needed
 from arcsecond.server.observatory.visibility import ELEVATION_DEG, Target, visibility
 from arcsecond.views import position
 
@@ -31,7 +31,11 @@ Filters = Mapping[str, str]
 
 def read_tonight(backend: Backend, viewer: Viewer, key: str, filters: Filters) -> Night:
     """Return the present night at a site, or that of a ``date``."""
-    site = Sites().read(backend, viewer, key)
+    return tonight(Sites().read(backend, viewer, key), filters)
+
+
+def tonight(site: ObservingSite, filters: Filters) -> Night:
+    """Return the night at a site; ``filters`` as ``read_tonight`` takes them."""
     if site.coordinates is None:
         raise NotFoundError(f"A night at {site.name} not found: it has no place on the Earth.")
     place = place_of(site)
@@ -96,20 +100,19 @@ def read_visibility(backend: Backend, viewer: Viewer, name: str, filters: Filter
         ``site``; ``date`` of the evening, else the present night; ``elevation``, above
         which hours are counted.
     """
-    site, found, target, present = _looked(backend, name, filters)
-    elevation = nights.parse_elevation(filters.get("elevation") or f"{ELEVATION_DEG:g}")
-    return visibility(found, site, target, elevation, present)
+    return visibility_from(backend, site_needed(backend, filters), name, filters)
 
 
-def _looked(
-    backend: Backend, name: str, filters: Filters
-) -> tuple[ObservingSite, Over, Target, datetime]:
-    site = site_needed(backend, filters)
+def visibility_from(
+    backend: Backend, site: ObservingSite, name: str, filters: Filters
+) -> Visibility:
+    """Return how a target stands over a site; ``filters`` as ``read_visibility`` takes them."""
     place = place_of(site)
     present = now()
     night = nights.parse_night(site, place, filters, present)
     target = find_target(backend, name, night.start)
-    return site, nights.over(place, night), target, present
+    elevation = nights.parse_elevation(filters.get("elevation") or f"{ELEVATION_DEG:g}")
+    return visibility(nights.over(place, night), site, target, elevation, present)
 
 
 def list_transits(
@@ -125,11 +128,7 @@ def list_transits(
     """
     planet = find_exoplanet(backend, name)
     site = site_asked(backend, filters)
-    text = filters.get("nights", str(NIGHTS))
-    count = parse_amount(text, MOST_NIGHTS)
-    if count is None:
-        problem = f"{text[:40]!r} is no number of nights from 1 to {MOST_NIGHTS}."
-        raise InvalidInputError(fields={"nights": [problem]})
+    count = nights.parse_count(filters.get("nights", str(NIGHTS)), MOST_NIGHTS)
     start = now()
     if "date" in filters:
         day = parse_date("date", filters["date"])

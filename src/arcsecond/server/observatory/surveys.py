@@ -177,11 +177,8 @@ def _kept(settings: Settings) -> Kept:
 
 
 def _picture_name(survey: Survey, ra_deg: float, dec_deg: float, width_deg: float) -> str:
-    return _name(survey.key, f"{ra_deg:.6f} {dec_deg:.6f} {width_deg:.6f}")
-
-
-def _name(kind: str, text: str) -> str:
-    return f"{hashlib.sha256(f'{kind} {text}'.encode()).hexdigest()}-{kind}"
+    told = f"{survey.key} {ra_deg:.6f} {dec_deg:.6f} {width_deg:.6f}"
+    return f"{hashlib.sha256(told.encode()).hexdigest()}-{survey.key}"
 
 
 def sweep(settings: Settings) -> int:

@@ -28,7 +28,7 @@ from arcsecond.server.observatory.almanac import (
     moment,
     tt_minus_utc,
 )
-from arcsecond.server.observatory.equipment import place_of
+from arcsecond.server.observatory.site import place_of
 
 LIGHT_MINUTES_PER_AU = 499.004_783_836 / 60
 LOW_DEG = 20.0

@@ -22,7 +22,7 @@ from arcsecond.schemas.fields import (
     NIGHTS,
     RANGE,
 )
-from arcsecond.schemas.observatory import SatelliteImport, SiteImport
+from arcsecond.schemas.observatory import DirectoryImport
 from arcsecond.server.crud import LARGEST_PAGE
 from arcsecond.server.observatory.surveys import SURVEYS
 from arcsecond.server.receiving import MOST_AT_ONCE
@@ -314,8 +314,8 @@ def _add_others(paths: Paths) -> None:
 _PLAIN: dict[str, Schema] = {"text/plain": {"schema": {"type": "string"}}}
 _DONE: dict[str, type[msgspec.Struct]] = {
     "catalogues": CatalogueImport,
-    "satellites": SatelliteImport,
-    "observingsites": SiteImport,
+    "satellites": DirectoryImport,
+    "observingsites": DirectoryImport,
 }
 """What the tasks of a resource answer with."""
 

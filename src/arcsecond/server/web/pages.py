@@ -18,6 +18,7 @@ from arcsecond import views
 from arcsecond.errors import ArcsecondError, InvalidInputError
 from arcsecond.registry import BY_NAME, Field, Resource
 from arcsecond.schemas.archive import FitsFile
+from arcsecond.schemas.observatory import ObservingSite
 from arcsecond.server.archive.files import list_files, may_upload, read_file
 from arcsecond.server.archive.pictures import LONGEST, layout
 from arcsecond.server.archive.previews import MOST, pictured
@@ -27,7 +28,7 @@ from arcsecond.server.context import STRANGER, AnyRequest, Backend, backend_of, 
 from arcsecond.server.crud import Listing, Page
 from arcsecond.server.observatory.charts import curve_address
 from arcsecond.server.observatory.equipment import Instruments, Sites, Telescopes
-from arcsecond.server.observatory.service import page_of, read_tonight, read_visibility
+from arcsecond.server.observatory.service import page_of, read_visibility, tonight
 from arcsecond.server.settings import Settings
 from arcsecond.server.web.headers import shown
 
@@ -212,7 +213,7 @@ def _one(request: AnyRequest, resource: Resource, thing: Any) -> str:
             extra = {"crumb": _crumb(request, resource), "form": _form(request, resource)}
         case "observingsites":
             _leave_out(card, "telescopes")
-            template, extra = "site.html", _site(request, item)
+            template, extra = "site.html", _site(request, thing)
         case "telescopes":
             _leave_out(card, "instruments")
             template, extra = "site.html", _telescope(request, item)
@@ -274,13 +275,12 @@ def _tonight(request: AnyRequest, name: str) -> dict[str, Any]:
     return extra
 
 
-def _site(request: AnyRequest, item: dict[str, Any]) -> dict[str, Any]:
+def _site(request: AnyRequest, site: ObservingSite) -> dict[str, Any]:
     backend, viewer = backend_of(request), viewer_of(request)
     night = None
-    if item["coordinates"]:
-        found = read_tonight(backend, viewer, item["uuid"], {})
-        night = views.card("tonight", msgspec.to_builtins(found))
-    listing = Telescopes().list_(backend, viewer, {"site": item["uuid"]})
+    if site.coordinates:
+        night = views.card("tonight", msgspec.to_builtins(tonight(site, {})))
+    listing = Telescopes().list_(backend, viewer, {"site": site.uuid})
     return {"night": night, **_standing("telescopes", listing)}
 
 

@@ -11,7 +11,7 @@ import msgspec
 from arcsecond.registry import RESOURCES
 from arcsecond.schemas import people, resolve
 from arcsecond.schemas.archive import UploadOutcome
-from arcsecond.schemas.observatory import SatelliteImport, SiteImport
+from arcsecond.schemas.observatory import DirectoryImport
 from arcsecond.server.web.operations import Error, Schema, operations
 from arcsecond.version import __version__
 
@@ -50,8 +50,7 @@ def _components() -> Schema:
     bodies |= {people.Credentials, people.KeyCheck, people.Registration}
     answers = {resolve(r.schema) for r in RESOURCES} | {
         Error,
-        SatelliteImport,
-        SiteImport,
+        DirectoryImport,
         UploadOutcome,
         people.ApiKey,
         people.KeyOwner,
