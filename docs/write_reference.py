@@ -64,7 +64,7 @@ FILTERS = {
     "visibility.date": "Evening of the night, YYYY-MM-DD; else the present or the coming one.",
     "transits.date": "From the noon (UTC) of this day on, YYYY-MM-DD; else from now.",
     "name": "Its name, whole; for objects any of their names.",
-    "radius": "How far around a position, in degrees: more than 0, at most 180; default 0.1.",
+    "radius": "How far around: `0.5deg`, `30arcmin`, `90arcsec`; a number alone is degrees. 0.1.",
     "search": "A part of one of its names, capital or small.",
     "tags": "Tags, separated by commas; all of them are needed.",
     "telescope": "The telescope: UUID or name.",

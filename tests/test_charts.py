@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import re
 import threading
@@ -118,6 +119,20 @@ def test_what_a_chart_shows_is_what_the_catalogue_has(backend: Backend) -> None:
     whole = charts.plan(backend, "56.75,24.1", {"fov": "3deg"})
     assert len(whole.stars) > len(plan.stars)
     assert [m.v for m in plan.stars] == sorted(m.v for m in plan.stars if m.v is not None)
+
+
+def test_how_far_the_catalogue_goes_is_said(backend: Backend) -> None:
+    """On the chart and beside it, but for what goes no deeper."""
+    chart_of = charts.list_charts(backend, Viewer(), "M 45", {}).items[0]
+    assert chart_of.complete_to == charts.HIPPARCOS_V
+    for faintest, said in (("12", True), ("6", False)):
+        drawn = charts.draw_chart(backend, Viewer(), "M 45", "svg", {"faintest": faintest}) or b""
+        assert (b"All stars to 7.3 mag" in drawn) == said
+    file = catalogue(backend.settings, "objects")
+    v = [m.v for m in file.marks(56.75, 24.1, 30.0) if m.is_star and m.v is not None]
+    counts = [sum(n <= one < n + 1 for one in v) for n in range(4, 9)]
+    # As many more as there are in the sky, magnitude by magnitude, up to where it ends.
+    assert all(2 < b / a < 4 for a, b in itertools.pairwise(counts[:-1]))
 
 
 @pytest.mark.parametrize(

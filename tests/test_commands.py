@@ -232,6 +232,9 @@ class TestLookups:
         found = arcsecond("objects", "search", "whirl").json["results"]
         assert [item["name"] for item in found] == ["M 51"]
         found = arcsecond("objects", "--around", "83.82,-5.39", "--radius", "0.5").json["results"]
+        for radius in ("30arcmin", "1800arcsec", "0.5deg", "30'"):
+            words = ("objects", "--around", "83.82,-5.39", "--radius", radius)
+            assert arcsecond(*words).json["results"] == found
         away = [item["separation"] for item in found]
         assert found[0]["name"] == "M 42"
         assert away == sorted(away)
@@ -261,7 +264,9 @@ class TestLookups:
             (["--around", "here"], 1, "write RA,DEC"),
             (["--around", "10,100"], 1, "from -90 to 90"),
             (["--around", "nan,0"], 1, "from 0 to 360"),
+            (["Jupiter"], 1, "'Jupiter' moves among the stars"),
             (["--around", "10,10", "--radius", "0"], 1, "more than 0 and at most 180"),
+            (["--around", "10,10", "--radius", "5km"], 1, "30arcmin"),
             (["--around", "10,10", "--radius", "-1"], 1, "more than 0 and at most 180"),
             (["--around", "10,10", "--radius", "200"], 1, "more than 0 and at most 180"),
             (["--around", "10,10", "--radius", "wide"], 1, "more than 0 and at most 180"),
@@ -682,7 +687,7 @@ class TestForPeople:
         card = arcsecond("objects", "HD 5980").out
         assert card.startswith("HD 5980\n")
         assert "00h59m26.59s -72°09′53.9″ ICRS" in card
-        assert "Paranal Observatory" in arcsecond("observingsites").out
+        assert "Paranal Observatory" in arcsecond("observingsites", "search", "paranal").out
         dataset = arcsecond("datasets", "create", "--name", "d", "--quiet").out.strip()
         arcsecond("fitsfiles", dataset, "create", "--file", str(frame), "--quiet")
         listed = arcsecond("fitsfiles", dataset).out

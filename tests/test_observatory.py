@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import math
 import threading
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -31,6 +34,7 @@ from arcsecond.server.observatory.equipment import Instruments, Sites, Telescope
 from arcsecond.server.observatory.tables import instruments, sites, telescopes
 from arcsecond.server.people.tables import options
 from arcsecond.server.records.service import ObservingRuns
+from arcsecond.server.settings import Settings
 from tests.conftest import PARANAL, SHARED, Command, Http, new_user
 
 Headers = dict[str, str]
@@ -228,6 +232,13 @@ def test_searching_and_filtering(http: Http) -> None:
     keck = names("/telescopes/?search=keck")
     assert sorted(keck) == ["Keck I Telescope", "Keck II Telescope"]
     assert http.get("/telescopes/?site=nowhere").status_code == 400
+    here = http.get("/instruments/?site=809").json()
+    assert {"HARPS", "EFOSC2"} <= {one["acronym"] for one in here}
+    assert {one["telescope_name"] for one in here if one["acronym"] == "HARPS"} == {
+        "ESO 3.6-metre Telescope"
+    }
+    assert http.get("/instruments/?site=809&telescope=UT2").json() == []
+    assert http.get("/telescopes/UT2/").json()["observing_site_name"] == "Paranal Observatory"
     assert http.get("/telescopes/?sight=309").status_code == 400
 
 
@@ -242,6 +253,9 @@ def test_near_me(http: Http) -> None:
     assert {"VLT UT2 Kueyen", "VLT Survey Telescope"} <= {one["name"] for one in there}
     mounted = http.get("/instruments/?around=-70.4,-24.6&radius=20").json()
     assert {"UVES", "MUSE"} <= {one["acronym"] for one in mounted}
+    around = http.get("/telescopes/?around=Paranal&radius=20km").json()
+    assert {one["name"] for one in there} >= {one["name"] for one in around} >= {"VLT UT2 Kueyen"}
+    assert around[0]["distance"] < 1
     pole = http.get("/observingsites/?around=0,90&radius=1500km").json()
     assert all(site["coordinates"]["latitude"] > 76 for site in pole)
     across = http.get("/observingsites/?around=179.9,-41&radius=1000km").json()
@@ -265,7 +279,7 @@ def test_distances_are_those_of_a_sphere_nearly(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["around=here", "around=0,91", "around=400,0", "around=0,0&radius=0km", "radius=5",
+    "query", ["around=here", "around=10", "around=250", "around=1,2,3", "around=0,91", "around=400,0", "around=0,0&radius=0km", "radius=5",
               "around=0,0&radius=far", "around=0,0&radius=3001", "around=0,0&radius=-4",
               "around=nan,0"],
 )  # fmt: skip
@@ -522,6 +536,55 @@ def test_the_mpcs_own_page_is_read() -> None:
     assert found["309"].name == "Cerro Paranal"
 
 
+def test_two_administrators_cannot_give_one_name_twice(
+    backend: Backend, admin: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even when both ask at once whether it is free."""
+    checked = Sites._values
+    both = threading.Barrier(2)
+
+    def slowly(self: Sites, *args: Any) -> dict[str, Any]:
+        values = checked(self, *args)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.5)
+        return values
+
+    monkeypatch.setattr(Sites, "_values", slowly)
+
+    def add(_: int) -> str:
+        try:
+            return str(Sites().create(backend, admin, body(name="Twice", IAUCode="ZZ9")).uuid)
+        except InvalidInputError as error:
+            return error.detail
+
+    with ThreadPoolExecutor(2) as threads:
+        told = sorted(threads.map(add, range(2)), key=len)
+    assert len(told[0]) == 36
+    assert "Twice" in told[1]
+    with backend.db.read() as connection:
+        names = sa.select(sa.func.count()).where(sites.c.name == "Twice")
+        assert connection.scalar(names) == 1
+
+
+def test_the_night_at_the_site_of_the_server(http: Http, settings: Settings) -> None:
+    refused = http.get("/observingsites/tonight/")
+    assert refused.status_code == 400
+    assert "From which site?" in refused.json()["detail"]
+    with Http(replace(settings, site="809")) as other:
+        night = other.get("/observingsites/tonight/?date=2026-06-21").json()
+    assert night == http.get("/observingsites/809/tonight/?date=2026-06-21").json() | {
+        "local_time": night["local_time"]
+    }
+
+
+def test_antarctica_is_no_country(backend: Backend, admin: Viewer) -> None:
+    """Whatever the zone: Concordia's is that of an Australian station."""
+    made = Sites().create(
+        backend, admin, body(name="Concordia", longitude=123.33, latitude=-75.1, height=3233)
+    )
+    assert made.address.country == "Antarctica"
+
+
 # Every face
 
 
@@ -540,7 +603,7 @@ def test_the_command(arcsecond: Command, world: str, tmp_path: Path) -> None:
         (("sites", "nowhere"), "'nowhere' not found"),
         (("sites", "309", "--tonight", "--date", "2026-02-30"), "is no date"),
         (("sites", "250", "--tonight"), "no place on the Earth"),
-        (("sites", "--tonight"), "--tonight of which one?"),
+        (("sites", "--tonight"), "From which site?"),
         (("sites", "309", "--date", "2026-01-01"), "--date goes with --tonight"),
         (("sites", "create", "--name", "x", "--latitude", "high"), "takes a number"),
         (("sites", "create", "--name", "x", "--latitude", "nan"), "takes a number"),

@@ -9,10 +9,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
+from arcsecond import views
 from arcsecond.client.api import ArcsecondAPI
 from arcsecond.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
 from arcsecond.server.context import Backend, Viewer
@@ -430,9 +432,53 @@ def test_passes_are_those_of_brute_force(elevation: float, latitude: float) -> N
             times = np.arange(rise, set_ + 1, 1.0)
             _, places = orbits.where(found[n], times)
             curve = overhead.altitudes(times, places)
+            check_what_can_be_seen(found[n], overhead, passage, times, curve)
+            assert passage.was_up == (rise == start)
+            assert passage.stays_up == (set_ == end - 1.0)
             top = np.array([passage.culmination])
             highest = overhead.altitudes(top, orbits.where(found[n], top)[1])[0]
             assert highest >= curve.max() - 0.02
+
+
+def check_what_can_be_seen(
+    satellite: Any, overhead: Overhead, passage: orbits.Passage, times: Any, curve: Any
+) -> None:
+    """Compare with looking every second."""
+    _, places = orbits.where(satellite, times)
+    dark = overhead.sun_altitudes(times) <= orbits.VISIBLE_SUN_DEG
+    can = overhead.sunlit(times, places) & dark
+    told = orbits.visible(satellite, overhead, passage)
+    if not can.any():
+        assert told is None or told[1] - told[0] < 2
+        return
+    assert told is not None or can.sum() < 60
+    if told is not None:
+        assert told[:2] == pytest.approx((times[can][0], times[can][-1]), abs=3)
+        assert told[2] == pytest.approx(curve[can].max(), abs=0.5)
+
+
+def test_what_stands_still_is_up_all_night(http: Http) -> None:
+    satellites.import_satellites(http.inside, ADMIN, with_checksums(GEO).encode())
+    (one,) = http.get(f"/satellites/19688/passes/?site=309&date={NIGHT}&elevation=0").json()
+    assert one["was_up"]
+    assert one["stays_up"]
+    assert one["duration_s"] == 86_400
+    assert one["is_visible"]
+    assert one["rise"]["time"] < one["visible_from"] < one["visible_until"] < one["set"]["time"]
+    table = views.table("passes", [one])
+    assert table.rows[0].count("(up)") == 2
+    assert "is up all the time" in views.note("passes", [one])
+    page = http.get(
+        f"/satellites/19688/passes/?site=309&date={NIGHT}&elevation=0",
+        headers={"Accept": "text/html"},
+    ).text
+    assert "Passes of ASTRA 1A over Paranal" in page
+    again = http.get(
+        "/satellites/19688/passes/?site=568&date=2026-02-30", headers={"Accept": "text/html"}
+    )
+    assert again.status_code == 400
+    assert 'value="568"' in again.text
+    assert "is no date" in again.text
 
 
 @shared_data
@@ -452,6 +498,12 @@ def test_passes_of_many(backend: Backend) -> None:
     for one in everything:
         assert one.rise.time <= one.culmination.time <= one.set.time
         assert one.culmination.altitude >= 9.99
+        assert one.is_visible == (one.visible_from is not None)
+        if one.visible_from and one.visible_until and one.visible_altitude is not None:
+            assert one.rise.time <= one.visible_from <= one.visible_until <= one.set.time
+            assert 9.9 <= one.visible_altitude <= one.culmination.altitude + 0.01
+        local = one.rise.time.astimezone(ZoneInfo("America/Santiago")).utcoffset()
+        assert local == timedelta(hours=one.utc_offset)
     cosmos = satellites.list_passes(backend, Viewer(), "", asked | {"search": "cosmos"}).items
     assert {"COSMOS" in one.name for one in cosmos} == {True}
 

@@ -19,6 +19,7 @@ import pytest
 
 from arcsecond.server.settings import Settings
 from tests.conftest import PASSWORD, environment, fits_bytes
+from tests.test_satellites import ISS, with_checksums
 
 ARCSECOND = [sys.executable, "-m", "arcsecond"]
 
@@ -117,12 +118,40 @@ def test_registering_and_signing_in_by_answering(home: Settings) -> None:
 
 
 def test_a_card_fits_the_terminal(home: Settings) -> None:
+    assert Terminal(home, "objects", "HD 5980").end() == 0  # which may have to build catalogues
     for columns in (80, 200):
         terminal = Terminal(home, "objects", "HD 5980", columns=columns, NO_COLOR="1")
         assert terminal.end() == 0
         lines = terminal.text.replace("\r", "").split("\n")
         assert lines[0].replace("\x1b[1m", "").replace("\x1b[0m", "") == "HD 5980"
         assert max(map(len, lines)) <= columns
+
+
+def test_a_long_list_begins_with_its_first_page(home: Settings) -> None:
+    first = Terminal(home, "observingsites", columns=80, NO_COLOR="1")
+    assert first.end() == 0
+    lines = first.text.replace("\r", "").rstrip("\n").split("\n")
+    assert max(map(len, lines)) <= 80
+    assert all(heading in first.text for heading in ("Code", "Position", "Country"))
+    assert "in all; this is the first page, --all shows everything." in lines[-1]
+    assert 100 < len(lines) < 110
+    everything = Terminal(home, "observingsites", "--all", NO_COLOR="1")
+    assert everything.end() == 0
+    assert everything.text.count("\n") > 2_700
+    few = Terminal(home, "sites", "search", "palma", NO_COLOR="1")
+    assert few.end() == 0
+    assert "in all" not in few.text
+
+
+def test_element_sets_keep_their_columns(home: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "iss.tle"
+    file.write_text(with_checksums(ISS))
+    assert Terminal(home, "satellites", "import", str(file)).end() == 0
+    for columns in (80, 120):
+        shown = Terminal(home, "satellites", "25544", columns=columns, NO_COLOR="1")
+        assert shown.end() == 0
+        for line in with_checksums(ISS).splitlines()[1:]:
+            assert line in shown.text
 
 
 def test_no_color_and_a_terminal_without_utf8(home: Settings) -> None:

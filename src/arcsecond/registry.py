@@ -125,7 +125,10 @@ class Resource:
     image
         Name of the picture that goes with it, which comes as PNG, SVG or PDF.
     whole
-        Whether it can be asked of all that it may live in together, too.
+        Whether it can also be asked without naming what it lives in: of all of them
+        together, or of the one that the server is set to.
+    latest
+        How many a list holds that is not asked for more; None for all there are.
     paged
         Whether its list always comes as {count, next, previous, results}.
     example
@@ -150,6 +153,7 @@ class Resource:
     kept_by_admins: bool = False
     image: str = ""
     whole: bool = False
+    latest: int | None = None
     paged: bool = False
     example: str = ""
     constant: str = ""
@@ -180,7 +184,7 @@ class Resource:
 
     @property
     def whole_path(self) -> str:
-        """The path of it for all that it may live in together."""
+        """The path of it without what it lives in."""
         return f"/{self.parent}/{self.name}/"
 
     @property
@@ -214,7 +218,8 @@ _FROM = Field("site", "The observing site: UUID, MPC code or name.", sample="309
 _EVENING = Field(
     "date", "In the night of this evening, YYYY-MM-DD; else tonight.", sample="2027-01-01"
 )
-_AROUND = Field("around", "List what lies around LON,LAT, nearest first.", sample="-70.4,-24.6")
+_STANDING = Field("site", "Those that stand there: UUID, MPC code or name.", sample="309")
+_AROUND = Field("around", "List what lies around LON,LAT or a site, nearest first.", sample="309")
 _NEAR = Field("radius", "How far around, in km; 100 when it is not given.", sample="100km")
 _ACRONYM = Field("acronym", "Its acronym.")
 _JOURNAL = Field("journal", "Free text.")
@@ -244,7 +249,11 @@ RESOURCES: tuple[Resource, ...] = (
                 "List what lies around a position or an object, nearest first.",
                 sample="83.82,-5.39",
             ),
-            Field("radius", "How far around, in degrees; 0.1 when it is not given.", sample="0.1"),
+            Field(
+                "radius",
+                "How far around, such as 30arcmin; 0.1deg when it is not given.",
+                sample="0.1deg",
+            ),
         ),
         paged=True,
         example='arcsecond objects "HD 5980"',
@@ -412,6 +421,7 @@ RESOURCES: tuple[Resource, ...] = (
         parent="observingsites",
         filters=("date",),
         sought=(_EVENING,),
+        whole=True,
         command=False,
         example="arcsecond observingsites Paranal --tonight",
     ),
@@ -434,7 +444,7 @@ RESOURCES: tuple[Resource, ...] = (
         needed=("name", "observing_site"),
         filters=("name", "search", "site", "around", "radius"),
         sought=(
-            Field("site", "Those that stand there: UUID, MPC code or name.", sample="309"),
+            _STANDING,
             _AROUND,
             _NEAR,
         ),
@@ -456,8 +466,8 @@ RESOURCES: tuple[Resource, ...] = (
             _TELESCOPE,
         ),
         needed=("name", "telescope"),
-        filters=("name", "search", "telescope", "around", "radius"),
-        sought=(_AROUND, _NEAR),
+        filters=("name", "search", "telescope", "site", "around", "radius"),
+        sought=(_STANDING, _AROUND, _NEAR),
         kept_by_admins=True,
         example="arcsecond instruments --around -70.4,-24.6",
     ),
@@ -593,6 +603,7 @@ RESOURCES: tuple[Resource, ...] = (
         KEEP,
         "activities:Activity",
         "activities:ActivityChange",
+        latest=10,
         fields=(
             Field("title", "A short title."),
             Field("content", "The text."),

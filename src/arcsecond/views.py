@@ -30,12 +30,16 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A field of a thing: its name and value in the API, its label and text for people."""
+    """A field of a thing: its name and value in the API, its label and text for people.
+
+    An exact text keeps its columns: it is neither wrapped nor are its spaces changed.
+    """
 
     name: str
     value: Any
     label: str
     text: str
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,17 @@ def _away(separation_deg: float | None) -> str:
 
 def _kilometres(distance_km: float | None) -> str:
     return "" if distance_km is None else f"{distance_km:.1f}"
+
+
+_UP = "(up)"
+
+
+def _seen(one: Json) -> str:
+    """Return from when to when a pass can be seen, and how high it is then."""
+    if not one["is_visible"]:
+        return ""
+    first, last = (_bare_moment(one[name])[11:] for name in ("visible_from", "visible_until"))
+    return f"{first}-{last}, {one['visible_altitude']:.0f}°"
 
 
 def _degrees(value: float | None) -> str:
@@ -146,14 +161,16 @@ COLUMNS: dict[str, list[tuple[str, Cell]]] = {
     ],
     "passes": [
         ("Rises (UTC)", lambda p: _bare_moment(p["rise"]["time"])),
-        ("in", lambda p: compass(p["rise"]["azimuth"])),
+        ("in", lambda p: _UP if p["was_up"] else compass(p["rise"]["azimuth"])),
         ("Highest", lambda p: _bare_moment(p["culmination"]["time"])[11:]),
         ("Alt", lambda p: f"{p['culmination']['altitude']:.0f}°"),
         ("Sets", lambda p: _bare_moment(p["set"]["time"])[11:]),
-        ("in ", lambda p: compass(p["set"]["azimuth"])),
-        ("Visible", _get("is_visible")),
+        ("in ", lambda p: _UP if p["stays_up"] else compass(p["set"]["azimuth"])),
+        ("Visible", lambda p: _seen(p)),
         ("Satellite", _get("name")),
         ("NORAD", lambda p: str(p["norad_catalog_number"])),
+        ("Local", lambda p: f"{_local(datetime.fromisoformat(p['rise']['time']), p):%H:%M:%S}"),
+        ("Days", lambda p: f"{p['age_days']:.1f}"),
     ],
     "profiles": [
         ("Username", _get("username")),
@@ -245,6 +262,7 @@ _HIDDEN = {
     "input", "is_builtin",
 }  # fmt: skip
 
+_EXACT = ("line_1", "line_2")
 _FIRST = ("problems", "content", "description", "journal")
 
 _LABELS = {
@@ -274,6 +292,8 @@ _LABELS = {
     "mean_motion_dot": "Mean motion, 1st derivative",
     "mean_motion_ddot": "Mean motion, 2nd derivative",
     "site_name": "Site",
+    "observing_site_name": "Observing site",
+    "telescope_name": "Telescope",
     "is_sunlit": "In sunlight",
     "utc": "UTC",
 }
@@ -316,8 +336,10 @@ def table(resource: str, items: Sequence[Json], title: str = "") -> Table:
 
 def note(resource: str, items: Sequence[Json]) -> str:
     """Return what there is to say of all rows of a table; "" for nothing."""
-    if resource in ("passes", "satellites"):
+    if resource == "satellites":
         return _aged(items)
+    if resource == "passes":
+        return " ".join(filter(None, (_cut(items), _aged(items))))
     if resource != "transits" or not items:
         return ""
     first = items[0]
@@ -328,11 +350,23 @@ def note(resource: str, items: Sequence[Json]) -> str:
     return f"Ephemeris: {told}{rule if first['is_observable'] is not None else ''}"
 
 
+def _cut(items: Sequence[Json]) -> str:
+    """Say what is up for longer than was asked for."""
+    cut = [one for one in items if one["was_up"] or one["stays_up"]]
+    always = {one["name"]: "" for one in cut if one["was_up"] and one["stays_up"]}
+    told = [f"{name} is up all the time." for name in always][:3]
+    if len(cut) > len(always):
+        told.append(f"{_UP}: it was above the elevation when the time began, or still is.")
+    return " ".join(told)
+
+
 def _aged(items: Sequence[Json]) -> str:
     """Say how many satellites have elements that are too old, or too young, to rely on."""
     far = {one["norad_catalog_number"]: abs(one["age_days"]) > OLD_DAYS for one in items}
     if not any(far.values()):
         return ""
+    if len(far) == 1:
+        return f"Its elements are over {OLD_DAYS:g} days away: they may be far off."
     return (
         f"{sum(far.values())} of {len(far)} satellites have elements over {OLD_DAYS:g} days away: "
         "they may be far off."
@@ -345,13 +379,17 @@ def card(resource: str, item: Json) -> Card:
         return _OWN_CARDS[resource](item)
     title = title_of(resource, item)
     shown = [n for n in _FIRST if item.get(n) != title] + [n for n in item if n not in _HIDDEN]
-    if item.get("site_name"):
-        shown.remove("site")
+    for name in shown[:]:  # people are told the name, not the UUID
+        if item.get(f"{name}_name") and f"{name}_name" in shown:
+            shown.remove(name)
     if not item.get("packing"):  # what was sent is what is inside
         shown = [n for n in shown if not n.startswith("content_")]
     if item.get("creation_date"):
         shown.append("creation_date")
-    facts = [Fact(n, item.get(n), label(n), _fact(n, item.get(n), resource, item)) for n in shown]
+    facts = [
+        Fact(n, item.get(n), label(n), _fact(n, item.get(n), resource, item), n in _EXACT)
+        for n in shown
+    ]
     return Card(title, [fact for fact in facts if fact.text], _tables(item))
 
 

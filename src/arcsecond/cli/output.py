@@ -18,6 +18,9 @@ from arcsecond.client.transport import Answer, Progress
 from arcsecond.registry import COUNT_BOUND
 
 LABEL_WIDTH = 22
+LONGEST_CELL = 32
+"""Columns are left out before a text is cut to less."""
+
 _IDENTIFYING = ("UUID", "pk", "NORAD", "Problems")
 
 
@@ -112,6 +115,11 @@ class Output:
         click.echo(self._styled(card.title, bold=True))
         width = max(40, _terminal_width() - LABEL_WIDTH - 2)
         for fact in card.facts:
+            if fact.exact:
+                below = len(fact.text) > width
+                click.echo(self._styled(f"{fact.label:<{LABEL_WIDTH}}", dim=True), nl=below)
+                click.echo(fact.text if below else f"  {fact.text}")
+                continue
             lines = [
                 line
                 for part in fact.text.split("\n")
@@ -159,7 +167,12 @@ def _items(data: Any) -> list[Any] | None:
 def _columns(headings: Sequence[str], full: dict[int, int], room: int) -> list[int]:
     """Return the columns that fit; the last ones go first, never what identifies a row."""
     shown = list(full)
+    # A name that is much longer than others does not push them out: it is cut.
     kept = {n for n in shown if n == shown[0] or headings[n] in _IDENTIFYING}
+    full = {
+        n: width if headings[n] in _IDENTIFYING else min(width, LONGEST_CELL)
+        for n, width in full.items()
+    }
     while sum(full[n] for n in shown) + 2 * (len(shown) - 1) > room:
         droppable = [n for n in shown if n not in kept]
         if not droppable:

@@ -19,6 +19,7 @@ from arcsecond.cli.output import Output, on_terminal
 from arcsecond.cli.tasks import carry_out
 from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.endpoint import Endpoint
+from arcsecond.client.transport import Answer
 from arcsecond.errors import ArcsecondInputValueError, ArcsecondNotLoggedInError, NotFoundError
 from arcsecond.registry import (
     CREATE,
@@ -35,6 +36,9 @@ from arcsecond.registry import (
 
 INSIDE_PATIENCE_S = 120.0
 """How much longer what is worked out, such as the passes of all satellites, may take."""
+
+ON_TERMINAL = 100
+"""Rows of a list that somebody is shown who did not ask for all."""
 
 ALREADY_THERE = 200
 """Status of an upload of the same content under the same name; 201 is a new file's."""
@@ -122,16 +126,26 @@ def _do(
     elif action.verb == DELETE:
         _delete(endpoint, action, yes=wanted.yes, output=output)
     else:
-        answer = (
-            endpoint.everything(**filters)
-            if wanted.everything
-            else endpoint.answer("GET", action.key, params=filters)
-        )
+        answer = _asked(endpoint, action.key, filters, wanted)
         output.answer(name, answer, where=api.config.server)
         if name == "satellites":
             if not answer.data and not filters:
                 output.say(_NO_SATELLITES)
             _tell_age(answer.data, output)
+
+
+def _asked(
+    endpoint: Endpoint, key: str | None, filters: Mapping[str, str], wanted: _Wanted
+) -> Answer:
+    """Return one, all of a list, or of a list that somebody looks at the first page."""
+    resource = endpoint.resource
+    listed = key is None and LIST in resource.verbs
+    patience = INSIDE_PATIENCE_S if resource.whole else 0.0
+    if listed and wanted.everything:
+        return endpoint.everything(**filters)
+    if listed and wanted.output.for_people and not resource.latest:
+        filters = {"page_size": str(ON_TERMINAL), **filters}
+    return endpoint.answer("GET", key, params=filters, patience=patience)
 
 
 def _sorted_out(
@@ -214,7 +228,7 @@ def _inside(
             as_api = wanted.opening == "api"
             open_page(api, endpoint, None, as_api=as_api, output=output, filters=filters)
         else:
-            answer = endpoint.answer("GET", params=filters, patience=INSIDE_PATIENCE_S)
+            answer = _asked(endpoint, None, filters, wanted)
             output.answer(inside.name, answer, where=api.config.server)
             if resource.name == "satellites":
                 _tell_age(answer.data, output)

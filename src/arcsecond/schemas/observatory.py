@@ -101,6 +101,7 @@ class Telescope(msgspec.Struct, kw_only=True):
     alias: str | None = None
     coordinates: SiteCoordinates | None = None
     observing_site: str
+    observing_site_name: str
     instruments: list[str]
     aperture: float | None = None
     mounting: str | None = None
@@ -140,6 +141,7 @@ class Instrument(msgspec.Struct, kw_only=True):
     kind: str | None = None
     focus: str | None = None
     telescope: str
+    telescope_name: str
     archive: Archive | None = None
     distance: float | None = None
     source: str | None = None
@@ -160,7 +162,8 @@ class FindingChart(msgspec.Struct, kw_only=True):
     """A finding chart, north up and east left.
 
     Width and height are in ``size_unit``. ``limiting_magnitude`` is that (V, or one
-    near it) of the faintest star which is drawn, null for a picture of the sky.
+    near it) of the faintest star which is drawn, null for a picture of the sky;
+    ``complete_to`` that to which the catalogue knows every star, null when nobody says.
     """
 
     pk: int
@@ -176,6 +179,7 @@ class FindingChart(msgspec.Struct, kw_only=True):
     orientation: str = "north up, east left"
     observing_date: str | None = None
     limiting_magnitude: float | None = None
+    complete_to: float | None = None
     stars: int | None = None
     fits_url: str | None = None
     image_url: str

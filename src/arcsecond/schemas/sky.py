@@ -164,17 +164,27 @@ class Event(msgspec.Struct, kw_only=True):
 class Pass(msgspec.Struct, kw_only=True):
     """A pass of a satellite over a site, above an elevation.
 
-    A pass that had begun before, or goes on after the time that was asked for, is
-    cut there. ``is_visible`` when it is sunlit at some moment while the Sun stands
-    6 degrees below the horizon or lower.
+    A pass that had begun before the time that was asked for (``was_up``), or goes on
+    after it (``stays_up``), is cut there. ``is_visible`` when the satellite is sunlit at
+    some moment while the Sun stands 6 degrees below the horizon or lower:
+    ``visible_from`` the first such moment, ``visible_until`` the last one (both to two
+    seconds), in between at most ``visible_altitude`` degrees high.
     """
 
     norad_catalog_number: int
     name: str
     site: str
+    site_name: str
+    time_zone: str | None
+    utc_offset: float
     rise: Event
     culmination: Event
     set: Event
     duration_s: float
+    was_up: bool
+    stays_up: bool
     is_visible: bool
+    visible_from: datetime | None
+    visible_until: datetime | None
+    visible_altitude: float | None
     age_days: float

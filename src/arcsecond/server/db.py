@@ -69,6 +69,16 @@ def as_utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+def one_at_a_time(connection: Connection, table: sa.Table) -> None:
+    """Let others wait who are about to write the same table, until this transaction ends.
+
+    On SQLite they wait anyhow; on PostgreSQL two could find, each before the other is
+    done, that a name is free.
+    """
+    if connection.dialect.name != "sqlite":
+        connection.execute(sa.text(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE"))
+
+
 def insert_for(connection: Connection) -> Any:
     """Return the INSERT of a database, which knows ON CONFLICT; imported when it is used."""
     if connection.dialect.name == "sqlite":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 
@@ -13,8 +14,14 @@ _SEXAGESIMAL = re.compile(
     r"(\d{1,2})[h: ]\s*(\d{1,2})[m: ]\s*(\d{1,2}(?:\.\d*)?)s?[\s,]*"
     r"([+-])(\d{1,2})[d°: ]\s*(\d{1,2})[m′': ]\s*(\d{1,2}(?:\.\d*)?)(?:s|″|\"|'')?"
 )
-_DECIMAL = re.compile(r"(\d{1,3}(?:\.\d*)?)(?:\s*,\s*|\s+)([+-]?\d{1,2}(?:\.\d*)?)")
+_DECIMAL = re.compile(r"([+-]?\d{1,3}(?:\.\d*)?)(?:\s*,\s*|\s+)([+-]?\d{1,2}(?:\.\d*)?)")
 
+_ANGLE = re.compile(
+    r"(\d{1,6}(?:\.\d{0,15})?|\.\d{1,15}) ?(deg|°|arcmin|'|′|arcsec|\"|″)", re.ASCII
+)
+_PER_DEGREE = {"deg": 1, "°": 1, "arcmin": 60, "'": 60, "′": 60} | dict.fromkeys(
+    ("arcsec", '"', "″"), 3600
+)
 _RANGE = re.compile(RANGE, re.ASCII)
 
 
@@ -44,14 +51,22 @@ def parse_place(text: str, field: str = "name") -> tuple[float, float] | None:
     return check_position(field, ra_deg, -dec_deg if sign == "-" else dec_deg)
 
 
+def parse_angle(text: str) -> float:
+    """Return an angle in degrees: "2deg", "30arcmin", "90arcsec" or degrees alone; else NaN."""
+    with contextlib.suppress(ValueError):
+        return float(text)
+    match = _ANGLE.fullmatch(text.strip().lower())
+    return float(match[1]) / _PER_DEGREE[match[2]] if match else math.nan
+
+
 def parse_radius(text: str) -> float:
     """Return a radius in degrees, more than 0 and at most 180."""
-    try:
-        radius_deg = float(text)
-    except ValueError:
-        radius_deg = math.nan
+    radius_deg = parse_angle(text)
     if not 0 < radius_deg <= 180:
-        problem = f"A radius is more than 0 and at most 180 degrees, not {text[:40]!r}."
+        problem = (
+            f"A radius is more than 0 and at most 180 degrees, not {text[:40]!r}; "
+            "write it like 0.5deg, 30arcmin or 90arcsec."
+        )
         raise InvalidInputError(fields={"radius": [problem]})
     return radius_deg
 

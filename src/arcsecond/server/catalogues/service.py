@@ -30,6 +30,7 @@ from arcsecond.schemas.catalogues import (
 from arcsecond.server.catalogues import online, places
 from arcsecond.server.catalogues.builtin import KINDS, Kind, catalogue
 from arcsecond.server.catalogues.file import CatalogueFile, Part
+from arcsecond.server.catalogues.names import fold
 from arcsecond.server.catalogues.places import parse_place, parse_position, parse_radius
 from arcsecond.server.catalogues.rows import Fact, Row
 from arcsecond.server.context import Backend, Viewer
@@ -40,6 +41,12 @@ METHODS = {"transit": "Primary Transit", "rv": "Radial Velocity"}
 
 THERE_ARCMIN = 5.0
 """How far from a position an object may be that is said to be there."""
+
+WANDERERS = frozenset(
+    ("sun", "moon", "mercury", "venus", "earth", "mars", "jupiter", "saturn", "uranus", "neptune",
+     "pluto")
+)  # fmt: skip
+"""Folded names of what moves among the stars."""
 
 AROUND_DEG = 0.1
 """Radius of a search around a position when none is given."""
@@ -323,6 +330,11 @@ def _found(backend: Backend, kind: Kind, name: str) -> list[Row]:
             return rows
         if catalogue(backend.settings, "exoplanets").find(name):
             raise NotFoundError(f"{name[:60]!r} is an exoplanet; `arcsecond exoplanets` has it.")
+        if fold(name) in WANDERERS:
+            raise NotFoundError(
+                f"{name[:60]!r} moves among the stars: no catalogue has it. What the Sun and "
+                "the Moon do in a night is told by `arcsecond observingsites SITE --tonight`."
+            )
         if not backend.settings.online:
             hint = " SIMBAD is not asked here."
     what = kind.removesuffix("s").capitalize()

@@ -508,7 +508,9 @@ def _legend(made: Any, plan: Plan, sources: str) -> None:
     else:
         told.append("no star so bright lies in it" if plan.bounded else "no star of the catalogues")
     made.text(left, 52 / HEIGHT_PX, " · ".join(told), va="center", **words(9))
-    made.text(left, 34 / HEIGHT_PX, sources, va="center", **words(8, color=FAINT))
+    for n, line in enumerate(sources.split("\n")):
+        y = (34 - 16 * n) / HEIGHT_PX
+        made.text(left, y, line, va="center", **words(8, color=FAINT))
     _magnitudes(made, plan)
 
 

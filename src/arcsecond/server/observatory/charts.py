@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-import re
 from collections.abc import Callable, Mapping
 from typing import get_args
 from urllib.parse import urlencode
@@ -19,7 +18,7 @@ from arcsecond.schemas.observatory import FindingChart
 from arcsecond.schemas.sky import Visibility
 from arcsecond.server.catalogues.builtin import catalogue
 from arcsecond.server.catalogues.file import Mark
-from arcsecond.server.catalogues.places import parse_place
+from arcsecond.server.catalogues.places import parse_angle, parse_place
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import MemoryListing
 from arcsecond.server.observatory import chart, curve, surveys
@@ -37,14 +36,12 @@ MOST_KEPT_BYTES = 256 << 20
 SWEPT_AFTER = 200
 """Pictures that are drawn before those of before are looked through."""
 
+HIPPARCOS_V = 7.3
+"""To which Hipparcos has every star (ESA 1997, SP-1200, volume 1, section 1.1)."""
+
 _drawn = itertools.count(1)
 SURVEY_DEG = 10.0
 """Larger fields of a survey are too coarse to find anything on."""
-
-_FIELD = re.compile(r"(\d{1,6}(?:\.\d{1,9})?) ?(deg|°|arcmin|'|′|arcsec|\"|″|)")
-_PER_DEGREE = {"": 1, "deg": 1, "°": 1, "arcmin": 60, "'": 60, "′": 60} | dict.fromkeys(
-    ("arcsec", '"', "″"), 3600
-)
 
 
 def parse_field(text: str) -> float:
@@ -55,8 +52,7 @@ def parse_field(text: str) -> float:
     InvalidInputError
         It is none, or is too small or too wide for a chart.
     """
-    match = _FIELD.fullmatch(text.strip().lower())
-    width = float(match[1]) / _PER_DEGREE[match[2]] if match else math.nan
+    width = parse_angle(text)
     if not chart.SMALLEST_DEG <= width <= chart.LARGEST_DEG:
         problem = (
             f"{text[:40]!r} is no field of a chart; write one from 10arcsec to "
@@ -122,6 +118,7 @@ def list_charts(
             1,
             survey_name="Arcsecond catalogues",
             limiting_magnitude=shown.limit,
+            complete_to=_complete_to(backend),
             stars=len(shown.stars),
             image_url=f"chart.png{query}",
             other_urls=others,
@@ -166,6 +163,12 @@ def _sources(backend: Backend) -> str:
     return "; ".join(part.title for part in parts if part.rows)
 
 
+def _complete_to(backend: Backend) -> float | None:
+    """Return the magnitude to which all stars are known here."""
+    parts = catalogue(backend.settings, "objects").parts().values()
+    return HIPPARCOS_V if all(part.origin == "built in" for part in parts) else None
+
+
 def draw_chart(
     backend: Backend,
     viewer: Viewer,
@@ -178,6 +181,9 @@ def draw_chart(
     """Return a finding chart as a file; it is kept. None for one that has to be drawn first."""
     shown = plan(backend, key, filters)
     sources = f"{_sources(backend)} · drawn by Arcsecond"
+    complete = _complete_to(backend)
+    if complete is not None and (shown.limit is None or shown.limit > complete):
+        sources = f"All stars to {complete:g} mag, not all of the fainter ones.\n{sources}"
     told = msgspec.json.encode((chart.RECIPE, kind, sources, shown))
     draw = None if only_kept else lambda: chart.draw(shown, kind, sources)
     return _once(backend, told, draw)

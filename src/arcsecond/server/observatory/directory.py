@@ -29,7 +29,7 @@ from arcsecond.server.observatory.obscodes import Code
 from arcsecond.server.observatory.tables import instruments, sites, telescopes
 from arcsecond.server.people.tables import options
 
-RECIPE = "2"
+RECIPE = "3"
 """Another one for each change of how the rows are made."""
 
 _STARTER = ("sources", "sites", "telescopes", "instruments")
@@ -109,7 +109,7 @@ def site_rows(codes: Iterable[Code], source: str) -> Iterator[Row]:
             "latitude": place.latitude if place else None,
             "height": place.height if place else None,
             "precision": code.precision_m,
-            "country": obscodes.country(zone),
+            "country": obscodes.country(place, zone) if place else None,
             "continent": own["continent"] if own else None,
             "time_zone": zone,
             "source": f"{source}; {code.remark}" if code.remark else source,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from arcsecond.errors import InvalidInputError
 from arcsecond.schemas.fields import LENGTH
+from arcsecond.server.observatory.almanac import Place
 
 RADIUS_KM = 100.0
 """When none is given."""
@@ -22,6 +23,7 @@ FARTHEST_KM = 3_000.0
 KM_PER_DEGREE = 110.5
 """Least length of a degree of latitude."""
 
+_COORDINATES = re.compile(r"[-+]?\d+(?:\.\d*)?\s*,\s*[-+]?\d+(?:\.\d*)?", re.ASCII)
 _UNITS_KM = {"": 1.0, "km": 1.0, "m": 0.001, "mi": 1.609344}
 
 
@@ -47,8 +49,13 @@ class Around:
         return float(found["s12"]) / 1000
 
 
-def parse_around(filters: Mapping[str, str]) -> Around | None:
+def parse_around(filters: Mapping[str, str], place_named: Callable[[str], Place]) -> Around | None:
     """Return what the filters ``around`` and ``radius`` say; None when there is none.
+
+    Parameters
+    ----------
+    place_named
+        Returns the place of a site, for what are no coordinates.
 
     Raises
     ------
@@ -61,13 +68,7 @@ def parse_around(filters: Mapping[str, str]) -> Around | None:
             raise InvalidInputError(fields={"radius": [problem]})
         return None
     text = filters["around"]
-    try:
-        longitude, latitude = (float(part) for part in text.split(","))
-    except ValueError:
-        longitude = latitude = math.nan
-    if not (-180 <= longitude <= 360 and -90 <= latitude <= 90):
-        problem = f"{text[:40]!r} is no place; write LON,LAT in degrees, east and north positive."
-        raise InvalidInputError(fields={"around": [problem]})
+    place = _checked(text) if _COORDINATES.fullmatch(text.strip()) else place_named(text)
     radius = filters.get("radius", f"{RADIUS_KM:g}")
     written = radius.strip().lower()
     number = written.rstrip("kmi ")
@@ -76,4 +77,12 @@ def parse_around(filters: Mapping[str, str]) -> Around | None:
     if not 0 < length <= FARTHEST_KM:
         problem = f"{radius[:40]!r} is no length; write one like 100km, up to 3000."
         raise InvalidInputError(fields={"radius": [problem]})
-    return Around(longitude, latitude, length)
+    return Around(place.longitude, place.latitude, length)
+
+
+def _checked(text: str) -> Place:
+    longitude, latitude = (float(part) for part in text.split(","))
+    if not (-180 <= longitude <= 360 and -90 <= latitude <= 90):
+        problem = f"{text[:40]!r} is no place; write LON,LAT in degrees, east and north positive."
+        raise InvalidInputError(fields={"around": [problem]})
+    return Place(longitude, latitude)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Generic, TypeVar
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from msgspec import UNSET
 
-from arcsecond.errors import ConflictError, InvalidInputError
+from arcsecond.errors import ConflictError, InvalidInputError, NotFoundError
 from arcsecond.schemas.observatory import (
     HIGHEST_M,
     LARGEST_APERTURE_M,
@@ -26,14 +27,13 @@ from arcsecond.schemas.observatory import (
     InstrumentChange,
     ObservingSite,
     ObservingSiteChange,
-    SiteCoordinates,
     Telescope,
     TelescopeChange,
 )
 from arcsecond.server.catalogues.names import fold
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import MemoryListing, SqlListing, clean_text
-from arcsecond.server.db import metadata, now
+from arcsecond.server.db import metadata, now, one_at_a_time
 from arcsecond.server.observatory import obscodes
 from arcsecond.server.observatory.almanac import Place
 from arcsecond.server.observatory.directory import names_of
@@ -67,7 +67,7 @@ class _Kept(ABC, Generic[T]):
             statement = statement.where(words.contains(text, autoescape=True))
         with backend.db.read() as connection:
             statement = self._narrowed(connection, statement, filters)
-        if around := parse_around(filters):
+        if around := parse_around(filters, partial(_place_named, backend)):
             return MemoryListing(self._near(backend, statement, around))
         order = (self.table.c.sort, self.table.c.uuid)
         return SqlListing(backend.db, statement, order, self._shaped)
@@ -83,6 +83,7 @@ class _Kept(ABC, Generic[T]):
         moment = now()
         row = {"uuid": uuid4(), "builtin": False, "created_at": moment, "updated_at": moment}
         with backend.db.write() as connection:
+            one_at_a_time(connection, self.table)
             row |= self._values(connection, body, None)
             row |= names_of(self.table, row)
             connection.execute(sa.insert(self.table).values(row))
@@ -92,6 +93,7 @@ class _Kept(ABC, Generic[T]):
         """Change one that an administrator added."""
         administrator(viewer)
         with backend.db.write() as connection:
+            one_at_a_time(connection, self.table)
             row = self._own(connection, key)
             values = self._values(connection, body, row)
             before = {column.name: getattr(row, column.name) for column in self.table.c}
@@ -278,17 +280,16 @@ class Telescopes(_Kept[Telescope]):
     def _shaped(self, connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Telescope]:
         mounted = _those_on(connection, instruments, instruments.c.telescope, rows)
         under = sa.select(sites).where(sites.c.uuid.in_({row.site for row in rows}))
-        places: dict[UUID, SiteCoordinates | None] = {
-            row.uuid: coordinates_of(row) for row in connection.execute(under)
-        }
+        places = {row.uuid: row for row in connection.execute(under)}
         return [
             Telescope(
                 uuid=str(row.uuid),
                 name=row.name,
                 acronym=row.acronym,
                 alias=row.alias,
-                coordinates=places[row.site],
+                coordinates=coordinates_of(places[row.site]),
                 observing_site=str(row.site),
+                observing_site_name=places[row.site].name,
                 instruments=mounted[row.uuid],
                 aperture=row.aperture,
                 mounting=row.mounting,
@@ -311,6 +312,10 @@ class Instruments(_Kept[Instrument]):
         if "telescope" in filters:
             telescope = named(connection, telescopes, filters["telescope"], "telescope")
             statement = statement.where(instruments.c.telescope == telescope.uuid)
+        if "site" in filters:
+            site = named(connection, sites, filters["site"], "site")
+            there = sa.select(telescopes.c.uuid).where(telescopes.c.site == site.uuid)
+            statement = statement.where(instruments.c.telescope.in_(there))
         return statement
 
     def _located(self, statement: sa.Select[Any]) -> sa.Select[Any]:
@@ -328,7 +333,10 @@ class Instruments(_Kept[Instrument]):
             values["telescope"] = check_equipment(connection, telescope=text)["telescope"]
         return values
 
-    def _shaped(self, _connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Instrument]:
+    def _shaped(self, connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Instrument]:
+        held = telescopes.c.uuid.in_({row.telescope for row in rows})
+        select = sa.select(telescopes.c.uuid, telescopes.c.name).where(held)
+        names = {row.uuid: row.name for row in connection.execute(select)}
         return [
             Instrument(
                 uuid=str(row.uuid),
@@ -337,6 +345,7 @@ class Instruments(_Kept[Instrument]):
                 kind=row.kind,
                 focus=row.focus,
                 telescope=str(row.telescope),
+                telescope_name=names[row.telescope],
                 archive=Archive(**row.archive) if row.archive else None,
                 source=row.source,
                 is_builtin=row.builtin,
@@ -348,11 +357,12 @@ class Instruments(_Kept[Instrument]):
 def _found_there(place: Place, before: sa.Row[Any] | None) -> dict[str, str | None]:
     """Return time zone and country of a place, but for what somebody said otherwise before."""
     zone = obscodes.time_zone(place)
-    found = {"time_zone": zone, "country": obscodes.country(zone)}
+    found = {"time_zone": zone, "country": obscodes.country(place, zone)}
     if before is None:
         return found
-    was = obscodes.time_zone(Place(before.longitude, before.latitude))
-    as_found = {"time_zone": was, "country": obscodes.country(was)}
+    there = Place(before.longitude, before.latitude)
+    was = obscodes.time_zone(there)
+    as_found = {"time_zone": was, "country": obscodes.country(there, was)}
     return {name: value for name, value in found.items() if getattr(before, name) == as_found[name]}
 
 
@@ -391,6 +401,19 @@ def _position(body: ObservingSiteChange, before: sa.Row[Any] | None) -> dict[str
     if "longitude" in found and found["longitude"] > 180:
         found["longitude"] -= 360
     return found
+
+
+def _place_named(backend: Backend, text: str) -> Place:
+    """Return where a site is, for what lies around it."""
+    with backend.db.read() as connection:
+        try:
+            row = find(connection, sites, text)
+        except (NotFoundError, ConflictError) as error:
+            problem = f"{error.detail} A place is a site, or LON,LAT in degrees."
+            raise InvalidInputError(fields={"around": [problem]}) from None
+    if row.longitude is None:
+        raise InvalidInputError(fields={"around": [f"{row.name} has no place on the Earth."]})
+    return Place(row.longitude, row.latitude)
 
 
 def _alternate(given: list[str] | str) -> list[str]:

@@ -27,6 +27,9 @@ from arcsecond.errors import InvalidInputError
 from arcsecond.server.context import is_text
 from arcsecond.server.observatory.almanac import EARTH_RADIUS_KM, Place
 
+ANTARCTIC_DEG = -60.0
+"""Latitude south of which the Antarctic Treaty holds."""
+
 PLAUSIBLE_M = -450.0, 6_500.0
 """Nobody observes below the Dead Sea or higher than Cerro Chajnantor."""
 
@@ -176,8 +179,10 @@ def time_zone(place: Place) -> str | None:
     return None if not found or found.startswith("Etc/") else found
 
 
-def country(zone: str | None) -> str | None:
-    """Return the country that a time zone lies in."""
+def country(place: Place, zone: str | None) -> str | None:
+    """Return the country of a place in a time zone; south of 60° S there is none but Antarctica."""
+    if place.latitude <= ANTARCTIC_DEG:
+        return "Antarctica"
     return _countries().get(zone) if zone else None
 
 

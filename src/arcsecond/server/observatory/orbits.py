@@ -45,6 +45,12 @@ VISIBLE_SUN_DEG = -6.0
 
 _1949 = datetime(1949, 12, 31, tzinfo=UTC)
 _FINE = 17
+_ALONG, _CLOSER = 13, 33
+"""Moments of a pass at which it is asked whether it can be seen; then between two of them."""
+
+_LOOK_S = 60.0
+"""Longest time between two of them."""
+
 DECAYED = 6
 """SGP4's error for an orbit that has ended."""
 
@@ -213,12 +219,20 @@ def sunlit(sky: Sky, times: Floats, places: Floats) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A pass: which of the satellites, and when it rises, culminates and sets (s since 1970)."""
+    """A pass: which of the satellites, and when it rises, culminates and sets (s since 1970).
+
+    Attributes
+    ----------
+    was_up, stays_up
+        Whether it is cut where the time begins or ends.
+    """
 
     satellite: int
     rise: float
     culmination: float
     set: float
+    was_up: bool
+    stays_up: bool
 
 
 def passages(
@@ -248,7 +262,7 @@ def passages(
 
 def _passes(
     satellite: Satrec, overhead: Overhead, times: Floats, curve: Floats, elevation: float
-) -> Iterator[tuple[float, float, float]]:
+) -> Iterator[tuple[float, float, float, bool, bool]]:
     import numpy as np
 
     # Overhead a satellite moves by a degree in a second: between two looks it may have
@@ -281,7 +295,38 @@ def _passes(
             else _crossing(satellite, overhead, times[high], top, elevation)
         )
         top = _top_of_all(times, curve, rise, last, top, altitude)
-        yield float(rise), float(top), float(last)
+        yield float(rise), float(top), float(last), low < 0, high >= len(times)
+
+
+def visible(
+    satellite: Satrec, overhead: Overhead, passage: Passage
+) -> tuple[float, float, float] | None:
+    """Return the first and the last moment of a pass at which it can be seen, and how high it is.
+
+    None for a pass that cannot be seen.
+    """
+    import numpy as np
+
+    def seen(times: Floats) -> tuple[NDArray[np.bool_], Floats]:
+        _, places = where(satellite, times)
+        dark = overhead.sun_altitudes(times) <= VISIBLE_SUN_DEG
+        return overhead.sunlit(times, places) & dark, places
+
+    looks = max(_ALONG, math.ceil((passage.set - passage.rise) / _LOOK_S))
+    coarse = np.linspace(passage.rise, passage.set, looks)
+    times = np.sort(np.append(coarse, passage.culmination))
+    shown = np.flatnonzero(seen(times)[0])
+    if not len(shown):
+        return None
+    # Once more, from the look before the first one to the look behind the last.
+    first, last = int(shown[0]), int(shown[-1])
+    before = np.linspace(times[max(0, first - 1)], times[first], _CLOSER)
+    after = np.linspace(times[last], times[min(len(times) - 1, last + 1)], _CLOSER)
+    times = np.concatenate([before, times[first : last + 1], after])
+    can, places = seen(times)
+    times = times[can]
+    altitudes = overhead.altitudes(times, places[can])
+    return float(times[0]), float(times[-1]), float(altitudes.max())
 
 
 def _top_of_all(

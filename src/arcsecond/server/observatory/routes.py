@@ -39,6 +39,11 @@ def _to_be_asked(request: AnyRequest, filters: Mapping[str, str]) -> bool:
     return not (filters or backend_of(request).settings.site) and wanted(request) == "html"
 
 
+@get("/observingsites/tonight/", opt={"resource": "tonight", "verb": "read"})
+async def read_tonight_here(request: AnyRequest) -> Night:
+    return await writing(request, service.read_tonight, "", _filters(request, "tonight"))
+
+
 @get("/observingsites/{observingsite:str}/tonight/", opt={"resource": "tonight", "verb": "read"})
 async def read_tonight(request: AnyRequest, observingsite: FromPath[str]) -> Night:
     filters = _filters(request, "tonight")
@@ -187,6 +192,7 @@ routes = [
     *record_routes("instruments", Instruments()),
     *look_routes("satellites", satellites.list_satellites, satellites.read_satellite),
     read_tonight,
+    read_tonight_here,
     read_visibility,
     draw_curve,
     read_charts,

@@ -29,7 +29,7 @@ from arcsecond.server.observatory.almanac import Place, Sky, moment
 from arcsecond.server.observatory.elements import LAST_IN_LINES, ElementSet, parse
 from arcsecond.server.observatory.importing import fetched, sifted
 from arcsecond.server.observatory.orbits import Overhead, Passage
-from arcsecond.server.observatory.site import place_of, site_asked, site_needed
+from arcsecond.server.observatory.site import place_of, site_asked, site_needed, zone_of
 from arcsecond.server.observatory.tables import satellites
 from arcsecond.server.people.visibility import administrator
 from arcsecond.views import OLD_DAYS
@@ -49,9 +49,6 @@ NEAR_DAYS = 30
 
 MOST_FOR_ALL = 2_000
 """Satellites whose passes are listed together."""
-
-_ALONG = 13
-"""Moments of a pass at which it is asked whether it can be seen."""
 
 _MOST_DECAYED_KM = 100.0
 """A satellite that is lower than this is none any more."""
@@ -356,22 +353,31 @@ def _pass(
     import numpy as np
 
     row = rows[passage.satellite]
-    between = np.linspace(passage.rise, passage.set, _ALONG)
-    times = np.concatenate([[passage.rise, passage.culmination, passage.set], between])
-    _, places = orbits.where(found[passage.satellite], times)
-    lit = overhead.sunlit(times, places)
-    dark = overhead.sun_altitudes(times) <= orbits.VISIBLE_SUN_DEG
-    events = _events(overhead, times[:3], places[:3], lit[:3])
+    found_there = found[passage.satellite]
+    times = np.array([passage.rise, passage.culmination, passage.set])
+    _, places = orbits.where(found_there, times)
+    events = _events(overhead, times, places, overhead.sunlit(times, places))
+    seen = orbits.visible(found_there, overhead, passage)
+    culmination = moment(passage.culmination)
+    zone = zone_of(site)
     return Pass(
         norad_catalog_number=row.norad,
         name=row.name,
         site=site.uuid,
+        site_name=site.name,
+        time_zone=site.address.time_zone,
+        utc_offset=(culmination.astimezone(zone).utcoffset() or timedelta()).total_seconds() / 3600,
         rise=next(events),
         culmination=next(events),
         set=next(events),
         duration_s=round(passage.set - passage.rise, 1),
-        is_visible=bool((lit & dark).any()),
-        age_days=_age(row.epoch, moment(passage.culmination)),
+        was_up=passage.was_up,
+        stays_up=passage.stays_up,
+        is_visible=seen is not None,
+        visible_from=moment(seen[0]) if seen else None,
+        visible_until=moment(seen[1]) if seen else None,
+        visible_altitude=round(seen[2], 2) if seen else None,
+        age_days=_age(row.epoch, culmination),
     )
 
 

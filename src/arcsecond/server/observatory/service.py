@@ -30,14 +30,18 @@ Filters = Mapping[str, str]
 
 
 def read_tonight(backend: Backend, viewer: Viewer, key: str, filters: Filters) -> Night:
-    """Return the present night at a site, or that of a ``date``."""
-    return tonight(Sites().read(backend, viewer, key), filters)
+    """Return the present night at a site, or that of a ``date``.
+
+    For "" that of the site which the server is set to.
+    """
+    site = Sites().read(backend, viewer, key) if key else site_needed(backend, {})
+    return tonight(site, filters)
 
 
 def tonight(site: ObservingSite, filters: Filters) -> Night:
     """Return the night at a site; ``filters`` as ``read_tonight`` takes them."""
     if site.coordinates is None:
-        raise NotFoundError(f"A night at {site.name} not found: it has no place on the Earth.")
+        raise NotFoundError(f"{site.name} has no place on the Earth, and so no nights.")
     place = place_of(site)
     present = now()
     night = nights.parse_night(site, place, filters, present)

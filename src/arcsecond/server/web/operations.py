@@ -68,7 +68,7 @@ _IDENTIFIERS: dict[Key, str] = {
 _LENGTH = {"type": "string", "pattern": f"^({LENGTH})?$"}
 _RANGE = {"type": "string", "pattern": f"^({RANGE})?$"}
 _QUERY: dict[str, Schema] = {
-    "radius": {"type": "number", "exclusiveMinimum": 0, "maximum": 180},
+    "radius": {"type": "string", "pattern": f"^({FIELD})?$"},
     "count": {**_AMOUNT, "default": 5},
     "date": {"type": "string", "format": "date"},
     "nights": {"type": "integer", "minimum": 1, "maximum": MOST_NIGHTS, "default": NIGHTS},
@@ -135,7 +135,7 @@ def _add_resource(paths: Paths, resource: Resource) -> None:
                 name=_operation_id(resource, verb, method),
                 summary=f"{DOES[verb]}: {resource.summary}",
                 tag=resource.name,
-                query=_query(resource) if verb == "list" else _asked(resource, verb),
+                query=_asked(resource, verb),
                 body=_body(resource, verb),
                 answers=_answers(resource, verb),
                 signed_in=verb in ("create", "update", "delete") or resource.name == "me",
@@ -144,7 +144,9 @@ def _add_resource(paths: Paths, resource: Resource) -> None:
 
 
 def _asked(resource: Resource, verb: str) -> dict[str, Schema]:
-    """Return what one can be asked for, where there is no list."""
+    """Return what a list can be asked for, and what one can where there is no list."""
+    if verb == "list":
+        return _query(resource)
     if verb != "read" or "list" in resource.verbs:
         return {}
     paging = ("limit", "cursor", "page", "page_size")
@@ -303,9 +305,10 @@ def _add_others(paths: Paths) -> None:
         answers = {"200": _content({_JSON: _ref(shape)})}
         _add(paths, "get", path, answers=answers, signed_in=True, more=("403",))
     for resource in (resource for resource in RESOURCES if resource.whole):
-        answers = _answers(resource, "list")
-        query = _query(resource)
-        summary = f"List: {resource.summary}"
+        (verb,) = resource.verbs
+        answers = _answers(resource, verb)
+        query = _asked(resource, verb)
+        summary = f"{DOES[verb]}: {resource.summary}"
         _add(paths, "get", resource.whole_path, summary=summary, answers=answers, query=query)
     _add_tasks(paths)
     _add_media(paths)

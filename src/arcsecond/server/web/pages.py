@@ -86,6 +86,10 @@ def api(request: AnyRequest, content: Any) -> str:
 
 def error(request: AnyRequest, problem: ArcsecondError) -> str:
     """Return the page that tells an error."""
+    resource = None
+    if "route_handler" in request.scope:  # there is none for what is no address of ours
+        resource = BY_NAME.get(request.route_handler.opt.get("resource", ""))
+    asked = problem.status == InvalidInputError.status and request.method == "GET"
     inside = re.match(r"/datasets/[0-9a-fA-F-]{32,36}/(?=.)", request.scope["path"])
     return _render(
         request,
@@ -93,6 +97,7 @@ def error(request: AnyRequest, problem: ArcsecondError) -> str:
         title=str(problem.status),
         problem=problem,
         dataset=inside[0] if inside else None,
+        form=_form(request, resource) if resource and asked else None,
         private=_is_private(request.scope["path"]),
     )
 
@@ -154,7 +159,7 @@ def _list(request: AnyRequest, resource: Resource, content: Page[Any]) -> str:
     return _render(
         request,
         "list.html",
-        title=f"{resource.title} of {crumb[0]}" if crumb else resource.title,
+        title=_heading(resource, crumb, items),
         crumb=crumb,
         form=_form(request, resource),
         resource=resource,
@@ -165,6 +170,15 @@ def _list(request: AnyRequest, resource: Resource, content: Page[Any]) -> str:
         fields=_to_add(request, resource),
         targets=lambda name: next((t.choices for t in resource.tasks if t.name == name), ()),
     )
+
+
+def _heading(resource: Resource, crumb: tuple[str, str] | None, items: list[Any]) -> str:
+    """Return what a list is of, by names where they are known."""
+    if resource.name == "passes" and items:
+        names = {item["name"] for item in items}
+        of = names.pop() if len(names) == 1 else "satellites"
+        return f"Passes of {of} over {items[0]['site_name']}"
+    return f"{resource.title} of {crumb[0]}" if crumb else resource.title
 
 
 def _form(request: AnyRequest, resource: Resource) -> list[tuple[Field, str]]:

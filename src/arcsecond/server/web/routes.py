@@ -10,9 +10,8 @@ from litestar import Response, get, post
 from litestar.response import Redirect, Stream
 
 from arcsecond.errors import ArcsecondError, InvalidInputError
-from arcsecond.registry import RESOURCES
+from arcsecond.registry import BY_NAME, RESOURCES
 from arcsecond.schemas.people import Credentials
-from arcsecond.server.activities.routes import LATEST
 from arcsecond.server.activities.service import Activities, newest_key
 from arcsecond.server.context import (
     AnyRequest,
@@ -76,7 +75,7 @@ def _live_page(backend: Backend, viewer: Viewer, request: AnyRequest) -> str:
     # The key first: what is published in between is then shown twice, never missed,
     # and the page knows by its key what it shows already.
     last = newest_key(backend, viewer)
-    latest = Activities().list_(backend, viewer, {}).rows(None, LATEST)
+    latest = Activities().list_(backend, viewer, {}).rows(None, BY_NAME["activities"].latest or 0)
     return pages.live(request, [activity for _, activity in latest], last)
 
 
