@@ -128,6 +128,8 @@ def test_how_far_the_catalogue_goes_is_said(backend: Backend) -> None:
     for faintest, said in (("12", True), ("6", False)):
         drawn = charts.draw_chart(backend, Viewer(), "M 45", "svg", {"faintest": faintest}) or b""
         assert (b"All stars to 7.3 mag" in drawn) == said
+    alone = charts.draw_chart(backend, Viewer(), "Sirius", "svg", {"fov": "10arcmin"}) or b""
+    assert b"All stars to 7.3 mag" in alone
     file = catalogue(backend.settings, "objects")
     v = [m.v for m in file.marks(56.75, 24.1, 30.0) if m.is_star and m.v is not None]
     counts = [sum(n <= one < n + 1 for one in v) for n in range(4, 9)]
@@ -198,6 +200,21 @@ def test_what_is_unknown_has_no_chart(http: Http) -> None:
     for address in ("/findingcharts/Nonsense 1/", "/findingcharts/Nonsense 1/chart.png"):
         assert http.get(address).status_code == 404
     assert http.get("/findingcharts/400,0/").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("place", "field"),
+    [
+        ("Polaris", "10arcsec"),
+        ("12.3,89.5", "5arcmin"),
+        ("200,-89.9", "2arcmin"),
+        ("77,89.8", "1deg"),
+    ],
+)
+def test_right_ascensions_are_told_near_a_pole(place: str, field: str, backend: Backend) -> None:
+    drawn = charts.draw_chart(backend, Viewer(), place, "svg", {"fov": field}) or b""
+    words = re.findall(r"<!-- (.*?) -->", drawn.decode())
+    assert any(re.fullmatch(r"\d{1,2}h(\d\dm)?([\d.]+s)?", word) for word in words), words
 
 
 def test_a_chart_is_drawn_once(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:

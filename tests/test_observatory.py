@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import json
 import math
+import shlex
 import threading
 import uuid
 from collections.abc import Callable
@@ -15,10 +16,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from arcsecond import views
 from arcsecond.client.api import ArcsecondAPI
 from arcsecond.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
 from arcsecond.schemas.observatory import (
@@ -566,12 +569,75 @@ def test_two_administrators_cannot_give_one_name_twice(
         assert connection.scalar(names) == 1
 
 
+def test_changing_and_deleting_one_at_once(backend: Backend, admin: Viewer) -> None:
+    """One comes first; the other finds what is there then."""
+    for _ in range(10):
+        made = str(Sites().create(backend, admin, body()).uuid)
+
+        def change(made: str = made) -> None:
+            with contextlib.suppress(NotFoundError):
+                Sites().update(backend, admin, made, ObservingSiteChange(height=36.0))
+
+        def delete(made: str = made) -> None:
+            Sites().delete(backend, admin, made)
+
+        with ThreadPoolExecutor(2) as threads:
+            for done in [threads.submit(change), threads.submit(delete)]:
+                done.result()
+
+
+def test_an_empty_filter_is_refused(http: Http) -> None:
+    """It would find everything; a form leaves fields empty, and means nothing by it."""
+    for query in ("code=", "around=", "site=%20", "name="):
+        for kind in ("observingsites", "telescopes"):
+            assert http.get(f"/{kind}/?{query}").status_code == 400, query
+    assert http.get("/observingsites/309/tonight/?date=").status_code == 400
+    html = {"Accept": "text/html"}
+    assert http.get("/observingsites/?code=&around=&search=palma", headers=html).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["***", "a\nb", "\u200b"])
+def test_names_that_nobody_could_type(name: str, backend: Backend, admin: Viewer) -> None:
+    with pytest.raises(InvalidInputError, match="name"):
+        Sites().create(backend, admin, body(name=name))
+
+
+def test_ones_own_name_comes_before_a_code(backend: Backend, admin: Viewer) -> None:
+    Sites().create(backend, admin, body(name="G96"))
+    assert Sites().read(backend, Viewer(), "G96").name == "G96"
+    Sites().create(backend, admin, body(name="B1", alternate_names=["B2"]))
+    Sites().create(backend, admin, body(name="B2"))
+    assert Sites().read(backend, Viewer(), "b2").name == "B2"
+
+
+def test_no_height_is_made_up_by_rounding(backend: Backend) -> None:
+    """What is told to lie below the ellipsoid is known well; no sea does by 110 m."""
+    with backend.db.read() as connection:
+        rows = connection.execute(sa.select(sites).where(sites.c.height < 0)).all()
+    assert all(row.precision < 10 and row.height > -110 for row in rows), [
+        (row.name, row.height, row.precision) for row in rows
+    ]
+
+
+def test_a_command_that_is_shown_can_be_typed(backend: Backend, admin: Viewer) -> None:
+    name = "a\"; touch x; '"
+    made = Sites().create(backend, admin, body(name=name))
+    Telescopes().create(backend, admin, TelescopeChange(name="T", observing_site=made.uuid))
+    item = msgspec.to_builtins(Sites().read(backend, Viewer(), made.uuid))
+    (told,) = (fact.text for fact in views.card("observingsites", item).facts if "`" in fact.text)
+    assert shlex.split(told.split("`")[1]) == ["arcsecond", "telescopes", "--site", name]
+
+
 def test_the_night_at_the_site_of_the_server(http: Http, settings: Settings) -> None:
     refused = http.get("/observingsites/tonight/")
     assert refused.status_code == 400
     assert "From which site?" in refused.json()["detail"]
     with Http(replace(settings, site="809")) as other:
         night = other.get("/observingsites/tonight/?date=2026-06-21").json()
+    named = http.get("/observingsites/tonight/?site=809&date=2026-06-21").json()
+    assert named["site"] == night["site"]
+    twice = http.get("/observingsites/309/tonight/?site=809")
+    assert twice.status_code == 400
     assert night == http.get("/observingsites/809/tonight/?date=2026-06-21").json() | {
         "local_time": night["local_time"]
     }
@@ -604,6 +670,8 @@ def test_the_command(arcsecond: Command, world: str, tmp_path: Path) -> None:
         (("sites", "309", "--tonight", "--date", "2026-02-30"), "is no date"),
         (("sites", "250", "--tonight"), "no place on the Earth"),
         (("sites", "--tonight"), "From which site?"),
+        (("sites", "search", "palma", "--tonight"), "search does not go with --tonight"),
+        (("sites", "delete", "Backyard", "--tonight"), "does not go with delete"),
         (("sites", "309", "--date", "2026-01-01"), "--date goes with --tonight"),
         (("sites", "create", "--name", "x", "--latitude", "high"), "takes a number"),
         (("sites", "create", "--name", "x", "--latitude", "nan"), "takes a number"),

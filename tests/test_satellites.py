@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,14 +16,17 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from arcsecond import views
 from arcsecond.client.api import ArcsecondAPI
 from arcsecond.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
+from arcsecond.schemas.observatory import ObservingSiteChange
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.observatory import orbits, satellites
 from arcsecond.server.observatory.almanac import Place
 from arcsecond.server.observatory.elements import ElementSet, parse
+from arcsecond.server.observatory.equipment import Sites
 from arcsecond.server.observatory.orbits import Overhead, satrec
 from tests.conftest import PARANAL, SHARED, Command, Http, astropy_offline, new_user
 
@@ -422,7 +428,7 @@ def test_passes_are_those_of_brute_force(elevation: float, latitude: float) -> N
     passes = list(orbits.passages(found, overhead, start, end, elevation))
     for n, one in enumerate(sets):
         expected = brute_force(one, place, start, end, elevation)
-        mine = [p for p in passes if p.satellite == n]
+        mine = joined([p for p in passes if p.satellite == n])
         # What is up for less than two seconds brute force may miss.
         mine_long = [p for p in mine if p.set - p.rise > 2]
         assert len(mine_long) == len([e for e in expected if e[1] - e[0] > 1]), (n, mine, expected)
@@ -438,6 +444,18 @@ def test_passes_are_those_of_brute_force(elevation: float, latitude: float) -> N
             top = np.array([passage.culmination])
             highest = overhead.altitudes(top, orbits.where(found[n], top)[1])[0]
             assert highest >= curve.max() - 0.02
+
+
+def joined(passes: list[orbits.Passage]) -> list[orbits.Passage]:
+    """Return what is up for days as one: it is told day by day."""
+    whole: list[orbits.Passage] = []
+    for one in passes:
+        if whole and one.was_up and one.rise == whole[-1].set:
+            assert whole[-1].stays_up
+            before = whole.pop()
+            one = replace(before, set=one.set, stays_up=one.stays_up)
+        whole.append(one)
+    return whole
 
 
 def check_what_can_be_seen(
@@ -479,6 +497,136 @@ def test_what_stands_still_is_up_all_night(http: Http) -> None:
     assert again.status_code == 400
     assert 'value="568"' in again.text
     assert "is no date" in again.text
+
+
+@shared_data
+def test_what_has_come_down_stays_down(http: Http) -> None:
+    """SGP4 gives places again some minutes after it said that there is none."""
+    satellites.import_satellites(http.inside, ADMIN, (FOLDER / "active_2018-12.tle").read_bytes())
+    for minute in ("00:51:14", "01:20:00"):
+        answer = http.get(f"/satellites/19822/position/?time=2025-03-30T{minute}Z")
+        assert answer.status_code == 404
+        assert "its orbit has ended" in answer.json()["detail"]
+    for day in ("2025-03-30", "2026-03-30"):
+        answer = http.get(f"/satellites/19822/passes/?site=309&date={day}")
+        assert answer.status_code == 404
+        assert "its orbit has ended" in answer.json()["detail"]
+    everything = http.get("/satellites/passes/?site=309&date=2025-03-30")
+    assert everything.json() == []
+    assert "satellites are left out" in everything.headers["arcsecond-note"]
+
+
+def test_what_is_left_out_is_said(http: Http) -> None:
+    empty = http.get("/satellites/passes/?site=309")
+    assert empty.json() == []
+    assert "arcsecond satellites import FILE" in empty.headers["arcsecond-note"]
+    assert "satellites import FILE" in http.get("/satellites/25544/").json()["detail"]
+    satellites.import_satellites(http.inside, ADMIN, with_checksums(ISS + GEO).encode())
+    old = http.get("/satellites/passes/?site=309&date=2026-11-22&page_size=10")
+    assert old.json()["results"] == []
+    assert "2 satellites are left out" in old.headers["arcsecond-note"]
+    page = http.get("/satellites/passes/?site=309&date=2026-11-22", headers={"Accept": "text/html"})
+    assert "2 satellites are left out" in page.text
+    there = http.get(f"/satellites/passes/?site=309&date={NIGHT}")
+    assert there.json()
+    assert "arcsecond-note" not in there.headers
+
+
+def many_up(count: int) -> bytes:
+    """Return element sets, of now, of satellites that stand still over the Pacific."""
+    epoch = datetime.now(UTC).replace(tzinfo=None).isoformat()
+    still = {"MEAN_MOTION": 1.0027, "ECCENTRICITY": 0.0, "INCLINATION": 0.01, "EPOCH": epoch,
+             "BSTAR": 0.0, "MEAN_MOTION_DOT": 0.0}  # fmt: skip
+    sets = []
+    for n in range(count):
+        for node in range(0, 360, 10):
+            number = 200_000_000 + 1_000 * n + node
+            name = {"OBJECT_NAME": f"STILL {n} {node}", "NORAD_CAT_ID": number}
+            sets.append(OMM | still | name | {"RA_OF_ASC_NODE": float(node)})
+    return json.dumps(sets).encode()
+
+
+def test_pages_of_passes_go_on_from_the_same_moment(
+    http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is up now rises "now", which is later when the second page is asked for."""
+    satellites.import_satellites(http.inside, ADMIN, many_up(2))
+    page = http.get("/satellites/passes/?site=309&page_size=10").json()
+    assert page["count"] > 20
+    seen = [one["norad_catalog_number"] for one in page["results"]]
+    later = datetime.now(UTC) + timedelta(minutes=3)
+    monkeypatch.setattr(satellites, "now", lambda: later)
+    while page["next"]:
+        page = http.get(page["next"]).json()
+        seen += [one["norad_catalog_number"] for one in page["results"]]
+    assert len(seen) == len({*seen}) == page["count"]
+
+
+def test_what_is_up_for_days_is_told_day_by_day(http: Http) -> None:
+    satellites.import_satellites(http.inside, ADMIN, with_checksums(GEO).encode())
+    address = f"/satellites/19688/passes/?site=309&date={NIGHT}&elevation=0&nights=3"
+    days = http.get(address).json()
+    assert len(days) == 3
+    for one, other in itertools.pairwise(days):
+        assert one["set"]["time"] == other["rise"]["time"]
+        assert one["visible_until"] < other["visible_from"]
+    for one in days:
+        assert one["rise"]["time"] <= one["culmination"]["time"] <= one["set"]["time"]
+        assert one["duration_s"] == 86_400
+
+
+def test_remembered_passes_know_the_present_name_of_the_site(backend: Backend) -> None:
+    satellites.import_satellites(backend, ADMIN, with_checksums(ISS).encode())
+    place = {"longitude": -70.4, "latitude": -24.6, "height": 2600.0}
+    viewer = Viewer(new_user(backend, "root")[0].id, "root", is_admin=True, how="owner")
+    Sites().create(backend, viewer, ObservingSiteChange(name="Backyard", **place))
+    asked = {"date": NIGHT}
+    before = satellites.list_passes(backend, Viewer(), "", asked | {"site": "Backyard"}).items
+    changed = ObservingSiteChange(name="Hinterhof", time_zone="Asia/Tokyo")
+    Sites().update(backend, viewer, "Backyard", changed)
+    after = satellites.list_passes(backend, Viewer(), "", asked | {"site": "Hinterhof"}).items
+    assert {one.site_name for one in before} == {"Backyard"}
+    assert {(one.site_name, one.utc_offset) for one in after} == {("Hinterhof", 9.0)}
+
+
+def test_two_imports_at_once(backend: Backend) -> None:
+    """Of the same satellites, whose newest elements come in another order."""
+
+    def sets(turned: bool) -> bytes:
+        days = range(60)
+        return json.dumps(
+            [
+                OMM
+                | {"NORAD_CAT_ID": 50_000 + n, "OBJECT_NAME": f"S {n}"}
+                | {"EPOCH": f"2008-{9 + turned:02d}-01T{(59 - n if turned else n) // 6:02d}:00:00"}
+                for n in days
+            ]
+        ).encode()
+
+    for _ in range(4):
+        with ThreadPoolExecutor(2) as threads:
+            done = threads.map(
+                lambda raw: satellites.import_satellites(backend, ADMIN, raw),
+                [sets(False), sets(True)],
+            )
+            assert [one.read for one in done] == [60, 60]
+        with backend.db.write() as connection:
+            connection.execute(sa.delete(satellites.satellites))
+
+
+def test_the_page_of_a_position(http: Http) -> None:
+    satellites.import_satellites(http.inside, ADMIN, with_checksums(ISS).encode())
+    time = "time=2008-09-20T12:25:40"
+    html = {"Accept": "text/html"}
+    page = http.get(f"/satellites/25544/position/?site=309&{time}", headers=html)
+    assert page.status_code == 200
+    assert 'value="309"' in page.text
+    assert "Altitude" in page.text
+    assert 'href="/satellites/25544/"' in page.text
+    assert http.get(f"/satellites/25544/position/?{time}", headers=html).status_code == 200
+    wrong = http.get("/satellites/25544/passes/?site=309&date=2099-04-29", headers=html)
+    assert wrong.status_code == 404
+    assert 'value="2099-04-29"' in wrong.text
 
 
 @shared_data
@@ -571,7 +719,10 @@ def test_the_command(arcsecond: Command, world: str, tmp_path: Path) -> None:
         (("satellites", "ISS", "--passes"), "From which site"),
         (("satellites", "ISS", "--site", "309"), "--site goes with --position or --passes"),
         (("satellites", "ISS", "--passes", "--position"), "one at a time"),
-        (("satellites", "ISS", "--passes", "--time", time), "--time does not go with --passes"),
+        (
+            ("satellites", "ISS", "--passes", "--time", time, "--site", "309", "--date", NIGHT),
+            "one of them",
+        ),
     ):
         refused = arcsecond(*words)
         assert refused.status in (1, 2)

@@ -143,6 +143,18 @@ def test_a_long_list_begins_with_its_first_page(home: Settings) -> None:
     assert "in all" not in few.text
 
 
+def test_what_matters_of_a_pass_fits_the_terminal(home: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "iss.tle"
+    file.write_text(with_checksums(ISS))
+    assert Terminal(home, "satellites", "import", str(file)).end() == 0
+    asked = ("--passes", "--site", "000", "--date", "2008-09-20", "--nights", "2")
+    shown = Terminal(home, "satellites", "25544", *asked, columns=80, NO_COLOR="1")
+    assert shown.end() == 0
+    headings = shown.text.splitlines()[0]
+    assert all(word in headings for word in ("Rises (UTC)", "Alt", "Visible", "Satellite"))
+    assert max(map(len, shown.text.splitlines())) <= 80
+
+
 def test_element_sets_keep_their_columns(home: Settings, tmp_path: Path) -> None:
     file = tmp_path / "iss.tle"
     file.write_text(with_checksums(ISS))

@@ -68,7 +68,8 @@ class Task:
         """What is typed behind the command."""
         word = "|".join(self.choices)
         word = f"[{word}]" if self.optional else word
-        return " ".join(filter(None, (self.name, word, "FILE..." if self.files else "")))
+        file = ("FILE..." if self.choices else "FILE") if self.files else ""
+        return " ".join(filter(None, (self.name, word, file)))
 
 
 _ASKED = {
@@ -419,8 +420,8 @@ RESOURCES: tuple[Resource, ...] = (
         (READ,),
         "sky:Night",
         parent="observingsites",
-        filters=("date",),
-        sought=(_EVENING,),
+        filters=("site", "date"),
+        sought=(_FROM, _EVENING),
         whole=True,
         command=False,
         example="arcsecond observingsites Paranal --tonight",
@@ -503,10 +504,11 @@ RESOURCES: tuple[Resource, ...] = (
         (LIST,),
         "sky:Pass",
         parent="satellites",
-        filters=("site", "date", "nights", "elevation", "visible", "search"),
+        filters=("site", "date", "time", "nights", "elevation", "visible", "search"),
         sought=(
             _FROM,
             _EVENING,
+            Field("time", "From this time (UTC) on, else from now.", sample="2026-11-23T03:00"),
             Field("nights", "Over so many nights; 1 when it is not given.", sample="1"),
             Field("elevation", "Passes that go above it; 10 when it is not given.", sample="10"),
             Field("visible", "true: only those that can be seen; false: the others."),

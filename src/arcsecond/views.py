@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,11 +22,18 @@ OLD_DAYS = 14.0
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of texts; the first column names each row."""
+    """A table of texts; the first column names each row.
+
+    Attributes
+    ----------
+    least
+        Headings of the columns that are left out first where there is no room.
+    """
 
     title: str
     headings: list[str]
     rows: list[list[str]]
+    least: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +97,7 @@ def _seen(one: Json) -> str:
     """Return from when to when a pass can be seen, and how high it is then."""
     if not one["is_visible"]:
         return ""
-    first, last = (_bare_moment(one[name])[11:] for name in ("visible_from", "visible_until"))
+    first, last = (_bare_moment(one[name])[11:16] for name in ("visible_from", "visible_until"))
     return f"{first}-{last}, {one['visible_altitude']:.0f}°"
 
 
@@ -143,6 +151,7 @@ COLUMNS: dict[str, list[tuple[str, Cell]]] = {
         ("Acronym", _get("acronym")),
         ("Away (km)", lambda t: _kilometres(t["distance"])),
         ("Aperture (m)", _get("aperture")),
+        ("Site", _get("observing_site_name")),
         ("Optical design", _get("optical_design")),
         ("Position", _get("coordinates")),
     ],
@@ -151,6 +160,7 @@ COLUMNS: dict[str, list[tuple[str, Cell]]] = {
         ("Acronym", _get("acronym")),
         ("Away (km)", lambda i: _kilometres(i["distance"])),
         ("Kind", _get("kind")),
+        ("Telescope", _get("telescope_name")),
     ],
     "satellites": [
         ("NORAD", lambda s: str(s["norad_catalog_number"])),
@@ -170,7 +180,7 @@ COLUMNS: dict[str, list[tuple[str, Cell]]] = {
         ("Satellite", _get("name")),
         ("NORAD", lambda p: str(p["norad_catalog_number"])),
         ("Local", lambda p: f"{_local(datetime.fromisoformat(p['rise']['time']), p):%H:%M:%S}"),
-        ("Days", lambda p: f"{p['age_days']:.1f}"),
+        ("Days", lambda p: f"{p['age_days']:.1f}".replace("-0.0", "0.0")),
     ],
     "profiles": [
         ("Username", _get("username")),
@@ -235,6 +245,8 @@ COLUMNS: dict[str, list[tuple[str, Cell]]] = {
     ],
     "telegrams/ATel": [("Identifier", lambda t: str(t["identifier"])), ("Title", _get("title"))],
 }
+
+_LEAST = {"passes": ("Days", "Local", "NORAD", "in ", "in", "Sets", "Highest")}
 
 _KEYS = {
     "objects": "name",
@@ -304,8 +316,8 @@ _UNITS = {
 }  # fmt: skip
 
 _LISTED_BY = {
-    ("observingsites", "telescopes"): 'arcsecond telescopes --site "{}"',
-    ("telescopes", "instruments"): 'arcsecond instruments --telescope "{}"',
+    ("observingsites", "telescopes"): "arcsecond telescopes --site {}",
+    ("telescopes", "instruments"): "arcsecond instruments --telescope {}",
 }
 """Commands that list what stands on a site or a telescope."""
 
@@ -331,7 +343,8 @@ def table(resource: str, items: Sequence[Json], title: str = "") -> Table:
     rows = [[show(cell(item)) for _, cell in columns] for item in items]
     used = [n for n in range(len(columns)) if n == 0 or any(row[n] for row in rows)]
     headings = [columns[n][0] for n in used]
-    return Table(title, headings, [[row[n] for n in used] for row in rows])
+    least = _LEAST.get(resource, ())
+    return Table(title, headings, [[row[n] for n in used] for row in rows], least)
 
 
 def note(resource: str, items: Sequence[Json]) -> str:
@@ -354,7 +367,12 @@ def _cut(items: Sequence[Json]) -> str:
     """Say what is up for longer than was asked for."""
     cut = [one for one in items if one["was_up"] or one["stays_up"]]
     always = {one["name"]: "" for one in cut if one["was_up"] and one["stays_up"]}
-    told = [f"{name} is up all the time." for name in always][:3]
+    told = []
+    if always:
+        names, more = [*always][:3], len(always) - 3
+        others = f" and {more} more" if more > 0 else ""
+        verb = "is" if len(always) == 1 else "are"
+        told.append(f"{', '.join(names)}{others} {verb} up all the time.")
     if len(cut) > len(always):
         told.append(f"{_UP}: it was above the elevation when the time began, or still is.")
     return " ".join(told)
@@ -368,8 +386,8 @@ def _aged(items: Sequence[Json]) -> str:
     if len(far) == 1:
         return f"Its elements are over {OLD_DAYS:g} days away: they may be far off."
     return (
-        f"{sum(far.values())} of {len(far)} satellites have elements over {OLD_DAYS:g} days away: "
-        "they may be far off."
+        f"{sum(far.values())} of these {len(far)} satellites have elements over {OLD_DAYS:g} days "
+        "away: they may be far off."
     )
 
 
@@ -396,7 +414,7 @@ def card(resource: str, item: Json) -> Card:
 def _fact(name: str, value: Any, resource: str, item: Json) -> str:
     if (resource, name) in _LISTED_BY and value:
         key = item.get("IAUCode") or item.get("acronym") or item["name"]
-        return f"{len(value)}; `{_LISTED_BY[resource, name].format(key)}` lists them"
+        return f"{len(value)}; `{_LISTED_BY[resource, name].format(shlex.quote(key))}` lists them"
     if name == "address" and value:
         return ", ".join(filter(None, (value["country"], value["continent"])))
     if name == "local_time" and value:
@@ -560,7 +578,7 @@ def _visibility(item: Json) -> Card:
             f"{time:%H:%M}",
             f"{_local(time, night):%H:%M}",
             f"{point['altitude']:.1f}°",
-            f"{point['azimuth']:.0f}° {compass(point['azimuth'])}",
+            f"{round(point['azimuth']) % 360}° {compass(point['azimuth'])}",
             "" if point["airmass"] is None else f"{point['airmass']:.2f}",
             f"{point['sun_altitude']:.0f}°",
             f"{point['moon_altitude']:.0f}°",

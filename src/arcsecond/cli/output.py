@@ -50,6 +50,8 @@ class Output:
         """Print an answer of the API; an empty one says which server was asked."""
         data = answer.data
         items = _items(data)
+        if answer.note:
+            self.say(textwrap.fill(answer.note, max(40, _terminal_width())))
         if self.quiet:
             for item in [data] if items is None else items:
                 click.echo(views.key_of(resource, item))
@@ -64,7 +66,7 @@ class Output:
             self._table(views.table(resource, items))
             if note := views.note(resource, items):
                 self.say(textwrap.fill(note, max(40, _terminal_width())))
-            if not items:
+            if not items and not answer.note:
                 self.say(f"Nothing found on {where}." if where else "Nothing found.")
             if answer.next:
                 count = data["count"] if isinstance(data, dict) else 0
@@ -143,7 +145,7 @@ class Output:
             n: max(len(heading), *(len(row[n]) for row in rows))
             for n, heading in enumerate(table.headings)
         }
-        shown = _columns(table.headings, full, _terminal_width())
+        shown = _columns(table, full, _terminal_width())
         headings = [table.headings[n] for n in shown]
         widths = _fit(headings, [full[n] for n in shown], _terminal_width())
         click.echo(self._styled(_line(headings, widths), dim=True))
@@ -164,20 +166,26 @@ def _items(data: Any) -> list[Any] | None:
     return None
 
 
-def _columns(headings: Sequence[str], full: dict[int, int], room: int) -> list[int]:
-    """Return the columns that fit; the last ones go first, never what identifies a row."""
-    shown = list(full)
+def _columns(table: views.Table, full: dict[int, int], room: int) -> list[int]:
+    """Return the columns that fit: without the least ones, then without the last ones.
+
+    What identifies a row stays.
+    """
+    shown, headings = list(full), table.headings
     # A name that is much longer than others does not push them out: it is cut.
-    kept = {n for n in shown if n == shown[0] or headings[n] in _IDENTIFYING}
+    identifying = [name for name in _IDENTIFYING if name not in table.least]
+    kept = {n for n in shown if n == shown[0] or headings[n] in identifying}
+    least = [headings.index(name) for name in table.least if name in headings]
+    order = [*least, *(n for n in reversed(shown) if n not in least)]
     full = {
         n: width if headings[n] in _IDENTIFYING else min(width, LONGEST_CELL)
         for n, width in full.items()
     }
     while sum(full[n] for n in shown) + 2 * (len(shown) - 1) > room:
-        droppable = [n for n in shown if n not in kept]
+        droppable = [n for n in order if n in shown and n not in kept]
         if not droppable:
             break
-        shown.remove(droppable[-1])
+        shown.remove(droppable[0])
     return shown
 
 

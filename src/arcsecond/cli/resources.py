@@ -164,9 +164,9 @@ def _sorted_out(
 
 def _picture(given: dict[str, Any]) -> _Picture | None:
     saving, survey = given.pop("out", None), given.pop("survey", None)
-    if survey and not saving:
+    if survey and saving is None:
         raise click.UsageError("--survey goes with --out.")
-    return _Picture(saving, survey) if saving else None
+    return None if saving is None else _Picture(saving, survey)
 
 
 def _names(fields: Sequence[Field]) -> set[str]:
@@ -211,10 +211,17 @@ def _inside(
     if len(asked) > 1:
         raise click.UsageError(f"--{asked[0].name} or --{asked[1].name}, one at a time.")
     (inside,) = asked
+    if action.verb not in (READ, LIST):
+        raise click.UsageError(
+            f"--{inside.name} shows what is there; it does not go with {action.verb}."
+        )
     if action.key is None and not inside.whole:
         raise click.UsageError(f"--{inside.name} of which one? Like this: {inside.example}")
     filters = {f.name: v for f in inside.sought if (v := given.pop(f.name)) is not None}
-    filters |= {k: v for k, v in action.filters.items() if k in inside.filters}
+    for name, value in action.filters.items():
+        if name not in inside.filters:
+            raise click.UsageError(f"{name} does not go with --{inside.name}.")
+        filters[name] = value
     if stray := next((name for name, value in given.items() if value is not None), None):
         raise click.UsageError(f"--{stray} does not go with --{inside.name}.")
     picture, output = wanted.picture, wanted.output
@@ -402,6 +409,8 @@ def _where_to_look(resource: Resource, action: Action, detail: str) -> str:
     if resource.parent and detail.startswith("Dataset"):
         return f"Type `arcsecond {resource.parent}` to see what there is."
     if LIST not in resource.verbs:
+        if not detail.startswith("Object"):
+            return ""
         return "Type `arcsecond objects` to see what there is."
     if "search" in resource.filters and action.key:
         return f"Type `arcsecond {resource.name} search` and a part of its name."

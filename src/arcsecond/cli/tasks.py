@@ -81,15 +81,19 @@ def _files(resource: Resource, task: Task, words: Sequence[str]) -> list[Path]:
     return files
 
 
-_READ = {"satellites": "element sets", "observingsites": "observatory codes"}
+_READ = {
+    "satellites": ("element set", "element sets"),
+    "observingsites": ("observatory code", "observatory codes"),
+}
 
 
 def _told(resource: Resource, data: Any) -> Iterator[str]:
     for done in data if isinstance(data, list) else [data]:
         if "read" in done:
+            one, many = _READ[resource.name]
             yield (
-                f"Read {done['read']:,} {_READ[resource.name]}: {done['added']:,} new, "
-                f"{done['updated']:,} newer, {done['unchanged']:,} unchanged."
+                f"Read {done['read']:,} {one if done['read'] == 1 else many}: {done['added']:,} "
+                f"new, {done['updated']:,} changed, {done['unchanged']:,} unchanged."
             )
         elif done["problem"]:
             yield f"{done['key']}: {done['problem']} It stays as it was."

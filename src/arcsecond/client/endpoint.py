@@ -56,6 +56,7 @@ class LazyList(Sequence[Json]):
         self._items: list[Json] = []
         self._query: Mapping[str, Any] | None = first
         self._next: str | None = None
+        self.note = ""
 
     def __iter__(self) -> Iterator[Json]:
         """Go through the items, page by page."""
@@ -106,6 +107,7 @@ class LazyList(Sequence[Json]):
                 return False
             answer = self._endpoint.fetch(self._next, self._query)
             self._query, self._next = None, answer.next
+            self.note = self.note or answer.note
             data = answer.data
             self._items += data["results"] if isinstance(data, dict) else data
         return True
@@ -350,8 +352,9 @@ class Endpoint:
 
     def everything(self, **filters: Any) -> Answer:
         """Return the whole list as one answer, fetched page by page."""
-        items = [*self.list(**filters)]
-        return Answer(200, json.dumps(items, ensure_ascii=False), items)
+        found = self.list(**filters)
+        items = [*found]
+        return Answer(200, json.dumps(items, ensure_ascii=False), items, note=found.note)
 
     def do(self, task: str, *words: str, files: Sequence[str | Path] = (), **fields: Any) -> Answer:
         """Do one of the resource's tasks, such as ``do("import", "exoplanets", files=[path])``.

@@ -46,12 +46,15 @@ class Answer:
         The same, decoded; {} for an empty answer.
     next
         Address of the next page of a list, None on the last.
+    note
+        What the server says of a list beside its items.
     """
 
     status: int
     text: str
     data: Any
     next: str | None = None
+    note: str = ""
 
 
 class Transport:
@@ -232,7 +235,8 @@ def _answer(response: httpx2.Response) -> Answer:
     link = response.links.get("next", {}).get("url")
     if isinstance(data, dict) and "results" in data:
         link = data.get("next")
-    return Answer(response.status_code, response.text, data, link)
+    note = response.headers.get("arcsecond-note", "")
+    return Answer(response.status_code, response.text, data, link, note)
 
 
 def _form_value(value: Any) -> str:

@@ -28,7 +28,7 @@ from arcsecond.errors import (
     for_status,
 )
 from arcsecond.server.context import AnyRequest, wanted
-from arcsecond.server.crud import Page
+from arcsecond.server.crud import NOTE_HEADER, Page
 from arcsecond.server.web import pages
 
 logger = logging.getLogger(__name__)
@@ -49,6 +49,8 @@ class Answer(Response[Any]):
         if isinstance(content, Page):
             if content.next:
                 self.headers["Link"] = f'<{content.next}>; rel="next"'
+            if content.note:
+                self.headers[NOTE_HEADER] = content.note
             self.content = content.to_wire()
         opt = request.route_handler.opt
         kind = wanted(request)

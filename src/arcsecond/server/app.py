@@ -172,7 +172,7 @@ async def _prepare(request: AnyRequest) -> Response[None] | None:
 def _drop_empty(request: AnyRequest) -> None:
     """Leave out the filters of a list that say nothing, as a form sends them."""
     query: bytes = request.scope["query_string"]
-    if b"=&" not in query + b"&":
+    if b"=&" not in query + b"&" or "text/html" not in request.headers.get("accept", ""):
         return
     resource = BY_NAME.get(request.route_handler.opt.get("resource", ""))
     names = {field.name.encode() for field in resource.form} if resource else set()

@@ -10,7 +10,7 @@ import base64
 import binascii
 import contextlib
 import uuid as uuids
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -140,6 +140,7 @@ class Page(Generic[T]):
     next: str | None = None
     count: int | None = None
     enveloped: bool = False
+    note: str = ""
 
     def to_wire(self) -> Any:
         """Return the bare list, or the envelope."""
@@ -153,19 +154,22 @@ class Page(Generic[T]):
         }
 
 
+NOTE_HEADER = "Arcsecond-Note"
+"""What there is to say of a list as a whole, beside its items."""
+
 PAGING = frozenset({"limit", "cursor", "page", "page_size", "format"})
 
 
 def filters_of(request: AnyRequest, known: Sequence[str]) -> dict[str, str]:
     """Return the filters that a query string holds.
 
-    Another filter is refused, not ignored: whoever looks for the one thing that
-    matches, to change it, must not be given all things that there are.
+    Another filter is refused, not ignored, and so is an empty one: whoever looks for
+    the one thing that matches, to change it, must not be given all things that there are.
 
     Raises
     ------
     InvalidInputError
-        There is no such filter.
+        There is no such filter, or it says nothing.
     """
     given = {k: v for k, v in request.query_params.items() if k not in PAGING}
     for name in given:
@@ -173,6 +177,8 @@ def filters_of(request: AnyRequest, known: Sequence[str]) -> dict[str, str]:
             choices = f"; what can be: {', '.join(known)}" if known else ""
             problem = f"This list cannot be filtered by {name[:40]!r}{choices}."
             raise InvalidInputError(fields={name[:40]: [problem]})
+        if not given[name].strip():
+            raise InvalidInputError(fields={name: ["An empty filter would find everything."]})
     return given
 
 
@@ -183,6 +189,8 @@ async def listed(
     enveloped: bool = False,
     latest: int | None = None,
     present: Callable[[T], T] = lambda item: item,
+    pinned: Mapping[str, str] | None = None,
+    note: str = "",
 ) -> Page[T] | Stream:
     """Answer a list as the query string wants it.
 
@@ -196,6 +204,10 @@ async def listed(
         How many a bare list holds; None for all of them, streamed.
     present
         Last touch to each item, such as absolute addresses.
+    pinned
+        What the next page has to be asked for, too: what was meant by "now".
+    note
+        What there is to say of the whole list, in ASCII.
     """
     query = request.query_params
     enveloped = enveloped or "page" in query or "page_size" in query
@@ -209,16 +221,23 @@ async def listed(
     listing = await reading(request, lambda backend, viewer: service(backend, viewer))
     for_people = wanted(request) != "json"
     if limit is None and after is None and not enveloped and not for_people and latest is None:
-        return Stream(_streamed(request, listing, present), media_type="application/json")
+        return Stream(
+            _streamed(request, listing, present),
+            media_type="application/json",
+            headers={NOTE_HEADER: note} if note else None,
+        )
     size = limit or (latest if latest and not enveloped and after is None else PAGE_SIZE)
     found = await reading(request, lambda _b, _v: listing.rows(after, size + 1))
     more = len(found) > size
     bare_and_short = latest is not None and limit is None and not enveloped and after is None
     return Page(
         items=[present(item) for _, item in found[:size]],
-        next=_next(request, found[size - 1][0]) if more and not bare_and_short else None,
+        next=_next(request, found[size - 1][0], pinned or {})
+        if more and not bare_and_short
+        else None,
         count=await reading(request, lambda _b, _v: listing.count()) if enveloped else None,
         enveloped=enveloped,
+        note=note,
     )
 
 
@@ -238,9 +257,11 @@ async def _streamed(
     yield b"[]" if separator == b"[" else b"]"
 
 
-def _next(request: AnyRequest, cursor: Cursor) -> str:
+def _next(request: AnyRequest, cursor: Cursor, pinned: Mapping[str, str]) -> str:
     encoded = base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode().rstrip("=")
-    query = [(k, v) for k, v in request.query_params.multi_items() if k not in ("cursor", "page")]
+    left_out = {"cursor", "page", *pinned}
+    query = [(k, v) for k, v in request.query_params.multi_items() if k not in left_out]
+    query += pinned.items()
     path = request.scope["raw_path"].decode("ascii", "replace")
     return f"{base_url(request)}{path}?{urlencode([*query, ('cursor', encoded)])}"
 

@@ -111,7 +111,8 @@ def upsert(
     told = {c.name: insert.excluded[c.name] for c in table.columns if c.name not in kept}
     where = insert.excluded[newer] > table.c[newer] if newer else None
     statement = insert.on_conflict_do_update(index_elements=index, set_=told, where=where)
-    connection.execute(statement, list(rows))
+    # In one order: two transactions with the same rows would else wait for each other.
+    connection.execute(statement, sorted(rows, key=lambda row: [str(row[n]) for n in index]))
 
 
 def now() -> datetime:

@@ -237,17 +237,10 @@ def _grid(axes: Any, plan: Plan, half: float) -> None:
     reach = math.degrees(math.atan(half * math.sqrt(2)))
     low, high = max(-90.0, plan.dec_deg - reach), min(90.0, plan.dec_deg + reach)
     step = _step(_STEPS_DEG, plan.width_deg / 4)
-    polar = high > 89.0 or low < -89.0
-    steepest = math.cos(math.radians(max(abs(low), abs(high)))) if not polar else 0.0
-    sideways = 180.0
-    if steepest > math.sin(math.radians(reach)):
-        sideways = (
-            math.degrees(
-                math.asin(math.sin(math.radians(reach)) / math.cos(math.radians(plan.dec_deg)))
-            )
-            if abs(plan.dec_deg) + reach < 90
-            else 180.0
-        )
+    sideways, hole = 180.0, plan.width_deg / 20  # around a pole the hours run together
+    if abs(plan.dec_deg) + reach < 90:
+        share = math.sin(math.radians(reach)) / math.cos(math.radians(plan.dec_deg))
+        sideways, hole = math.degrees(math.asin(min(1.0, share))), 0.0
     hours = min(24.0, 2 * sideways / 15)
     step_h = _step(_STEPS_H, hours / 5 if sideways < 180 else 2.0)
     ra = np.linspace(plan.ra_deg - sideways, plan.ra_deg + sideways, _SAMPLES * 2 - 1)
@@ -255,7 +248,7 @@ def _grid(axes: Any, plan: Plan, half: float) -> None:
         line = _projected(ra, np.full_like(ra, parallel), plan)
         axes.plot(*line, color=PALE, linewidth=0.6, zorder=1)
         _name_line(axes, line, half, _degrees(parallel, step), edges="lr")
-    dec = np.linspace(max(low, -89.9), min(high, 89.9), _SAMPLES)
+    dec = np.linspace(max(low, hole - 90), min(high, 90 - hole), _SAMPLES)
     first, last = (plan.ra_deg - sideways) / 15, (plan.ra_deg + sideways) / 15
     named = set[str]()
     for hour in _multiples(first, last - (1e-9 if sideways == 180 else 0), step_h):

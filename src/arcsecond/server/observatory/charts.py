@@ -182,7 +182,8 @@ def draw_chart(
     shown = plan(backend, key, filters)
     sources = f"{_sources(backend)} · drawn by Arcsecond"
     complete = _complete_to(backend)
-    if complete is not None and (shown.limit is None or shown.limit > complete):
+    asked = parse_faintest(filters["faintest"]) if filters.get("faintest") else FAINTEST
+    if complete is not None and asked > complete:
         sources = f"All stars to {complete:g} mag, not all of the fainter ones.\n{sources}"
     told = msgspec.json.encode((chart.RECIPE, kind, sources, shown))
     draw = None if only_kept else lambda: chart.draw(shown, kind, sources)

@@ -29,7 +29,7 @@ from arcsecond.server.observatory.obscodes import Code
 from arcsecond.server.observatory.tables import instruments, sites, telescopes
 from arcsecond.server.people.tables import options
 
-RECIPE = "3"
+RECIPE = "4"
 """Another one for each change of how the rows are made."""
 
 _STARTER = ("sources", "sites", "telescopes", "instruments")

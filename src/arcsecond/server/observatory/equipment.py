@@ -107,6 +107,7 @@ class _Kept(ABC, Generic[T]):
         """Delete one that an administrator added and nothing refers to."""
         administrator(viewer)
         with backend.db.write() as connection:
+            one_at_a_time(connection, self.table)
             row = self._own(connection, key)
             self._nothing_stands_on(connection, row)
             count = sum(
@@ -431,11 +432,20 @@ def _texts(
     """Return texts that a body gives, checked; blank ones are None, but a name is needed."""
     values: dict[str, Any] = {}
     if named and (body.name is not UNSET or before is None):
-        values["name"] = clean_text("name", body.name or None)
+        values["name"] = _name(body.name or None)
     for field, most in longest.items():
         if (value := getattr(body, field)) is not UNSET:
             values[field] = clean_text(field, value, longest=most, blank=True) or None
     return values
+
+
+def _name(text: str | None) -> str:
+    """Return a name, checked: it has to be found by its letters and digits."""
+    name = clean_text("name", text)
+    if not fold(name) or not name.isprintable():
+        problem = "A name is one line, and has a letter or a digit."
+        raise InvalidInputError(fields={"name": [problem]})
+    return name
 
 
 def _needed(field: str, value: Any) -> str:

@@ -42,9 +42,10 @@ def find(connection: sa.Connection, table: sa.Table, text: str) -> sa.Row[Any]:
     if sought:
         named = table.c.words.contains(f"\n{sought}\n", autoescape=True)
         found = connection.execute(sa.select(table).where(named).order_by(table.c.sort)).all()
+    found = [row for row in found if not row.builtin] or found
     if table is sites:
         found = [row for row in found if fold(row.code or "") == sought] or found
-    found = [row for row in found if not row.builtin] or found
+    found = [row for row in found if fold(row.name) == sought] or found
     if len(found) > 1:
         several = ", ".join(f"{row.name} ({_short(table, row)})" for row in found[:5])
         raise ConflictError(f"{text[:60]!r} may be {several}; say which.")

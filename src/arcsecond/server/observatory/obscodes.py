@@ -27,6 +27,9 @@ from arcsecond.errors import InvalidInputError
 from arcsecond.server.context import is_text
 from arcsecond.server.observatory.almanac import EARTH_RADIUS_KM, Place
 
+BELOW_M = 10.0
+"""What lies below the ellipsoid is believed of constants that are as good as this."""
+
 ANTARCTIC_DEG = -60.0
 """Latitude south of which the Antarctic Treaty holds."""
 
@@ -83,7 +86,8 @@ def located(code: str, name: str, longitude: str, cosine: str, sine: str) -> Cod
     precision = EARTH_RADIUS_KM * 1000 * 10.0**-decimals
     latitude, height = geodetic(out, up)
     remark = ""
-    if decimals <= COARSE or not PLAUSIBLE_M[0] <= height <= PLAUSIBLE_M[1]:
+    made_up = height < 0 and precision > BELOW_M
+    if decimals <= COARSE or made_up or not PLAUSIBLE_M[0] <= height <= PLAUSIBLE_M[1]:
         remark = f"its parallax constants are good to {precision / 1000:.2g} km: no height"
         height = 0.0
     place = Place(round((east + 180) % 360 - 180, 6), round(latitude, 6), round(height, 1))

@@ -9,6 +9,7 @@ A satellite is in the dark inside a cylinder behind the Earth.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,6 +52,10 @@ _ALONG, _CLOSER = 13, 33
 _LOOK_S = 60.0
 """Longest time between two of them."""
 
+LOWEST_KM = 100.0
+"""A satellite that is lower than this is none any more."""
+
+_LOOKS_A_DAY, _MOST_LOOKS = 8, 2_000
 DECAYED = 6
 """SGP4's error for an orbit that has ended."""
 
@@ -133,6 +138,30 @@ def where(found: Satrec, times: Floats) -> tuple[Floats, Floats]:
     with np.errstate(invalid="ignore"):
         lost = ~(np.abs(places).max(axis=1) < FARTHEST_KM)  # not a number, too
     return np.where(lost, DECAYED, errors), places
+
+
+def _down(errors: Floats, places: Floats) -> NDArray[np.bool_]:
+    """Tell where a satellite is none any more: SGP4 says so, or it is in the air."""
+    import numpy as np
+
+    with np.errstate(invalid="ignore", over="ignore"):
+        low = np.linalg.norm(places, axis=-1) < EARTH_RADIUS_KM + LOWEST_KM
+    found: NDArray[np.bool_] = (errors != 0) | low
+    return found
+
+
+def ended(satellite: Satrec, epoch: float, at: float) -> bool:
+    """Tell whether an orbit has ended by a time (s since 1970), or is none then.
+
+    It is looked at from its epoch on: long after a satellite has come down SGP4
+    may give places again.
+    """
+    import numpy as np
+
+    days = max(0.0, at - epoch) / DAY_S
+    looks = min(_MOST_LOOKS, 2 + math.ceil(days * _LOOKS_A_DAY))
+    errors, places = where(satellite, np.linspace(min(epoch, at), at, looks))
+    return bool(_down(errors, places)[1 if at < epoch else 0 :].any())
 
 
 def _julian(days: Floats) -> tuple[Floats, Floats]:
@@ -254,7 +283,9 @@ def passages(
         chunk = satellites[first : first + TOGETHER]
         errors, places, _ = SatrecArray(chunk).sgp4(*julian)
         altitudes = overhead.altitudes(times, places)
-        altitudes[(errors != 0) | ~np.isfinite(altitudes)] = -90.0
+        # What has come down does not come back, whatever SGP4 says of the time after.
+        down = np.maximum.accumulate(_down(errors, places), axis=1)
+        altitudes[down | ~np.isfinite(altitudes)] = -90.0
         for n, (satellite, curve) in enumerate(zip(chunk, altitudes, strict=True)):
             for found in _passes(satellite, overhead, times, curve, elevation):
                 yield Passage(first + n, *found)
@@ -294,8 +325,14 @@ def _passes(
             if high >= len(times)
             else _crossing(satellite, overhead, times[high], top, elevation)
         )
-        top = _top_of_all(times, curve, rise, last, top, altitude)
-        yield float(rise), float(top), float(last), low < 0, high >= len(times)
+        edges = [rise, *np.arange(times[0] + DAY_S, last, DAY_S).tolist(), last]
+        edges = [edge for edge in edges if edge == rise or edge > rise]
+        if last - rise <= DAY_S:
+            edges = [rise, last]
+        for n, (begin, end) in enumerate(itertools.pairwise(edges)):
+            highest = _top_of_all(times, curve, begin, end, top, altitude)
+            was_up, stays_up = n > 0 or low < 0, n < len(edges) - 2 or high >= len(times)
+            yield float(begin), highest, float(end), was_up, stays_up
 
 
 def visible(
@@ -336,9 +373,9 @@ def _top_of_all(
     import numpy as np
 
     inside = np.flatnonzero((times >= rise) & (times <= set_))
-    if len(inside) and curve[inside].max() > altitude:
+    if len(inside) and (curve[inside].max() > altitude or not rise <= top <= set_):
         return float(times[inside[curve[inside].argmax()]])
-    return top
+    return float(top)
 
 
 def _highest(

@@ -141,7 +141,8 @@ async def _passes(request: AnyRequest, key: str) -> Any:
     turn = contextlib.nullcontext() if key else request.app.state.finding
     async with turn:
         listing = await writing(request, satellites.list_passes, key, filters)
-    return await listed(request, lambda backend, viewer: listing)
+    pinned, note = listing.pinned, listing.note
+    return await listed(request, lambda backend, viewer: listing, pinned=pinned, note=note)
 
 
 @get("/satellites/{satellite:str}/position/", opt={"resource": "position", "verb": "read"})
@@ -151,15 +152,23 @@ async def read_position(request: AnyRequest, satellite: FromPath[str]) -> Satell
 
 
 @post("/satellites/import/", status_code=200)
-async def import_satellites(request: AnyRequest) -> DirectoryImport:
+async def import_satellites(request: AnyRequest) -> Any:
     raw = await _only_file(request)
-    return await writing(request, satellites.import_satellites, raw)
+    done = await writing(request, satellites.import_satellites, raw)
+    return _imported(request, done)
 
 
 @post("/observingsites/import/", status_code=200)
-async def import_sites(request: AnyRequest) -> DirectoryImport:
+async def import_sites(request: AnyRequest) -> Any:
     raw = await _only_file(request)
-    return await writing(request, codes.import_codes, raw)
+    done = await writing(request, codes.import_codes, raw)
+    return _imported(request, done)
+
+
+def _imported(request: AnyRequest, done: DirectoryImport) -> Any:
+    """Answer what was done; the form on the page leads back to it."""
+    back = request.scope["path"].removesuffix("import/")
+    return Redirect(back, status_code=303) if wanted(request) == "html" else done
 
 
 async def _only_file(request: AnyRequest) -> bytes:

@@ -47,11 +47,13 @@ TURN_S = 20.0
 NEAR_DAYS = 30
 """Of all satellites together, those are looked at whose elements are no farther away in time."""
 
+NONE_YET = (
+    "No satellites yet. Import element sets: arcsecond satellites import FILE, "
+    "or fetch them: arcsecond catalogues refresh satellites"
+)
+
 MOST_FOR_ALL = 2_000
 """Satellites whose passes are listed together."""
-
-_MOST_DECAYED_KM = 100.0
-"""A satellite that is lower than this is none any more."""
 
 
 def list_satellites(
@@ -102,7 +104,9 @@ def _find(connection: sa.Connection, key: str) -> sa.Row[Any]:
             if found:
                 break
     if not found:
-        raise NotFoundError(f"Satellite {key[:60]!r} not found.")
+        empty = connection.scalar(sa.select(satellites.c.norad).limit(1)) is None
+        told = f" {NONE_YET}." if empty else ""
+        raise NotFoundError(f"Satellite {key[:60]!r} not found.{told}")
     if len(found) > 1:
         several = ", ".join(f"{row.name} ({row.norad})" for row in found[:5])
         raise ConflictError(f"{key[:60]!r} may be {several}; say which by its number.")
@@ -185,7 +189,7 @@ def read_position(
     longitude, latitude, height = (
         orbits.below(places[0], seconds) if not errors[0] else (0.0, 0.0, 0.0)
     )
-    if errors[0] or height < _MOST_DECAYED_KM:
+    if errors[0] or orbits.ended(_satrec(row), row.epoch.timestamp(), seconds):
         raise NotFoundError(f"A place of {row.name} not found: {_no_orbit(row, at)}.")
     found = SatellitePosition(
         norad_catalog_number=row.norad,
@@ -211,9 +215,19 @@ def read_position(
 
 @dataclass(frozen=True, slots=True)
 class Passes:
-    """Passes by the time they rise; a page goes on behind the last one, whenever it is asked."""
+    """Passes by the time they rise; a page goes on behind the last one, whenever it is asked.
+
+    Attributes
+    ----------
+    pinned
+        The time that they begin with, where "now" was meant: the next page needs it.
+    note
+        What else there is to say of them.
+    """
 
     items: Sequence[Pass]
+    pinned: Mapping[str, str]
+    note: str
 
     def rows(self, after: Cursor | None, limit: int) -> list[tuple[Cursor, Pass]]:
         """Return those behind a cursor."""
@@ -249,7 +263,7 @@ def list_passes(backend: Backend, viewer: Viewer, key: str, filters: Mapping[str
     Parameters
     ----------
     filters
-        ``site``; ``date``, of the evening, else from now on; ``nights``, how many;
+        ``site``; ``date``, of the evening, or ``time``, else from now on; ``nights``, how many;
         ``elevation`` in degrees, above which a pass is one; ``visible``, whether only
         those that can be seen, or cannot.
     """
@@ -258,7 +272,13 @@ def list_passes(backend: Backend, viewer: Viewer, key: str, filters: Mapping[str
     elevation = nights.parse_elevation(filters.get("elevation") or f"{ELEVATION_DEG:g}")
     most = MOST_NIGHTS_ONE if key else MOST_NIGHTS_ALL
     begin = now().replace(second=0, microsecond=0)
+    if time := filters.get("time"):
+        if "date" in filters:
+            raise InvalidInputError(fields={"time": ["A time or a date, one of them."]})
+        begin = _time(time)
     start, end = nights.parse_stretch(site, place, filters, most, begin)
+    pinned = {} if "date" in filters else {"time": begin.isoformat()}
+    note = ""
     visible = parse_flag("visible", text) if (text := filters.get("visible")) else None
     with backend.db.read() as connection:
         if key:
@@ -269,6 +289,7 @@ def list_passes(backend: Backend, viewer: Viewer, key: str, filters: Mapping[str
             statement = _narrowed(filters).where(satellites.c.epoch.between(*epochs))
             statement = statement.order_by(satellites.c.norad)
             rows = connection.execute(statement.limit(MOST_FOR_ALL + 1)).all()
+            note = _left_out(connection, filters, len(rows))
     if len(rows) > MOST_FOR_ALL:
         raise InvalidInputError(
             f"There are more than {MOST_FOR_ALL:,} satellites here; ask for the passes of one, or "
@@ -280,11 +301,26 @@ def list_passes(backend: Backend, viewer: Viewer, key: str, filters: Mapping[str
     else:
         newest = max((row.updated_at for row in rows), default=None)
         what = (backend.settings.home, filters.get("search"), len(rows), newest)
-        asked = (*what, site.uuid, place, start, elevation)
+        asked = (*what, site.uuid, site.name, site.address.time_zone, place, start, elevation)
         passes = _once(asked, lambda: _passes(rows, site, place, start, end, elevation))
     if visible is not None:
         passes = [told for told in passes if told.is_visible == visible]
-    return Passes(passes)
+    return Passes(passes, pinned, note)
+
+
+def _left_out(connection: sa.Connection, filters: Mapping[str, str], shown: int) -> str:
+    """Say how many satellites have elements of another time, and are not looked at."""
+    chosen = _narrowed(filters).subquery()
+    count = connection.scalar(sa.select(sa.func.count()).select_from(chosen)) or 0
+    if not count and not filters.get("search"):
+        return NONE_YET
+    if count <= shown:
+        return ""
+    are = "satellite is" if count - shown == 1 else "satellites are"
+    return (
+        f"{count - shown:,} {are} left out: their elements are more than {NEAR_DAYS} days away. "
+        "Newer ones are imported, or fetched by `arcsecond catalogues refresh satellites`."
+    )
 
 
 def _once(asked: tuple[object, ...], work: Callable[[], list[Pass]]) -> list[Pass]:
@@ -318,20 +354,20 @@ def _passes(
     elevation: float,
 ) -> list[Pass]:
     """Return the passes of satellites over a site, by the time they rise."""
-    found = [_satrec(row) for row in rows]
+    every = [(row, _satrec(row)) for row in rows]
+    up = [(row, one) for row, one in every if not orbits.ended(one, row.epoch.timestamp(), start)]
+    rows, satrecs = [row for row, _ in up], [one for _, one in up]
     overhead = Overhead(place, start, end)
     passes = [
-        _pass(rows, found, overhead, site, passage)
-        for passage in orbits.passages(found, overhead, start, end, elevation)
+        _pass(rows, satrecs, overhead, site, passage)
+        for passage in orbits.passages(satrecs, overhead, start, end, elevation)
     ]
     return sorted(passes, key=lambda one: (one.rise.time, one.norad_catalog_number))
 
 
 def _refuse_without_orbit(row: sa.Row[Any], start: float, end: float) -> None:
-    import numpy as np
-
-    errors, _ = orbits.where(_satrec(row), np.array([start, end]))
-    if errors.all():
+    satellite, epoch = _satrec(row), row.epoch.timestamp()
+    if orbits.ended(satellite, epoch, start) and orbits.ended(satellite, epoch, end):
         raise NotFoundError(f"Passes of {row.name} not found: {_no_orbit(row, moment(start))}.")
 
 

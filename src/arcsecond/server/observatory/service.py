@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from arcsecond.errors import NotFoundError, UnavailableError
+from arcsecond.errors import InvalidInputError, NotFoundError, UnavailableError
 from arcsecond.schemas.fields import MOST_NIGHTS, NIGHTS
 from arcsecond.schemas.observatory import ObservingSite
 from arcsecond.schemas.sky import Night, Transit, Visibility
@@ -32,9 +32,16 @@ Filters = Mapping[str, str]
 def read_tonight(backend: Backend, viewer: Viewer, key: str, filters: Filters) -> Night:
     """Return the present night at a site, or that of a ``date``.
 
-    For "" that of the site which the server is set to.
+    For "" that of a ``site``, or of the one which the server is set to.
+
+    Raises
+    ------
+    InvalidInputError
+        No site is named, or two are.
     """
-    site = Sites().read(backend, viewer, key) if key else site_needed(backend, {})
+    if key and "site" in filters:
+        raise InvalidInputError(fields={"site": [f"The site is named already: {key[:60]}."]})
+    site = Sites().read(backend, viewer, key) if key else site_needed(backend, filters)
     return tonight(site, filters)
 
 

@@ -169,9 +169,6 @@ def _query(resource: Resource) -> dict[str, Schema]:
         name: _QUERY.get(f"{resource.name}.{name}") or _QUERY.get(name, _TEXT)
         for name in resource.filters
     }
-    # As a form sends them: a filter that says nothing is none.
-    for name in {field.name for field in resource.form} & _QUERY.keys():
-        filters[name] = {"anyOf": [filters[name], {"const": ""}]}
     return {
         **filters,
         "limit": _AMOUNT,

@@ -16,7 +16,7 @@ import msgspec
 
 from arcsecond import views
 from arcsecond.errors import ArcsecondError, InvalidInputError
-from arcsecond.registry import BY_NAME, Field, Resource
+from arcsecond.registry import BY_NAME, RESOURCES, Field, Resource
 from arcsecond.schemas.archive import FitsFile
 from arcsecond.schemas.observatory import ObservingSite
 from arcsecond.server.archive.files import list_files, may_upload, read_file
@@ -39,6 +39,14 @@ FILES_SHOWN = 100
 MODES = ("auto", "light", "dark", "red")
 MODE_COOKIE = "arcsecond_mode"
 _ROWS_SHOWN = 200
+_IMPORTS = {
+    resource.name: task.help
+    for resource in RESOURCES
+    for task in resource.tasks
+    if task.files and not task.choices
+}
+"""What administrators may send a list of, with what it is told like."""
+
 _JSON_SHOWN = 60_000
 """Characters; a page that shows more would be heavier than its reader wants."""
 
@@ -89,7 +97,9 @@ def error(request: AnyRequest, problem: ArcsecondError) -> str:
     resource = None
     if "route_handler" in request.scope:  # there is none for what is no address of ours
         resource = BY_NAME.get(request.route_handler.opt.get("resource", ""))
-    asked = problem.status == InvalidInputError.status and request.method == "GET"
+    asked = request.method == "GET" and (
+        problem.status == InvalidInputError.status or bool(request.query_params)
+    )
     inside = re.match(r"/datasets/[0-9a-fA-F-]{32,36}/(?=.)", request.scope["path"])
     return _render(
         request,
@@ -164,10 +174,11 @@ def _list(request: AnyRequest, resource: Resource, content: Page[Any]) -> str:
         form=_form(request, resource),
         resource=resource,
         table=_listed(resource.name, items),
-        note=views.note(resource.name, items),
+        note=" ".join(filter(None, (content.note, views.note(resource.name, items)))),
         addresses=[address(resource.name, item) for item in items],
         next=_local(content.next) if content.next else None,
         fields=_to_add(request, resource),
+        imports=_IMPORTS,
         targets=lambda name: next((t.choices for t in resource.tasks if t.name == name), ()),
     )
 
@@ -183,7 +194,14 @@ def _heading(resource: Resource, crumb: tuple[str, str] | None, items: list[Any]
 
 def _form(request: AnyRequest, resource: Resource) -> list[tuple[Field, str]]:
     """Return what a page can be asked for, and what it was."""
-    return [(field, str(request.query_params.get(field.name, ""))) for field in resource.form]
+    # Of one that is named there is nothing to search, and its site is its own.
+    named = resource.holder in request.path_params
+    left_out = {"passes": "search", "tonight": "site"}.get(resource.name) if named else None
+    return [
+        (field, str(request.query_params.get(field.name, "")))
+        for field in resource.form
+        if field.name != left_out
+    ]
 
 
 def _crumb(request: AnyRequest, resource: Resource) -> tuple[str, str] | None:
@@ -221,9 +239,9 @@ def _one(request: AnyRequest, resource: Resource, thing: Any) -> str:
             template, extra = "object.html", _tonight(request, item["name"])
         case "exoplanets":
             template, extra = "exoplanet.html", _tonight(request, item["name"])
-        case "visibility" | "tonight":
+        case "visibility" | "tonight" | "position":
             _leave_out(card, "image_url")
-            template = f"{resource.name}.html"
+            template = "visibility.html" if resource.name == "visibility" else "asked.html"
             extra = {"crumb": _crumb(request, resource), "form": _form(request, resource)}
         case "observingsites":
             _leave_out(card, "telescopes")
