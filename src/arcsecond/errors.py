@@ -136,6 +136,41 @@ class BytesLostError(ArcsecondError):
     default_hint = "Its operator may find them with `arcsecond server check`."
 
 
+class ExpiredError(ArcsecondError):
+    """The upload has expired; begin it anew."""
+
+    code = "expired"
+    status = 410
+
+
+class VersionError(ArcsecondError):
+    """The request speaks another version of the protocol."""
+
+    code = "version"
+    status = 412
+
+
+class MediaTypeError(ArcsecondError):
+    """The body is of a type that is not taken here."""
+
+    code = "media_type"
+    status = 415
+
+
+class LockedError(ArcsecondError):
+    """Another request is writing this just now."""
+
+    code = "locked"
+    status = 423
+
+
+class ChecksumError(ArcsecondError):
+    """The bytes that arrived are not those that were sent."""
+
+    code = "checksum"
+    status = 460
+
+
 class TooLargeError(ArcsecondError):
     """The request is larger than the server takes."""
 

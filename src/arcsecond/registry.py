@@ -599,6 +599,17 @@ RESOURCES: tuple[Resource, ...] = (
         example="arcsecond fitsfiles <dataset uuid> create --file <path>",
     ),
     Resource(
+        "uploads",
+        "Your uploads into a dataset that wait for more bytes.",
+        "uuid",
+        (LIST,),
+        "archive:Upload",
+        private=True,
+        parent="datasets",
+        command=False,
+        example="arcsecond datasets <dataset uuid> --uploads",
+    ),
+    Resource(
         "activities",
         "What is being observed now: the ten latest.",
         "integer",
@@ -647,7 +658,7 @@ KEPT: tuple[str, ...] = (
     "admin", "api", "archive", "assets", "calibrations", "datalink", "datapackages", "docs",
     "download", "embedded", "files", "help", "media", "members", "metrics", "observations",
     "organisations", "people", "scs", "server", "settings", "sia", "soda", "ssap", "tap",
-    "targetlists", "targets", "telegrams", "tus", "uploadkeys", "uploads", "vo", "vospace", "www",
+    "targetlists", "targets", "telegrams", "tus", "uploadkeys", "vo", "vospace", "www",
 )  # fmt: skip
 """First path segments kept for the future: no organisation may take them."""
 

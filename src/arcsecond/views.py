@@ -220,6 +220,13 @@ COLUMNS: dict[str, list[tuple[str, Cell]]] = {
         ("HDUs", lambda f: str(len(f["hdus"]))),
         ("Size", lambda f: size(f["size"])),
     ],
+    "uploads": [
+        ("Name", _get("name")),
+        ("Received", lambda u: f"{size(u['received'])} of {size(u['size'])}"),
+        ("Begun", _get("creation_date")),
+        ("Expires", _get("expires")),
+        ("UUID", _get("uuid")),
+    ],
     "activities": [
         ("pk", lambda a: str(a["pk"])),
         ("When", _get("date")),

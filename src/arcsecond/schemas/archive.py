@@ -129,6 +129,24 @@ class UploadOutcome(msgspec.Struct, kw_only=True):
     error: dict[str, Any] | None = None
 
 
+class Upload(msgspec.Struct, kw_only=True):
+    """An upload that waits for more bytes; it expires when none come for seven days.
+
+    ``size`` and ``received`` are in bytes: those that it is to have, and those that are
+    on the server's disk. ``sha256`` is what its sender says, null when nobody said.
+    """
+
+    uuid: str
+    dataset: str
+    name: str
+    size: int
+    received: int
+    sha256: str | None
+    creation_date: datetime
+    expires: datetime
+    upload_url: str
+
+
 class FitsFileChange(msgspec.Struct, kw_only=True):
     """Body of an update without a file; what is missing stays as it is."""
 

@@ -14,7 +14,7 @@ import os
 import resource
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -24,7 +24,7 @@ from litestar.datastructures import State
 from litestar.enums import ScopeType
 from litestar.routes import HTTPRoute
 from litestar.static_files import create_static_files_router
-from litestar.types import Receive, Scope, Send
+from litestar.types import HTTPScope, Receive, Scope, Send
 
 from arcsecond.errors import ArcsecondError, InvalidInputError, NotFoundError
 from arcsecond.registry import BY_NAME
@@ -47,6 +47,9 @@ from arcsecond.server.people.secrets import read_secret
 from arcsecond.server.records.routes import routes as records
 from arcsecond.server.settings import Settings
 from arcsecond.server.storage.folder import FolderStore
+from arcsecond.server.transfers.routes import VERSION, about, is_tus
+from arcsecond.server.transfers.routes import routes as transfers
+from arcsecond.server.transfers.service import sweep as sweep_uploads
 from arcsecond.server.web.routes import routes as web
 
 logger = logging.getLogger(__name__)
@@ -107,6 +110,7 @@ def create_app(settings: Settings, *, serving: bool = False) -> Application:
             *catalogues,
             *observatory,
             *archive,
+            *transfers,
             *records,
             *activities,
             *compat,
@@ -166,7 +170,10 @@ async def _prepare(request: AnyRequest) -> Response[None] | None:
     if request.method != "OPTIONS":
         return None
     allowed = request.app.state.methods[request.scope["path_template"]]
-    return Response(None, status_code=204, headers={"Allow": allowed})
+    headers = {"Allow": allowed}
+    if is_tus(request.scope["path"]):
+        headers |= about(request.app.state.backend)
+    return Response(None, status_code=204, headers=headers)
 
 
 def _drop_empty(request: AnyRequest) -> None:
@@ -251,6 +258,7 @@ async def _sweep(backend: Backend) -> None:
         return
     marker.touch()
     await to_its_end(asyncio.to_thread(sweep, backend))
+    await to_its_end(asyncio.to_thread(sweep_uploads, backend))
     await to_its_end(asyncio.to_thread(forget_expired, backend))
 
 
@@ -281,7 +289,11 @@ class Application:
             scope["raw_path"], scope["path"] = clean_path(scope)
             if scope["method"] == "POST" and scope["query_string"] in FORM_METHODS:
                 scope["method"] = FORM_METHODS[scope["query_string"]]
-            send = _with_headers(send)
+            headers = _SECURITY
+            if is_tus(scope["path"]):
+                headers = [*headers, (b"tus-resumable", VERSION.encode())]
+                _override(scope)
+            send = _with_headers(send, headers)
         await self.litestar(scope, receive, send)
 
 
@@ -300,11 +312,18 @@ def clean_path(scope: Any) -> tuple[bytes, str]:
     return b"/" + b"/".join(segments) + ending, "/" + "/".join(decoded) + ending.decode()
 
 
-def _with_headers(send: Send) -> Send:
+def _override(scope: HTTPScope) -> None:
+    """Take the method of a client that cannot send PATCH or DELETE from a header, as tus wants."""
+    asked = dict(scope["headers"]).get(b"x-http-method-override")
+    if scope["method"] == "POST" and asked in (b"PATCH", b"DELETE"):
+        scope["method"] = "PATCH" if asked == b"PATCH" else "DELETE"
+
+
+def _with_headers(send: Send, headers: Sequence[tuple[bytes, bytes]]) -> Send:
     async def sending(message: Any) -> None:
         if message["type"] == "http.response.start":
             sent = {name.lower() for name, _ in message["headers"]}
-            more = [header for header in _SECURITY if header[0] not in sent]
+            more = [header for header in headers if header[0] not in sent]
             message["headers"] = [*message["headers"], *more]
         await send(message)
 

@@ -6,7 +6,7 @@ import unicodedata
 
 from arcsecond.errors import InvalidInputError
 
-LONGEST_NAME = 255
+LONGEST_NAME, LONGEST_PATH = 255, 1024
 _BIDIRECTIONAL = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -30,3 +30,20 @@ def clean_name(name: str) -> str:
     else:
         return name
     raise InvalidInputError(fields={"name": [problem]})
+
+
+def clean_path(path: str) -> str:
+    """Return the path of a file inside its dataset as it is kept, or refuse it.
+
+    Its folders have names like its own: none is empty, "." or "..".
+
+    Raises
+    ------
+    InvalidInputError
+        One of its parts is no name, or it is too long.
+    """
+    cleaned = "/".join(map(clean_name, path.split("/")))
+    if len(cleaned.encode()) > LONGEST_PATH:
+        problem = f"The path is {len(cleaned.encode())} bytes long; {LONGEST_PATH} are the most."
+        raise InvalidInputError(fields={"name": [problem]})
+    return cleaned

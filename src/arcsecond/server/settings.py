@@ -36,6 +36,9 @@ class Settings:
         Largest uploaded file. ARCSECOND_MAX_UPLOAD_BYTES.
     max_unpacked_bytes
         Largest size a compressed file may unpack to. ARCSECOND_MAX_UNPACKED_BYTES.
+    quota_bytes
+        How many bytes of files one user may have, uploads under way included; 0 for as
+        many as there is room for. ARCSECOND_QUOTA_BYTES.
     idle_seconds
         A server that was started for ``--open`` ends after so long without a
         request; 0 for never. ARCSECOND_IDLE_SECONDS.
@@ -68,6 +71,7 @@ class Settings:
     max_body_bytes: int = 1 * MiB
     max_upload_bytes: int = 100 * GiB
     max_unpacked_bytes: int = 8 * GiB
+    quota_bytes: int = 0
     idle_seconds: int = 0
     catalogues: Path | None = None
     online: bool = False
@@ -104,6 +108,7 @@ class Settings:
             max_body_bytes=number("ARCSECOND_MAX_BODY_BYTES", fallback.max_body_bytes),
             max_upload_bytes=number("ARCSECOND_MAX_UPLOAD_BYTES", fallback.max_upload_bytes),
             max_unpacked_bytes=number("ARCSECOND_MAX_UNPACKED_BYTES", fallback.max_unpacked_bytes),
+            quota_bytes=number("ARCSECOND_QUOTA_BYTES", fallback.quota_bytes),
             idle_seconds=number("ARCSECOND_IDLE_SECONDS", fallback.idle_seconds),
             online=number("ARCSECOND_ONLINE", 1) != 0,
             simbad_url=environ.get("ARCSECOND_SIMBAD_URL", fallback.simbad_url),

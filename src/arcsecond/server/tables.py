@@ -6,6 +6,7 @@ from arcsecond.server.db import metadata
 from arcsecond.server.observatory.tables import instruments, satellites, sites, telescopes
 from arcsecond.server.people.tables import invitations, keys, options, users
 from arcsecond.server.records.tables import night_logs, observing_runs
+from arcsecond.server.transfers.tables import uploads
 
 __all__ = [
     "activities",
@@ -23,6 +24,7 @@ __all__ = [
     "satellites",
     "sites",
     "telescopes",
+    "uploads",
     "users",
     "versions",
 ]

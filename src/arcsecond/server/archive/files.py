@@ -222,6 +222,25 @@ def _find(connection: sa.Connection, viewer: Viewer, dataset: str, key: str) -> 
     raise NotFoundError(f"{FILE} {key[:80]!r} not found.")
 
 
+def named(connection: sa.Connection, viewer: Viewer, dataset: str, name: str) -> sa.Row[Any] | None:
+    """Return the file of a dataset that has a name; None where there is none."""
+    uuid = parse_uuid(dataset, DATASET)
+    statement = _select(viewer).where(files.c.dataset == uuid, files.c.path == name)
+    return connection.execute(statement).one_or_none()
+
+
+def used_bytes(connection: sa.Connection, owner: int) -> int:
+    """Return how many bytes the files of somebody have, old versions and the trash included."""
+    statement = (
+        sa.select(sa.func.coalesce(sa.func.sum(blobs.c.size), 0))
+        .select_from(files)
+        .join(versions, versions.c.file == files.c.pk)
+        .join(blobs, blobs.c.sha256 == versions.c.blob)
+        .where(files.c.owner == owner)
+    )
+    return int(connection.scalar(statement) or 0)
+
+
 def taken(pk: int, dataset: str) -> ConflictError:
     """Return the error for a name that another file has."""
     return ConflictError(

@@ -10,9 +10,11 @@ import contextlib
 import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
 from arcsecond.errors import ArcsecondError, NoSpaceError
+from arcsecond.server.storage.partial import Partials
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -104,7 +106,19 @@ class Arrived(NamedTuple):
 
 
 class Store(Protocol):
-    """Blobs by their SHA-256."""
+    """Blobs by their SHA-256.
+
+    Attributes
+    ----------
+    partials
+        Files that arrive in pieces.
+    """
+
+    partials: Partials
+
+    def arrived(self, path: Path, sha256: str) -> Incoming:
+        """Return a file that arrived in pieces, to be kept."""
+        ...
 
     def receive(self) -> Incoming:
         """Begin to take bytes in."""

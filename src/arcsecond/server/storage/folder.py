@@ -18,16 +18,75 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from arcsecond.server.storage.partial import Partials
 
-class FolderIncoming:
+
+class FolderArrived:
+    """A file that has arrived whole, and is on the disk.
+
+    Parameters
+    ----------
+    sha256
+        Its digest, in hexadecimal.
+    """
+
+    def __init__(self, store: FolderStore, path: Path, sha256: str) -> None:
+        self._store = store
+        self.path = path
+        self._sha256 = sha256
+        self._lasts = False
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return self.path.stat().st_size
+
+    @property
+    def sha256(self) -> str:
+        """Its digest, in hexadecimal."""
+        return self._sha256
+
+    def write(self, data: bytes) -> None:
+        """Do nothing: all of it is there."""
+
+    def write_later(self, data: bytes) -> None:
+        """Do nothing: all of it is there."""
+
+    def finish(self) -> None:
+        """Do nothing: it was flushed as it came."""
+
+    def open(self) -> BinaryIO:
+        """Open it for reading."""
+        return self.path.open("rb")
+
+    def scratch(self) -> BinaryIO:
+        """Open a nameless file beside it."""
+        return self._store.scratch()
+
+    def keep(self) -> None:
+        """Name it after its digest and flush the folders, so that the name lasts too."""
+        target = self._store.path(self.sha256)
+        there = target.exists()
+        if there and self._lasts:
+            return
+        self._store.make_folder(target.parent)
+        if not there:
+            _name_too(self.path, target, self._store.incoming)
+        flush_folder(target.parent)  # whoever named it may not have come so far
+        self._lasts = True
+
+    def discard(self) -> None:
+        """Do nothing: whoever took it in removes it."""
+
+
+class FolderIncoming(FolderArrived):
     """An upload on its way into a folder."""
 
     def __init__(self, store: FolderStore) -> None:
-        self._store = store
-        self._handle, self.path = _locked_file(store.incoming)
+        self._handle, path = _locked_file(store.incoming)
+        super().__init__(store, path, "")
         self._written = 0
         self._rest = b""
-        self._lasts = False
         self._hash = hashlib.sha256()
 
     @property
@@ -68,22 +127,6 @@ class FolderIncoming:
         self._write_rest()
         return self.path.open("rb")
 
-    def scratch(self) -> BinaryIO:
-        """Open a nameless file beside it."""
-        return self._store.scratch()
-
-    def keep(self) -> None:
-        """Name it after its digest and flush the folders, so that the name lasts too."""
-        target = self._store.path(self.sha256)
-        there = target.exists()
-        if there and self._lasts:
-            return
-        self._store.make_folder(target.parent)
-        if not there:
-            _name_too(self.path, target, self._store.incoming)
-        flush_folder(target.parent)  # whoever named it may not have come so far
-        self._lasts = True
-
     def discard(self) -> None:
         """Take it back; harmless after ``keep``."""
         handle, self._handle = self._handle, -1
@@ -101,6 +144,7 @@ class FolderStore:
         self.blobs = home / "blobs"
         self.incoming = home / "incoming"
         self.quarantine = home / "quarantine"
+        self.partials = Partials(home / "uploads")
         self._lasting = {self.blobs}
         for folder in (self.blobs, self.incoming):
             if not folder.exists():
@@ -110,6 +154,10 @@ class FolderStore:
     def receive(self) -> FolderIncoming:
         """Begin to take bytes in."""
         return FolderIncoming(self)
+
+    def arrived(self, path: Path, sha256: str) -> FolderArrived:
+        """Return a file that arrived in pieces, to be kept."""
+        return FolderArrived(self, path, sha256)
 
     def scratch(self) -> BinaryIO:
         """Open a nameless file: gone with the process, however that ends."""

@@ -31,6 +31,14 @@ from arcsecond.server.web.summaries import DOES, SUMMARIES
 Schema = dict[str, Any]
 Paths = dict[str, dict[str, Schema]]
 
+_TUS: dict[str, Schema] = {"Tus-Resumable": {"enum": ["1.0.0"]}}
+_TUS_BYTES: dict[str, Schema] = {
+    "Upload-Offset": {"type": "integer", "minimum": 0},
+    "Upload-Checksum": {"type": "string"},
+    "Arcsecond-SHA256": {"type": "string", "pattern": "^([0-9a-fA-F]{64})?$"},
+}
+"""Headers that a request has to have, and those with bytes."""
+
 _METHODS = {
     "list": ("get",),
     "read": ("get",),
@@ -97,7 +105,12 @@ _STATUSES = {
     "403": "Not allowed with these rights.",
     "404": "There is no such thing, or not for who is asking.",
     "409": "In conflict with what is there already.",
+    "410": "It has expired.",
+    "412": "The request speaks another version of the protocol; `Tus-Version` tells this one.",
     "413": "The body is larger than the server takes.",
+    "415": "The body is of a type that is not taken here.",
+    "423": "Another request is writing it just now.",
+    "460": "The bytes that arrived are not those that were sent.",
     "5XX": "The server failed, is not available now, or has no room.",
 }
 
@@ -309,8 +322,32 @@ def _add_others(paths: Paths) -> None:
         _add(paths, "get", resource.whole_path, summary=summary, answers=answers, query=query)
     _add_tasks(paths)
     _add_media(paths)
+    _add_uploads(paths)
 
 
+def _add_uploads(paths: Paths) -> None:
+    """Add the protocol tus, by which uploads resume."""
+    none = {"description": "Done.", "headers": {"Tus-Resumable": {"schema": _TEXT}}}
+    length = {"Upload-Length": _TEXT, "Upload-Metadata": _TEXT, "Upload-Concat": _TEXT}
+    address = "/uploads/{upload}"
+    for method, path, status, headers, body in (
+        ("post", BY_NAME["uploads"].path.replace("{parent}", "{dataset}"), "201", length, None),
+        ("patch", address, "204", _TUS_BYTES, {_OFFSET_STREAM: {}}),
+        ("delete", address, "204", {}, None),
+    ):
+        _add(
+            paths,
+            method,
+            path,
+            answers={status: none},
+            headers=_TUS | headers,
+            body=body,
+            signed_in=True,
+            more=("409", "410", "412", "413", "415", "423", "460"),
+        )
+
+
+_OFFSET_STREAM = "application/offset+octet-stream"
 _PLAIN: dict[str, Schema] = {"text/plain": {"schema": {"type": "string"}}}
 _DONE: dict[str, type[msgspec.Struct]] = {
     "catalogues": CatalogueImport,
@@ -403,6 +440,7 @@ def _add(
     signed_in: bool = False,
     more: Iterable[str] = (),
     targets: Sequence[str] = (),
+    headers: dict[str, Schema] | None = None,
 ) -> None:
     """Add an operation, with the errors that its kind brings.
 
@@ -416,6 +454,8 @@ def _add(
         Statuses that nothing else here tells.
     targets
         What the part of the path that is called so can be.
+    headers
+        What else is sent beside the body.
     """
     known: list[Schema] = [{"key": []}, {"token": []}, {"session": []}]
     statuses = {"400", "5XX", *more}
@@ -430,6 +470,7 @@ def _add(
         "parameters": [
             *_path_parameters(path, targets),
             *(_parameter(name, "query", shape) for name, shape in (query or {}).items()),
+            *(_parameter(name, "header", shape) for name, shape in (headers or {}).items()),
         ],
         "responses": answers | {status: _error(status) for status in sorted(statuses)},
         "security": [] if anonymous else known if signed_in else [{}, *known],
@@ -472,12 +513,15 @@ def _path_parameters(path: str, targets: Sequence[str]) -> Iterable[Schema]:
         # A file is known by its name as well.
         shape = _KEYS["name"] if resource.name == "fitsfiles" else _KEYS[resource.key]
         yield _parameter("key", "path", shape)
+    if "{upload}" in path:
+        yield _parameter("upload", "path", _UUID)
     if "{hdu}" in path:
         yield _parameter("hdu", "path", _NUMBER)
 
 
 def _parameter(name: str, where: str, shape: Schema) -> Schema:
-    return {"name": name, "in": where, "required": where == "path", "schema": shape}
+    required = where == "path" or name in _TUS
+    return {"name": name, "in": where, "required": required, "schema": shape}
 
 
 def _error(status: str) -> Schema:

@@ -1,0 +1,1 @@
+"""Files on their way: uploads that resume, and downloads."""

@@ -1,0 +1,365 @@
+"""Uploads that resume: tus 1.0.0, and what is kept whatever happens in between."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import zlib
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from arcsecond.server.archive.tables import blobs
+from arcsecond.server.check import check
+from arcsecond.server.db import now
+from arcsecond.server.transfers import service
+from arcsecond.server.transfers.tables import uploads
+from tests.conftest import Http, fits_bytes
+
+Headers = dict[str, str]
+TUS = {"Tus-Resumable": "1.0.0"}
+BYTES = TUS | {"Content-Type": "application/offset+octet-stream"}
+FRAME = fits_bytes((40, 40), OBJECT="M 31")
+
+
+def metadata(**told: str) -> str:
+    return ",".join(f"{k} {base64.b64encode(v.encode()).decode()}" for k, v in told.items())
+
+
+class Tus:
+    """A client that does what it is told, step by step."""
+
+    def __init__(self, http: Http, key: Headers) -> None:
+        self.http, self.key = http, key
+        made = http.post("/datasets/", json={"name": "night"}, headers=key)
+        self.dataset = made.json()["uuid"]
+        self.address = ""
+
+    def begin(self, length: int = len(FRAME), name: str = "m31.fits", **more: str) -> Any:
+        told = {key: more.pop(key) for key in ("sha256", "replace", "tags") if key in more}
+        headers = {"Upload-Length": str(length), "Upload-Metadata": metadata(filename=name, **told)}
+        answer = self.http.post(
+            f"/datasets/{self.dataset}/uploads/",
+            headers=TUS | self.key | headers | {k.replace("_", "-"): v for k, v in more.items()},
+        )
+        self.address = answer.headers.get("location", "").removeprefix("http://testserver.local")
+        return answer
+
+    def send(self, offset: int, data: bytes, address: str = "", **more: str) -> Any:
+        headers = BYTES | self.key | {"Upload-Offset": str(offset)}
+        headers |= {name.replace("_", "-"): value for name, value in more.items()}
+        return self.http.patch(address or self.address, content=data, headers=headers)
+
+    def offset(self, address: str = "") -> int:
+        answer = self.http.head(address or self.address, headers=TUS | self.key)
+        assert answer.status_code == 200
+        return int(answer.headers["upload-offset"])
+
+    def files(self) -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = self.http.get(
+            f"/datasets/{self.dataset}/fitsfiles/", headers=self.key
+        ).json()
+        return listed
+
+
+@pytest.fixture
+def tus(http: Http, user: Callable[[str], Headers]) -> Tus:
+    return Tus(http, user("ann"))
+
+
+def b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def sound(http: Http) -> None:
+    assert check(http.inside).findings == []
+
+
+def test_what_the_server_can_do_is_told(tus: Tus) -> None:
+    for path in (f"/datasets/{tus.dataset}/uploads/", "/uploads/x"):
+        told = tus.http.options(path)
+        assert told.status_code == 204
+        assert told.headers["tus-version"] == "1.0.0"
+        extensions = told.headers["tus-extension"].split(",")
+        assert {"creation", "checksum", "termination", "expiration", "concatenation"} == {
+            *extensions
+        }
+        assert "sha1" in told.headers["tus-checksum-algorithm"].split(",")
+        assert int(told.headers["tus-max-size"]) > 1 << 30
+
+
+def test_a_file_arrives_in_pieces(tus: Tus) -> None:
+    begun = tus.begin()
+    assert begun.status_code == 201
+    assert begun.headers["tus-resumable"] == "1.0.0"
+    assert "GMT" in begun.headers["upload-expires"]
+    assert tus.offset() == 0
+    for at in range(0, len(FRAME), 1000):
+        assert tus.files() == []
+        answer = tus.send(at, FRAME[at : at + 1000])
+        assert answer.status_code == 204
+        assert int(answer.headers["upload-offset"]) == min(at + 1000, len(FRAME))
+    (file,) = tus.files()
+    assert (file["name"], file["target"]) == ("m31.fits", "M 31")
+    assert file["sha256"] == hashlib.sha256(FRAME).hexdigest() == answer.headers["arcsecond-sha256"]
+    assert answer.headers["arcsecond-new"] == "true"
+    assert answer.headers["arcsecond-file"].endswith(f"/fitsfiles/{file['pk']}/")
+    assert tus.offset() == len(FRAME)
+    again = tus.send(len(FRAME), b"")
+    assert again.headers["arcsecond-file"] == answer.headers["arcsecond-file"]
+    sound(tus.http)
+
+
+def test_every_cut_is_gone_on_from(tus: Tus) -> None:
+    """With a server that starts anew in between, which knows no digest any more."""
+    tus.begin()
+    tus.send(0, FRAME[:3000])
+    tus.http.inside.store.partials._digests.clear()
+    assert tus.offset() == 3000
+    tus.send(3000, FRAME[3000:5000])
+    tus.http.inside.store.partials._digests.clear()
+    assert tus.send(5000, FRAME[5000:]).status_code == 204
+    assert tus.files()[0]["sha256"] == hashlib.sha256(FRAME).hexdigest()
+    sound(tus.http)
+
+
+def test_what_was_never_acknowledged_is_cut_off(tus: Tus) -> None:
+    tus.begin()
+    tus.send(0, FRAME[:1000])
+    uuid = tus.address.rpartition("/")[2]
+    with (tus.http.inside.settings.home / "uploads" / uuid).open("ab") as file:
+        file.write(b"left by a process that died")
+    assert tus.offset() == 1000
+    assert tus.send(1000, FRAME[1000:]).status_code == 204
+    assert tus.files()[0]["sha256"] == hashlib.sha256(FRAME).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["sha1", "sha256", "md5", "crc32"])
+def test_checksums_of_pieces(name: str, tus: Tus) -> None:
+    def digest(data: bytes) -> str:
+        if name == "crc32":
+            return f"crc32 {b64(zlib.crc32(data).to_bytes(4, 'big'))}"
+        return f"{name} {b64(hashlib.new(name, data).digest())}"
+
+    tus.begin()
+    right, rest = FRAME[:4000], FRAME[4000:]
+    assert tus.send(0, right, Upload_Checksum=digest(right)).status_code == 204
+    wrong = tus.send(4000, rest[:-1] + b"x", Upload_Checksum=digest(rest))
+    assert (wrong.status_code, wrong.json()["code"]) == (460, "checksum")
+    assert wrong.headers["tus-resumable"] == "1.0.0"
+    assert tus.offset() == 4000
+    assert tus.files() == []
+    assert tus.send(4000, rest, Upload_Checksum=digest(rest)).status_code == 204
+    assert tus.files()[0]["sha256"] == hashlib.sha256(FRAME).hexdigest()
+
+
+@pytest.mark.parametrize("when", ["begun", "ended"])
+def test_the_digest_of_the_whole_is_compared(when: str, tus: Tus) -> None:
+    sha256 = hashlib.sha256(FRAME).hexdigest()
+    first = {"sha256": sha256} if when == "begun" else {}
+    last = {"Arcsecond_SHA256": sha256} if when == "ended" else {}
+    tus.begin(**first)
+    wrong = tus.send(0, FRAME[:-1] + b"x", **last)
+    assert wrong.status_code == 460
+    assert tus.offset() == 0
+    assert tus.files() == []
+    assert tus.send(0, FRAME, **last).status_code == 204
+    assert len(tus.files()) == 1
+    sound(tus.http)
+
+
+def test_a_wrong_offset_changes_nothing(tus: Tus) -> None:
+    tus.begin()
+    tus.send(0, FRAME[:1000])
+    for offset in (0, 999, 1001, len(FRAME)):
+        answer = tus.send(offset, FRAME[1000:1100])
+        assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+    assert tus.offset() == 1000
+    too_much = tus.send(1000, FRAME)
+    assert too_much.status_code == 413
+    assert tus.offset() == 1000
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Upload-Offset": "0"}, 415),
+        (BYTES, 400),
+        (BYTES | {"Upload-Offset": "-1"}, 400),
+        (BYTES | {"Upload-Offset": "0", "Tus-Resumable": "0.2.2"}, 412),
+        (BYTES | {"Upload-Offset": "0", "Upload-Checksum": "sha3 eA=="}, 400),
+        (BYTES | {"Upload-Offset": "0", "Upload-Checksum": "sha1 ***"}, 400),
+        (BYTES | {"Upload-Offset": "0", "Arcsecond-SHA256": "beef"}, 400),
+    ],
+)
+def test_requests_that_are_wrong(headers: Headers, status: int, tus: Tus) -> None:
+    tus.begin()
+    sent = TUS | tus.key | headers
+    assert tus.http.patch(tus.address, content=b"x", headers=sent).status_code == status
+    assert tus.offset() == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [
+        ({"length": 0}, 400), ({"name": ""}, 400), ({"name": "a/../b"}, 400),
+        ({"name": "a//b"}, 400), ({"Upload_Length": "many"}, 400),
+        ({"Upload_Length": str(1 << 60)}, 413), ({"Upload_Metadata": "filename ***"}, 400),
+        ({"Upload_Concat": "half"}, 400), ({"sha256": "beef"}, 400),
+        ({"Upload_Defer_Length": "1"}, 400),
+    ],
+)  # fmt: skip
+def test_beginnings_that_are_wrong(more: dict[str, Any], status: int, tus: Tus) -> None:
+    answer = tus.begin(**more)
+    assert answer.status_code == status, answer.text
+    assert list((tus.http.inside.settings.home / "uploads").glob("*")) == []
+
+
+def test_what_is_no_fits_file_is_refused_again_and_again(tus: Tus) -> None:
+    tus.begin(5)
+    for _ in range(2):
+        refused = tus.send(0 if not tus.offset() else 5, b"hello" if not tus.offset() else b"")
+        assert (refused.status_code, refused.json()["code"]) == (400, "not_fits")
+    assert tus.files() == []
+    sound(tus.http)
+
+
+def test_names_that_are_taken(tus: Tus) -> None:
+    tus.begin()
+    assert tus.send(0, FRAME).status_code == 204
+    tus.begin()
+    same = tus.send(0, FRAME)
+    assert (same.status_code, same.headers["arcsecond-new"]) == (204, "false")
+    other = fits_bytes((40, 40), OBJECT="M 32")
+    tus.begin(len(other))
+    assert tus.send(0, other).status_code == 409
+    tus.begin(len(other), replace="true")
+    replaced = tus.send(0, other)
+    assert replaced.status_code == 204
+    (file,) = tus.files()
+    assert (file["version"], file["target"]) == (2, "M 32")
+    assert replaced.headers["arcsecond-file"].endswith(f"/{file['pk']}/")
+    sound(tus.http)
+
+
+def test_folders_keep_their_names(tus: Tus) -> None:
+    for name in ("a/frame.fits", "b/frame.fits"):
+        tus.begin(name=name, tags="x,y")
+        assert tus.send(0, FRAME).status_code == 204
+    assert [(file["name"], file["tags"]) for file in tus.files()] == [
+        ("a/frame.fits", ["x", "y"]), ("b/frame.fits", ["x", "y"])
+    ]  # fmt: skip
+
+
+def test_parts_are_put_together(tus: Tus) -> None:
+    half = len(FRAME) // 2
+    parts = []
+    for data in (FRAME[:half], FRAME[half:]):
+        begun = tus.begin(len(data), Upload_Concat="partial")
+        assert begun.status_code == 201
+        parts.append((tus.address, data))
+    for address, data in reversed(parts):
+        assert tus.send(0, data, address).status_code == 204
+        assert tus.http.head(address, headers=TUS | tus.key).headers["upload-concat"] == "partial"
+    addresses = " ".join(address for address, _ in parts)
+    whole = tus.begin(Upload_Concat=f"final;{addresses}")
+    assert whole.status_code == 201, whole.text
+    assert whole.headers["arcsecond-sha256"] == hashlib.sha256(FRAME).hexdigest()
+    assert [file["name"] for file in tus.files()] == ["m31.fits"]
+    assert tus.http.head(parts[0][0], headers=TUS | tus.key).status_code == 404
+    sound(tus.http)
+
+
+def test_parts_that_are_not_there(tus: Tus) -> None:
+    tus.begin(100, Upload_Concat="partial")
+    half = tus.address
+    assert tus.begin(Upload_Concat=f"final;{half}").status_code == 409
+    assert tus.begin(Upload_Concat="final;/uploads/none").status_code == 404
+    assert tus.begin(Upload_Concat="final").status_code == 400
+    assert tus.offset(half) == 0
+
+
+def test_an_upload_is_given_up(tus: Tus) -> None:
+    tus.begin()
+    tus.send(0, FRAME[:1000])
+    assert tus.http.delete(tus.address, headers=TUS | tus.key).status_code == 204
+    assert tus.http.head(tus.address, headers=TUS | tus.key).status_code == 404
+    assert list((tus.http.inside.settings.home / "uploads").glob("*")) == []
+    tus.begin()
+    sent = tus.http.post(tus.address, headers=TUS | tus.key | {"X-HTTP-Method-Override": "DELETE"})
+    assert sent.status_code == 204
+
+
+def test_an_upload_expires(tus: Tus, monkeypatch: pytest.MonkeyPatch) -> None:
+    tus.begin()
+    tus.send(0, FRAME[:1000])
+    later = now() + timedelta(days=6)
+    monkeypatch.setattr(service, "now", lambda: later)
+    assert service.sweep(tus.http.inside) == 0
+    tus.send(1000, FRAME[1000:2000])
+    much_later = later + timedelta(days=8)
+    monkeypatch.setattr(service, "now", lambda: much_later)
+    gone = tus.http.head(tus.address, headers=TUS | tus.key)
+    assert gone.status_code == 410
+    assert tus.send(2000, FRAME[2000:]).json()["code"] == "expired"
+    assert service.sweep(tus.http.inside) == 1
+    assert tus.http.head(tus.address, headers=TUS | tus.key).status_code == 404
+    assert list((tus.http.inside.settings.home / "uploads").glob("*")) == []
+
+
+def test_uploads_are_nobody_elses(tus: Tus, user: Callable[[str], Headers]) -> None:
+    tus.begin()
+    bob = user("bob")
+    for headers, status in ((bob, 404), ({}, 401)):
+        assert tus.http.head(tus.address, headers=TUS | headers).status_code == status
+        assert tus.http.delete(tus.address, headers=TUS | headers).status_code == status
+        sent = tus.http.patch(
+            tus.address, content=b"x", headers=BYTES | headers | {"Upload-Offset": "0"}
+        )
+        assert sent.status_code == status
+        begun = tus.http.post(
+            f"/datasets/{tus.dataset}/uploads/", headers=TUS | headers | {"Upload-Length": "9"}
+        )
+        assert begun.status_code == status
+        listed = tus.http.get(f"/datasets/{tus.dataset}/uploads/", headers=headers)
+        assert listed.status_code == status
+    tus.http.patch(f"/datasets/{tus.dataset}/", json={"is_public": True}, headers=tus.key)
+    begun = tus.http.post(
+        f"/datasets/{tus.dataset}/uploads/", headers=TUS | bob | {"Upload-Length": "9"}
+    )
+    assert begun.status_code == 403
+    assert tus.offset() == 0
+
+
+def test_those_that_wait_are_listed(tus: Tus) -> None:
+    tus.begin(name="a/one.fits", sha256=hashlib.sha256(FRAME).hexdigest())
+    tus.send(0, FRAME[:1000])
+    (one,) = tus.http.get(f"/datasets/{tus.dataset}/uploads/", headers=tus.key).json()
+    assert (one["name"], one["size"], one["received"]) == ("a/one.fits", len(FRAME), 1000)
+    assert one["upload_url"].endswith(tus.address)
+    tus.send(1000, FRAME[1000:])
+    assert tus.http.get(f"/datasets/{tus.dataset}/uploads/", headers=tus.key).json() == []
+
+
+def test_what_is_under_way_counts(tus: Tus, monkeypatch: pytest.MonkeyPatch) -> None:
+    object.__setattr__(tus.http.inside.settings, "quota_bytes", 2 * len(FRAME))
+    tus.begin(name="one.fits")
+    tus.begin(name="two.fits")
+    first = tus.address
+    full = tus.begin(name="three.fits")
+    assert (full.status_code, full.json()["code"]) == (413, "too_large")
+    assert "0 are left" in full.json()["detail"]
+    tus.http.delete(first, headers=TUS | tus.key)
+    assert tus.begin(name="three.fits").status_code == 201
+
+
+def test_nothing_is_left_of_a_dataset_that_was_purged(tus: Tus) -> None:
+    tus.begin()
+    tus.send(0, FRAME[:1000])
+    with tus.http.inside.db.write() as connection:
+        connection.execute(sa.text("DELETE FROM datasets"))
+        assert connection.execute(sa.select(uploads)).all() == []
+        assert connection.execute(sa.select(blobs)).all() == []
