@@ -23,7 +23,7 @@ test-pages: $(VENV)/dev  ## Every page in a real browser, and pictures of many f
 test-faults: $(VENV)/dev  ## Kill it, cut it, fill its disk: nothing that was acknowledged is lost.
 	PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/python -m pytest tests/faults $(SPREAD) $(ARGS)
 
-test-clients: $(VENV)/ready  ## Older clients, as they were released, against this server.
+test-clients: $(VENV)/ready  ## Older clients and those of tus, as they were released, against this server.
 	$(BIN)/python tests/clients/run.py $(ARGS)
 
 test-offline: $(VENV)/dev  ## The tests on SQLite in a network of their own with nothing but loopback, and what they cover.

@@ -155,20 +155,19 @@ async def read_position(request: AnyRequest, satellite: FromPath[str]) -> Satell
 async def import_satellites(request: AnyRequest) -> Any:
     raw = await _only_file(request)
     done = await writing(request, satellites.import_satellites, raw)
-    return _imported(request, done)
+    return _imported(request, "/satellites/", done)
 
 
 @post("/observingsites/import/", status_code=200)
 async def import_sites(request: AnyRequest) -> Any:
     raw = await _only_file(request)
     done = await writing(request, codes.import_codes, raw)
-    return _imported(request, done)
+    return _imported(request, "/observingsites/", done)
 
 
-def _imported(request: AnyRequest, done: DirectoryImport) -> Any:
+def _imported(request: AnyRequest, page: str, done: DirectoryImport) -> Any:
     """Answer what was done; the form on the page leads back to it."""
-    back = request.scope["path"].removesuffix("import/")
-    return Redirect(back, status_code=303) if wanted(request) == "html" else done
+    return Redirect(page, status_code=303) if wanted(request) == "html" else done
 
 
 async def _only_file(request: AnyRequest) -> bytes:

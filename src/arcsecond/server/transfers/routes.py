@@ -323,7 +323,8 @@ def _metadata(text: str) -> dict[str, str]:
         try:
             found[name] = base64.b64decode(value.strip(), validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
-            raise InvalidInputError(f"Upload-Metadata: {name[:40]!r} is no Base64.") from None
+            problem = f"{name[:40]!r} is no text in Base64."
+            raise InvalidInputError(fields={"Upload-Metadata": [problem]}) from None
     return found
 
 
@@ -347,9 +348,8 @@ def _checksum(text: str) -> _Checksum | None:
     except binascii.Error:
         expected = b""
     if name not in DIGESTS or not expected:
-        raise InvalidInputError(
-            f"Upload-Checksum is one of {', '.join(DIGESTS)}, and its value in Base64."
-        )
+        problem = f"It is one of {', '.join(DIGESTS)}, and its value in Base64."
+        raise InvalidInputError(fields={"Upload-Checksum": [problem]})
     return _Checksum(name, expected)
 
 
@@ -362,7 +362,7 @@ def _sha256(text: str, name: str) -> str | None:
 def _number(request: AnyRequest, name: str) -> int:
     text = request.headers.get(name.lower(), "")
     if not (text.isascii() and text.isdigit() and len(text) < 20):
-        raise InvalidInputError(f"{name} is a number of bytes, not {text[:20]!r}.")
+        raise InvalidInputError(fields={name: [f"{text[:20]!r} is no number of bytes."]})
     return int(text)
 
 

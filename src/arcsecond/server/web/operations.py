@@ -31,9 +31,10 @@ from arcsecond.server.web.summaries import DOES, SUMMARIES
 Schema = dict[str, Any]
 Paths = dict[str, dict[str, Schema]]
 
+_MOST = (1 << 63) - 1
 _TUS: dict[str, Schema] = {"Tus-Resumable": {"enum": ["1.0.0"]}}
 _TUS_BYTES: dict[str, Schema] = {
-    "Upload-Offset": {"type": "integer", "minimum": 0},
+    "Upload-Offset": {"type": "integer", "minimum": 0, "maximum": _MOST},
     "Upload-Checksum": {"type": "string"},
     "Arcsecond-SHA256": {"type": "string", "pattern": "^([0-9a-fA-F]{64})?$"},
 }
@@ -163,7 +164,7 @@ def _asked(resource: Resource, verb: str) -> dict[str, Schema]:
     if verb != "read" or "list" in resource.verbs:
         return {}
     paging = ("limit", "cursor", "page", "page_size")
-    left_out = () if resource.name == "findingcharts" else paging
+    left_out = paging[2:] if resource.name == "findingcharts" else paging
     return {name: shape for name, shape in _query(resource).items() if name not in left_out}
 
 
@@ -182,6 +183,9 @@ def _query(resource: Resource) -> dict[str, Schema]:
         name: _QUERY.get(f"{resource.name}.{name}") or _QUERY.get(name, _TEXT)
         for name in resource.filters
     }
+    # As a form sends them: a filter that says nothing is none. To programs it is refused.
+    for name in {field.name for field in resource.form} & _QUERY.keys():
+        filters[name] = {"anyOf": [filters[name], {"const": ""}]}
     return {
         **filters,
         "limit": _AMOUNT,
@@ -328,7 +332,10 @@ def _add_others(paths: Paths) -> None:
 def _add_uploads(paths: Paths) -> None:
     """Add the protocol tus, by which uploads resume."""
     none = {"description": "Done.", "headers": {"Tus-Resumable": {"schema": _TEXT}}}
-    length = {"Upload-Length": _TEXT, "Upload-Metadata": _TEXT, "Upload-Concat": _TEXT}
+    length: dict[str, Schema] = {
+        "Upload-Length": {"type": "integer", "minimum": 1, "maximum": _MOST},
+        "Upload-Metadata": _TEXT,
+    }
     address = "/uploads/{upload}"
     for method, path, status, headers, body in (
         ("post", BY_NAME["uploads"].path.replace("{parent}", "{dataset}"), "201", length, None),
@@ -381,7 +388,7 @@ def _add_tasks(paths: Paths) -> None:
                     path,
                     summary=f"{task.help} For administrators.",
                     body=body | plain if task.files or task.forced else None,
-                    answers={"200": _content({_JSON: answer})},
+                    answers={"200": _shown(answer)},
                     signed_in=True,
                     targets=task.choices,
                 )
@@ -520,7 +527,7 @@ def _path_parameters(path: str, targets: Sequence[str]) -> Iterable[Schema]:
 
 
 def _parameter(name: str, where: str, shape: Schema) -> Schema:
-    required = where == "path" or name in _TUS
+    required = where == "path" or name in (*_TUS, "Upload-Length", "Upload-Offset")
     return {"name": name, "in": where, "required": required, "schema": shape}
 
 
