@@ -11,6 +11,7 @@ few computed ones, to better than 0.01 arcsec.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -60,11 +61,17 @@ class Place:
     @property
     def geocentric_km(self) -> tuple[float, float]:
         """Distances from the Earth's axis and from its equator, in km."""
-        import erfa
+        return _geocentric_km(self.latitude, self.height)
 
-        # At the longitude zero, where what is off the axis is all in x.
-        out, _, up = erfa.gd2gc(1, 0.0, math.radians(self.latitude), self.height)
-        return float(out) / 1000, float(up) / 1000
+
+@functools.lru_cache(maxsize=1024)
+def _geocentric_km(latitude: float, height: float) -> tuple[float, float]:
+    """Work it out once for a place: it is asked for at every look at the sky."""
+    import erfa
+
+    # At the longitude zero, where what is off the axis is all in x.
+    out, _, up = erfa.gd2gc(1, 0.0, math.radians(latitude), height)
+    return float(out) / 1000, float(up) / 1000
 
 
 def moment(seconds: float) -> datetime:

@@ -52,6 +52,9 @@ _ALONG, _CLOSER = 13, 33
 _LOOK_S = 60.0
 """Longest time between two of them."""
 
+_TWILIGHT_DEG = 0.3
+"""How much the Sun moves between two looks, at most."""
+
 LOWEST_KM = 100.0
 """A satellite that is lower than this is none any more."""
 
@@ -195,6 +198,22 @@ class Overhead:
     def __init__(self, place: Place, start: float, end: float) -> None:
         self.place = place
         self.sky = Sky(start - 600.0, end + 600.0)
+        self._start, self._end = start, end
+
+    @functools.cached_property
+    def _dark(self) -> tuple[Floats, NDArray[np.bool_]]:
+        """Moments a minute apart, and whether the Sun is low enough then."""
+        import numpy as np
+
+        looks = max(2, math.ceil((self._end - self._start) / _LOOK_S) + 1)
+        times = np.linspace(self._start, self._end, looks)
+        return times, self.sun_altitudes(times) <= VISIBLE_SUN_DEG + _TWILIGHT_DEG
+
+    def may_be_dark(self, first: float, last: float) -> bool:
+        """Tell whether it may be dark at some moment between two; False is sure."""
+        times, dark = self._dark
+        low, high = times.searchsorted((first, last))
+        return bool(dark[max(0, low - 1) : high + 1].any())
 
     def seen(self, times: Floats, places: Floats) -> tuple[Floats, Floats, Floats]:
         """Return altitude, azimuth (degrees) and range (km) of places in TEME, (..., n, 3)."""
@@ -350,6 +369,8 @@ def visible(
         return overhead.sunlit(times, places) & dark, places
 
     looks = max(_ALONG, math.ceil((passage.set - passage.rise) / _LOOK_S))
+    if not overhead.may_be_dark(passage.rise, passage.set):
+        return None
     coarse = np.linspace(passage.rise, passage.set, looks)
     times = np.sort(np.append(coarse, passage.culmination))
     shown = np.flatnonzero(seen(times)[0])

@@ -75,10 +75,13 @@ _FLAG = {"enum": [True, False, 1, 0, "true", "false", "1", "0"]}
 
 
 def _form(body: Schema) -> Schema:
-    """Return a body as a form has it: texts, which can neither be null nor hold an object."""
+    """Return a body as a form has it: of texts, none of which holds an object."""
     properties: Schema = {}
     for name, value in body["properties"].items():
-        kinds = [kind for kind in value.get("anyOf", [value]) if kind.get("type") != "null"]
+        told = value.get("anyOf", [value])
+        kinds = [kind for kind in told if kind.get("type") != "null"]
+        if len(kinds) < len(told) and kinds[0].get("type") in ("number", "integer"):
+            kinds.append({"const": "null"})  # the word, where no text could be meant
         if not any("$ref" in kind for kind in kinds):
             properties[name] = kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
     return {**body, "title": body["title"] + "Form", "properties": properties}
