@@ -20,6 +20,12 @@ OLD_DAYS = 14.0
 """Age of an element set that is said to be old."""
 
 
+NO_SATELLITES = (
+    "No satellites yet. Import element sets: arcsecond satellites import FILE, "
+    "or fetch them: arcsecond catalogues refresh satellites"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table of texts; the first column names each row.

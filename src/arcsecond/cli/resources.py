@@ -130,7 +130,7 @@ def _do(
         output.answer(name, answer, where=api.config.server)
         if name == "satellites":
             if not answer.data and not filters:
-                output.say(_NO_SATELLITES)
+                output.say(views.NO_SATELLITES)
             _tell_age(answer.data, output)
 
 
@@ -240,12 +240,6 @@ def _inside(
             if resource.name == "satellites":
                 _tell_age(answer.data, output)
     return True
-
-
-_NO_SATELLITES = (
-    "No satellites yet. Import element sets: arcsecond satellites import FILE, "
-    "or fetch them: arcsecond catalogues refresh satellites"
-)
 
 
 def _tell_age(data: Any, output: Output) -> None:

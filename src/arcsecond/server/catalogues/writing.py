@@ -29,7 +29,7 @@ from arcsecond.server.catalogues.file import (
 )
 from arcsecond.server.catalogues.names import fold
 from arcsecond.server.catalogues.rows import HOST_RANK, keys_of, natural
-from arcsecond.server.storage.folder import flush_folder
+from arcsecond.server.storage.flushing import flush_folder
 
 BATCH = 10_000
 

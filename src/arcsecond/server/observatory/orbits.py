@@ -344,10 +344,9 @@ def _passes(
             if high >= len(times)
             else _crossing(satellite, overhead, times[high], top, elevation)
         )
-        edges = [rise, *np.arange(times[0] + DAY_S, last, DAY_S).tolist(), last]
-        edges = [edge for edge in edges if edge == rise or edge > rise]
-        if last - rise <= DAY_S:
-            edges = [rise, last]
+        # What is up for longer than a day is told day by day.
+        days = np.arange(times[0] + DAY_S, last, DAY_S) if last - rise > DAY_S else times[:0]
+        edges = [rise, *days[days > rise].tolist(), last]
         for n, (begin, end) in enumerate(itertools.pairwise(edges)):
             highest = _top_of_all(times, curve, begin, end, top, altitude)
             was_up, stays_up = n > 0 or low < 0, n < len(edges) - 2 or high >= len(times)
@@ -368,9 +367,9 @@ def visible(
         dark = overhead.sun_altitudes(times) <= VISIBLE_SUN_DEG
         return overhead.sunlit(times, places) & dark, places
 
-    looks = max(_ALONG, math.ceil((passage.set - passage.rise) / _LOOK_S))
     if not overhead.may_be_dark(passage.rise, passage.set):
         return None
+    looks = max(_ALONG, math.ceil((passage.set - passage.rise) / _LOOK_S))
     coarse = np.linspace(passage.rise, passage.set, looks)
     times = np.sort(np.append(coarse, passage.culmination))
     shown = np.flatnonzero(seen(times)[0])

@@ -32,7 +32,7 @@ from arcsecond.server.observatory.orbits import Overhead, Passage
 from arcsecond.server.observatory.site import place_of, site_asked, site_needed, zone_of
 from arcsecond.server.observatory.tables import satellites
 from arcsecond.server.people.visibility import administrator
-from arcsecond.views import OLD_DAYS
+from arcsecond.views import NO_SATELLITES, OLD_DAYS
 
 REFRESH_PATIENCE_S = 120.0
 ELEVATION_DEG = 10.0
@@ -46,11 +46,6 @@ TURN_S = 20.0
 
 NEAR_DAYS = 30
 """Of all satellites together, those are looked at whose elements are no farther away in time."""
-
-NONE_YET = (
-    "No satellites yet. Import element sets: arcsecond satellites import FILE, "
-    "or fetch them: arcsecond catalogues refresh satellites"
-)
 
 MOST_FOR_ALL = 2_000
 """Satellites whose passes are listed together."""
@@ -105,7 +100,7 @@ def _find(connection: sa.Connection, key: str) -> sa.Row[Any]:
                 break
     if not found:
         empty = connection.scalar(sa.select(satellites.c.norad).limit(1)) is None
-        told = f" {NONE_YET}." if empty else ""
+        told = f" {NO_SATELLITES}." if empty else ""
         raise NotFoundError(f"Satellite {key[:60]!r} not found.{told}")
     if len(found) > 1:
         several = ", ".join(f"{row.name} ({row.norad})" for row in found[:5])
@@ -313,7 +308,7 @@ def _left_out(connection: sa.Connection, filters: Mapping[str, str], shown: int)
     chosen = _narrowed(filters).subquery()
     count = connection.scalar(sa.select(sa.func.count()).select_from(chosen)) or 0
     if not count and not filters.get("search"):
-        return NONE_YET
+        return NO_SATELLITES
     if count <= shown:
         return ""
     are = "satellite is" if count - shown == 1 else "satellites are"

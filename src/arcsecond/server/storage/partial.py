@@ -19,6 +19,7 @@ from typing import Any
 from uuid import UUID
 
 from arcsecond.errors import LockedError
+from arcsecond.server.storage.flushing import flush_folder
 
 COPIED_BYTES = 1 << 22
 MOST_HASHED = 256
@@ -109,11 +110,7 @@ class Partials:
         """Begin an empty one, under a name that lasts."""
         self.folder.mkdir(mode=0o700, exist_ok=True)
         self.path(uuid).touch(mode=0o600)
-        handle = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        flush_folder(self.folder)
 
     @contextlib.contextmanager
     def held(self, uuid: UUID, patience_s: float) -> Iterator[int]:

@@ -8,7 +8,6 @@ digest is compared, and it is kept like a file that came at once.
 from __future__ import annotations
 
 import contextlib
-import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,8 +41,6 @@ from arcsecond.server.people.owned import find_own
 from arcsecond.server.people.visibility import signed_in
 from arcsecond.server.storage import Arrived, told_when_full
 from arcsecond.server.transfers.tables import FINAL, PARTIAL, uploads
-
-logger = logging.getLogger(__name__)
 
 LIFE = timedelta(days=7)
 """How long an upload waits for its next bytes."""
