@@ -41,6 +41,7 @@ def account(port: int, folder: Path) -> dict[str, str]:
     environ = {
         "ARCSECOND_SERVER": f"http://127.0.0.1:{port}",
         "ARCSECOND_CONFIG": str(folder / "client.ini"),
+        "ARCSECOND_HOME": str(folder / "client"),
     }
     given = ["--username", "bench", "--email", "bench@localhost"]
     given += ["--password1", "bench-bench-9", "--password2", "bench-bench-9"]

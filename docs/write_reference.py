@@ -21,7 +21,9 @@ import msgspec
 from arcsecond import config, errors
 from arcsecond.cli.main import CONTEXT, cli
 from arcsecond.client.api import ArcsecondAPI
-from arcsecond.client.endpoint import Endpoint, LazyList, Sent
+from arcsecond.client.endpoint import Endpoint, LazyList
+from arcsecond.client.inside import Inside
+from arcsecond.client.running import Outcome, Standing, Summary
 from arcsecond.registry import BY_NAME, RESOURCES, Resource
 from arcsecond.schemas import resolve
 from arcsecond.server.settings import Settings
@@ -83,7 +85,7 @@ KEYS = {
 }
 
 
-INNER = ("answer", "at", "fetch", "path", "send")
+INNER = ("answer", "at", "check", "fetch", "path", "refuse_unknown")
 """Methods of an endpoint that the command uses, not a reader."""
 
 
@@ -416,7 +418,7 @@ def module() -> str:
             for r in RESOURCES
         ],
     )
-    for cls in (ArcsecondAPI, Endpoint, LazyList, Sent):
+    for cls in (ArcsecondAPI, Endpoint, Inside, LazyList, Summary, Outcome, Standing):
         text += f"\n## {cls.__name__}\n\n{_docstring(cls, cls.__name__)}"
         for name, member in vars(cls).items():
             if (

@@ -12,7 +12,7 @@ from astropy.io import fits as astropy_fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arcsecond.server.archive import cards, fits
+from arcsecond.fits import cards, walking
 from arcsecond.server.archive.ingest import Frame, read_frame
 from arcsecond.server.archive.observation import observe, pointing
 from arcsecond.server.storage.folder import FolderStore
@@ -138,7 +138,7 @@ def test_numbers_come_back_as_astropy_wrote_them(number: Any) -> None:
 def test_hdus_are_where_astropy_finds_them(name: str) -> None:
     path = ASTROPY_FRAMES / name
     content = path.read_bytes()
-    walked = fits.walk(io.BytesIO(content), len(content))
+    walked = walking.walk(io.BytesIO(content), len(content))
     with astropy_fits.open(path, disable_image_compression=True) as hdus:
         expected = [(hdu.fileinfo()["datLoc"], hdu.size) for hdu in hdus]
     assert [(h.data_start, h.data_size) for h in walked.hdus] == expected
@@ -150,7 +150,7 @@ def test_hdus_are_where_astropy_finds_them(name: str) -> None:
 def test_a_flipped_byte_in_a_header_never_fails(position: int, byte: int) -> None:
     content = bytearray((ASTROPY_FRAMES / "checksum.fits").read_bytes())
     content[position] = byte
-    fits.walk(io.BytesIO(bytes(content)), len(content))
+    walking.walk(io.BytesIO(bytes(content)), len(content))
 
 
 @pytest.mark.parametrize(

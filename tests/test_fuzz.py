@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from arcsecond.config import config_path, load, store_login
 from arcsecond.errors import ArcsecondInputValueError, InvalidInputError, NotFitsError
-from arcsecond.server.archive.fits import SIGNATURE
+from arcsecond.filenames import LONGEST_NAME, clean_name
+from arcsecond.fits.walking import SIGNATURE
 from arcsecond.server.archive.ingest import read_frame
-from arcsecond.server.filenames import LONGEST_NAME, clean_name
 from arcsecond.server.storage.memory import MemoryStore
 from tests.conftest import Http, fits_bytes, new_user
 

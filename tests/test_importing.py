@@ -519,6 +519,7 @@ def test_only_administrators_import(backend: Backend) -> None:
 # The command
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # catalogues are files
 def test_the_command(world: str, arcsecond: Command, tmp_path: Path, catalogues: Path,
                      monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     if world == "embedded":

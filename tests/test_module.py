@@ -17,7 +17,6 @@ import pytest
 import arcsecond
 from arcsecond import ArcsecondAPI, ArcsecondError
 from arcsecond.client.embedded import close_all
-from arcsecond.client.endpoint import TOGETHER_BYTES
 from arcsecond.errors import (
     ArcsecondConnectionError,
     ArcsecondInvalidEndpointError,
@@ -26,7 +25,6 @@ from arcsecond.errors import (
     ArcsecondRequestTimeoutError,
     ConflictError,
     InvalidInputError,
-    NotFitsError,
     NotFoundError,
 )
 from arcsecond.registry import RESOURCES
@@ -164,49 +162,6 @@ def test_progress_is_told(arcsecond: Command, tmp_path: Path) -> None:
     assert told[-1] == (size, size)
     assert len(told) > 10
     assert told == sorted(told)
-
-
-def test_many_files(arcsecond: Command, tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
-    with ArcsecondAPI(progress=lambda sent, size: told.append((sent, size))) as api:
-        send_many(api, tmp_path)
-    assert not told
-
-
-def send_many(api: ArcsecondAPI, tmp_path: Path) -> None:
-    dataset = api.datasets.create(name="many")["uuid"]
-    files = api.datasets(dataset).fitsfiles
-    paths = [tmp_path / f"{n:02}.fits" for n in range(70)]
-    for n, path in enumerate(paths):
-        path.write_bytes(fits_bytes(OBJECT=str(n)))
-    large = fits_bytes((2200, 2000), OBJECT="large")
-    assert len(large) > TOGETHER_BYTES
-    paths[20].write_bytes(large)
-    paths[30].write_bytes(b"no frame")
-    paths[40].unlink()
-    paths[50] = paths[50].rename(tmp_path / "line\nbreak.fits")
-    paths[60] = tmp_path / ("long" * 100)
-    sent = list(files.create_many(paths, tags=["x"], is_raw=None))
-    assert [one.path for one in sent] == paths
-    assert [n for n, one in enumerate(sent) if one.error] == [30, 40, 50, 60]
-    assert isinstance(sent[30].error, NotFitsError)
-    assert "cannot be read" in str(sent[40].error)
-    assert "cannot be sent" in str(sent[50].error)
-    made = [(n, one.created) for n, one in enumerate(sent) if one.created]
-    wanted = ["large" if n == 20 else str(n) for n, _ in made]
-    assert [file["target"] for _, file in made] == wanted
-    assert {tuple(file["tags"]) for _, file in made} == {("x",)}
-    assert len(files.list()) == 66
-    again = list(files.create_many(iter(map(str, paths[:5]))))
-    assert [one.created and one.created["pk"] for one in again] == [
-        one.created and one.created["pk"] for one in sent[:5]
-    ]
-    assert list(files.create_many([])) == []
-    some = files.create_many(paths[:5])
-    assert next(some).error is None
-    some.close()
-    with pytest.raises(ArcsecondInvalidEndpointError):
-        next(api.datasets.create_many(paths))
 
 
 def test_it_works_in_a_running_event_loop(arcsecond: Command) -> None:

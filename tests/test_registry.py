@@ -50,7 +50,7 @@ def test_options_tell_every_method(http: Http) -> None:
 
 def test_commands_are_those_of_the_table() -> None:
     resources = {r.name for r in RESOURCES if r.command}
-    others = {"register", "login", "logout", "serve", "server", "completion"}
+    others = {"register", "login", "logout", "serve", "server", "completion", "upload", "download"}
     assert set(cli.commands) == resources | others
     for resource in RESOURCES:
         if resource.command:

@@ -32,6 +32,10 @@ def run(
     )  # fmt: skip
 
 
+without_database = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+"""What processes, ports and files do has nothing to do with the database."""
+
+
 def test_on_the_network_everyone_is_a_stranger(
     settings: Settings, serve: Callable[..., Server]
 ) -> None:
@@ -48,6 +52,7 @@ def test_on_the_network_everyone_is_a_stranger(
     assert len(httpx2.get(f"{server.url}/datasets/", headers=headers).json()) == 1
 
 
+@without_database
 def test_a_public_address_needs_an_administrator_and_a_decision(settings: Settings) -> None:
     refused = run(settings, "serve", "--host", "0.0.0.0", "--port", "0")
     assert refused.returncode == 1
@@ -88,6 +93,7 @@ def test_a_public_address_needs_an_administrator_and_a_decision(settings: Settin
         process.wait(20)
 
 
+@without_database
 def test_a_directory_is_served_once(settings: Settings, serve: Callable[..., Server]) -> None:
     server = serve()
     again = run(settings, "serve", "--port", "0")
@@ -95,6 +101,7 @@ def test_a_directory_is_served_once(settings: Settings, serve: Callable[..., Ser
     assert server.url in again.stderr
 
 
+@without_database
 def test_a_port_that_is_taken(
     settings: Settings, serve: Callable[..., Server], tmp_path: Path
 ) -> None:
@@ -106,6 +113,7 @@ def test_a_port_that_is_taken(
     assert "--port 0" in done.stderr
 
 
+@without_database
 def test_opening_starts_a_server_that_ends_by_itself(settings: Settings, tmp_path: Path) -> None:
     notes = tmp_path / "opened"
     browser = tmp_path / "browser"
@@ -141,6 +149,7 @@ def test_opening_starts_a_server_that_ends_by_itself(settings: Settings, tmp_pat
         time.sleep(0.05)
 
 
+@without_database
 def test_a_server_started_on_purpose_takes_over(
     settings: Settings, serve: Callable[..., Server]
 ) -> None:
@@ -150,6 +159,7 @@ def test_a_server_started_on_purpose_takes_over(
     assert serving_address(settings.serving_path) == chosen.url
 
 
+@without_database
 def test_a_proxy_of_the_environment_is_not_asked(
     settings: Settings, serve: Callable[..., Server]
 ) -> None:
@@ -162,6 +172,7 @@ def test_a_proxy_of_the_environment_is_not_asked(
     assert done.returncode == 0, done.stderr
 
 
+@without_database
 def test_the_embedded_server_ends_nobody_but_itself(settings: Settings) -> None:
     program = (
         "import time; from arcsecond import ArcsecondAPI; ArcsecondAPI().me.read(); time.sleep(4)"
@@ -188,6 +199,7 @@ def test_the_owner_can_be_made_an_administrator(settings: Settings) -> None:
     assert "arcsecond server registration" in refused.stderr
 
 
+@without_database
 def test_a_password_is_not_asked_without_a_terminal(settings: Settings) -> None:
     for words in (
         ("server", "password"),
@@ -200,6 +212,7 @@ def test_a_password_is_not_asked_without_a_terminal(settings: Settings) -> None:
         assert "Warning" not in done.stderr
 
 
+@without_database
 def test_a_server_at_rest_ends(settings: Settings, serve: Callable[..., Server]) -> None:
     server = serve("--idle", "1")
     assert server.process.wait(30) == 0
@@ -217,6 +230,7 @@ def test_ctrl_c_ends_it_with_readers_connected(serve: Callable[..., Server]) -> 
     assert server.process.wait(20) == 0
 
 
+@without_database
 def test_workers_end_with_a_killed_server(settings: Settings, serve: Callable[..., Server]) -> None:
     server = serve()
     os.kill(server.process.pid, signal.SIGKILL)
@@ -231,6 +245,7 @@ def test_workers_end_with_a_killed_server(settings: Settings, serve: Callable[..
         time.sleep(0.1)
 
 
+@without_database
 def test_an_embedded_answer_knows_the_address_of_the_server(
     settings: Settings, serve: Callable[..., Server]
 ) -> None:
@@ -268,6 +283,7 @@ def test_a_home_that_is_a_file(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@without_database
 def test_an_address_behind_a_proxy_is_public_too(settings: Settings) -> None:
     environ = environment(settings, ARCSECOND_PUBLIC_URL="https://arcsecond.example.org")
     refused = subprocess.run(

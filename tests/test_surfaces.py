@@ -27,6 +27,7 @@ file = api.datasets(dataset["uuid"]).fitsfiles.create(file=sys.argv[1])
 run = api.observingruns.create(name="Winter")
 log = api.nightlogs.create(date="2026-11-22", observing_run=run["uuid"])
 activity = api.activities.create(title="First light", content="Seeing 0.8″, no wind — " + "word " * 30)
+api.observingruns.delete(api.observingruns.create(name="deleted")["uuid"])
 print(json.dumps([dataset["uuid"], file["pk"], run["uuid"], log["uuid"], activity["pk"]]))
 """
 TYPED = """
@@ -62,7 +63,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, list[list
         ["datasets", dataset], ["fitsfiles", dataset], ["fitsfiles", dataset, "read", file],
         ["activities"], ["activities", activity], ["standardstars", "83.82,-5.39", "3"],
         ["catalogues"], ["catalogues", "openngc"], ["objects", "search", "theta"],
-        ["objects", "--around", "83.82,-5.39"],
+        ["objects", "--around", "83.82,-5.39"], ["trash"],
     ]  # fmt: skip
 
 
@@ -128,7 +129,7 @@ def test_piped_it_is_json(place: tuple[Settings, list[list[str]]]) -> None:
 def test_a_line_for_every_command_that_shows_something(
     place: tuple[Settings, list[list[str]]],
 ) -> None:
-    others = {"register", "login", "logout", "serve", "server", "completion"}
+    others = {"register", "login", "logout", "serve", "server", "completion", "upload", "download"}
     assert {words[0] for words in place[1]} == set(cli.commands) - others
 
 

@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from arcsecond.server.archive.tables import blobs
+from arcsecond.server.archive.tables import blobs, uploads
 from arcsecond.server.check import check
 from arcsecond.server.db import now
 from arcsecond.server.transfers import service
-from arcsecond.server.transfers.tables import uploads
 from tests.conftest import Http, fits_bytes
 
 Headers = dict[str, str]
@@ -356,6 +355,18 @@ def test_what_is_under_way_counts(tus: Tus, monkeypatch: pytest.MonkeyPatch) -> 
     assert tus.begin(name="three.fits").status_code == 201
 
 
+def test_a_part_counts_as_often_as_it_is_used(tus: Tus) -> None:
+    """It is there once, and would be kept many times."""
+    object.__setattr__(tus.http.inside.settings, "quota_bytes", 3 * len(FRAME))
+    tus.begin(Upload_Concat="partial")
+    tus.send(0, FRAME)
+    final = f"final;{' '.join([tus.address] * 5)}"
+    told = {"Upload-Concat": final, "Upload-Metadata": metadata(filename="a.fits")}
+    refused = tus.http.post(f"/datasets/{tus.dataset}/uploads/", headers=TUS | tus.key | told)
+    assert refused.status_code == 413
+    assert tus.files() == []
+
+
 def test_nothing_is_left_of_a_dataset_that_was_purged(tus: Tus) -> None:
     tus.begin()
     tus.send(0, FRAME[:1000])
@@ -363,3 +374,25 @@ def test_nothing_is_left_of_a_dataset_that_was_purged(tus: Tus) -> None:
         connection.execute(sa.text("DELETE FROM datasets"))
         assert connection.execute(sa.select(uploads)).all() == []
         assert connection.execute(sa.select(blobs)).all() == []
+
+
+def test_bytes_of_an_upload_that_got_lost_are_found_out(tus: Tus) -> None:
+    """The server check finds them, and mending lets it go on from what is there."""
+    backend = tus.http.inside
+    tus.begin()
+    tus.send(0, FRAME[:5000])
+    sound(tus.http)
+    path = next(backend.store.partials.folder.glob("*"))
+    path.write_bytes(FRAME[:3000])
+    backend.store.partials._digests.clear()
+    (finding,) = check(backend).findings
+    assert "5000 bytes were acknowledged, 3000 are there" in finding.problem
+    check(backend, repair=True)
+    assert tus.offset() == 3000
+    assert tus.send(3000, FRAME[3000:]).headers["arcsecond-new"] == "true"
+    assert tus.files()[0]["sha256"] == hashlib.sha256(FRAME).hexdigest()
+    tus.begin(name="b.fits")
+    next(backend.store.partials.folder.glob("*")).unlink()
+    assert "missing" in check(backend).findings[0].problem
+    check(backend, repair=True)
+    sound(tus.http)

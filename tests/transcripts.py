@@ -66,7 +66,11 @@ from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 COLUMNS, ROWS = 100, 50
 PATIENCE_S = 180.0
 PROMPT = re.compile(r"\x1f(\d+)\x1f\Z")
-CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+PIECES = re.compile(
+    r"\x1b\[(?P<up>\d*)A|\x1b\[(?P<erase>\d*)K|\x1b\[[0-9;?]*[A-Za-z]"
+    r"|(?P<newline>\n)|(?P<back>\r)|(?P<text>[^\x1b\r\n]+)|\x1b"
+)
+"""What comes to a terminal; what is not named shows nothing."""
 COMMENT = re.compile(r"<!-- ([a-z ]+)(?:: (.*?))? -->\n\Z")
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
@@ -166,9 +170,24 @@ class Shell:
 
 
 def screen_of(text: str) -> str:
-    """Return what a terminal makes of it: nothing coloured, lines that were written over gone."""
-    plain = CONTROL.sub("", text).replace("\r\n", "\n")
-    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in plain.split("\n"))
+    """Return what a terminal makes of it: nothing coloured, what was written over gone."""
+    lines, row, column = [""], 0, 0
+    for found in PIECES.finditer(text):
+        match found.lastgroup:
+            case "up":
+                row = max(0, row - int(found["up"] or 1))
+            case "erase":
+                lines[row] = "" if found["erase"] == "2" else lines[row][:column]
+            case "newline":
+                row, column = row + 1, 0
+                lines += [""] * (row == len(lines))
+            case "back":
+                column = 0
+            case "text":
+                piece, line = found["text"], lines[row].ljust(column)
+                lines[row] = line[:column] + piece + line[column + len(piece) :]
+                column += len(piece)
+    return "\n".join(lines)
 
 
 def screen(text: str) -> str:

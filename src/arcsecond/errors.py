@@ -25,11 +25,21 @@ class ArcsecondError(Exception):
         Messages per field, when the input was at fault.
     hint
         What to type next; the default of the class when None.
+
+    Attributes
+    ----------
+    headers
+        What an answer with this error carries, too.
+    retry_after
+        Seconds after which the server wants to be asked again; None where it did not say.
+    passes
+        Whether the same may succeed when it is tried again a little later.
     """
 
     code: ClassVar[str] = "error"
     status: ClassVar[int] = 500
     exit_code: ClassVar[int] = 1
+    passes: ClassVar[bool] = False
     default_hint: ClassVar[str] = ""
 
     def __init__(
@@ -38,6 +48,8 @@ class ArcsecondError(Exception):
         self.fields: dict[str, list[str]] = {k: list(v) for k, v in (fields or {}).items()}
         self.detail = detail or self._first_field() or (self.__doc__ or "").split("\n")[0]
         self.hint = self.default_hint if hint is None else hint
+        self.headers: dict[str, str] = {}
+        self.retry_after: float | None = None
         super().__init__(self.detail)
 
     def _first_field(self) -> str:
@@ -63,6 +75,12 @@ class ArcsecondInputValueError(InvalidInputError):
 
     code = "input_value"
     exit_code = 2
+
+
+class ChangedError(ArcsecondInputValueError):
+    """The file changed while it was sent; nothing of it was kept."""
+
+    code = "changed"
 
 
 class ArcsecondMissingArgumentError(InvalidInputError):
@@ -162,6 +180,7 @@ class LockedError(ArcsecondError):
 
     code = "locked"
     status = 423
+    passes = True
 
 
 class ChecksumError(ArcsecondError):
@@ -169,6 +188,7 @@ class ChecksumError(ArcsecondError):
 
     code = "checksum"
     status = 460
+    passes = True
 
 
 class TooLargeError(ArcsecondError):
@@ -178,16 +198,33 @@ class TooLargeError(ArcsecondError):
     status = 413
 
 
+class RangeError(ArcsecondError):
+    """The file has no such bytes."""
+
+    code = "range"
+    status = 416
+
+
 class IncompleteUploadError(InvalidInputError):
     """The upload ended before it was complete."""
 
     code = "incomplete_upload"
+    passes = True
+
+
+class ThrottledError(ArcsecondError):
+    """The server is asked too much; ask again later."""
+
+    code = "throttled"
+    status = 429
+    passes = True
 
 
 class ServerFaultError(ArcsecondError):
     """The server failed; nothing was changed."""
 
     code = "server_fault"
+    passes = True
     default_hint = "The server's log tells why, under the request id."
 
 
@@ -196,6 +233,7 @@ class UnavailableError(ArcsecondError):
 
     code = "unavailable"
     status = 503
+    passes = True
 
 
 class NoSpaceError(ArcsecondError):
@@ -210,6 +248,7 @@ class ArcsecondConnectionError(ArcsecondError):
 
     code = "connection"
     status = 502
+    passes = True
     default_hint = (
         "Check the address. The embedded server answers when none is named: leave --server "
         "away, or type `arcsecond logout` where you signed in."
@@ -238,7 +277,12 @@ _BY_STATUS: dict[int, type[ArcsecondError]] = {
     409: ConflictError,
     410: BytesLostError,
     413: TooLargeError,
+    423: LockedError,
+    429: ThrottledError,
+    460: ChecksumError,
+    502: UnavailableError,
     503: UnavailableError,
+    504: UnavailableError,
     507: NoSpaceError,
 }
 

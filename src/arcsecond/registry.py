@@ -38,7 +38,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Something that administrators do with a resource as a whole.
+    """Something that administrators do with a resource as a whole, or its owner with one.
 
     Attributes
     ----------
@@ -54,6 +54,10 @@ class Task:
         Whether files follow.
     forced
         Whether it can be told to take far fewer rows than before.
+    keyed
+        Whether the key of one follows: then it is done with that one, by its owner.
+    fields
+        What it can be told, as options of the command.
     """
 
     name: str
@@ -62,6 +66,8 @@ class Task:
     optional: bool = False
     files: bool = False
     forced: bool = False
+    keyed: bool = False
+    fields: tuple[Field, ...] = ()
 
     @property
     def usage(self) -> str:
@@ -69,7 +75,8 @@ class Task:
         word = "|".join(self.choices)
         word = f"[{word}]" if self.optional else word
         file = ("FILE..." if self.choices else "FILE") if self.files else ""
-        return " ".join(filter(None, (self.name, word, file)))
+        key = "ID" if self.keyed else ""
+        return " ".join(filter(None, (self.name, key, word, file)))
 
 
 _ASKED = {
@@ -117,6 +124,8 @@ class Resource:
     sought
         Filters that are options of the command; ``search``, where it is a
         filter, is a word of it.
+    of_one
+        What one can be asked for, read or deleted, as options of the command.
     words
         Filters that stand as bare words behind the command, in this order.
     tasks
@@ -149,6 +158,7 @@ class Resource:
     needed: tuple[str, ...] = ()
     filters: tuple[str, ...] = ()
     sought: tuple[Field, ...] = ()
+    of_one: tuple[Field, ...] = ()
     words: tuple[str, ...] = ()
     tasks: tuple[Task, ...] = ()
     kept_by_admins: bool = False
@@ -596,6 +606,7 @@ RESOURCES: tuple[Resource, ...] = (
         fields=(Field("file", "The file to upload.", "file"), _NAME, _TAGS),
         needed=("file",),
         filters=("name", "tags"),
+        of_one=(Field("version", "An older version, with read and delete.", "number"),),
         example="arcsecond fitsfiles <dataset uuid> create --file <path>",
     ),
     Resource(
@@ -608,6 +619,23 @@ RESOURCES: tuple[Resource, ...] = (
         parent="datasets",
         command=False,
         example="arcsecond datasets <dataset uuid> --uploads",
+    ),
+    Resource(
+        "trash",
+        "What you deleted: it can be brought back for 30 days.",
+        "id",
+        (LIST, READ, DELETE),
+        "trash:Deleted",
+        private=True,
+        tasks=(
+            Task(
+                "restore",
+                "Bring one back.",
+                keyed=True,
+                fields=(Field("name", "Under another name; needed when its own is taken."),),
+            ),
+        ),
+        example="arcsecond trash restore 12",
     ),
     Resource(
         "activities",

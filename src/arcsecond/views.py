@@ -226,6 +226,14 @@ COLUMNS: dict[str, list[tuple[str, Cell]]] = {
         ("HDUs", lambda f: str(len(f["hdus"]))),
         ("Size", lambda f: size(f["size"])),
     ],
+    "trash": [
+        ("Id", _get("id")),
+        ("Kind", _get("kind")),
+        ("Name", _get("name")),
+        ("Deleted", _get("deleted")),
+        ("Gone for good", _get("purged")),
+        ("Size", lambda one: "" if one["size"] is None else size(one["size"])),
+    ],
     "uploads": [
         ("Name", _get("name")),
         ("Received", lambda u: f"{size(u['received'])} of {size(u['size'])}"),
@@ -275,6 +283,7 @@ _KEYS = {
     "fitsfiles": "pk",
     "activities": "pk",
     "catalogues": "key",
+    "trash": "id",
     "standardstars": "name",
     "telegrams/ATel": "identifier",
 }
@@ -284,7 +293,7 @@ _HIDDEN = {
     "equatorial_coordinates", "tag_array", "id", "target_name", "creation_date", "hdus",
     "problems", "fluxes", "file", "two_lines", "is_fits", "time_zone_id", "time_zone_name",
     "header", "memberships", "elements", "is_old", "designator", "other_urls",
-    "input", "is_builtin",
+    "input", "is_builtin", "versions",
 }  # fmt: skip
 
 _EXACT = ("line_1", "line_2")
@@ -458,6 +467,12 @@ def _tables(item: Json) -> list[Table]:
     if fluxes := item.get("fluxes"):
         rows = [[f["name"], f"{f['value']:g} {f['unit']}", f["bibcode"] or ""] for f in fluxes]
         tables.append(Table("Fluxes", ["Band", "Value", "Source"], rows))
+    if len(kept := item.get("versions") or []) > 1:
+        rows = [
+            [str(v["version"]), _moment(v["creation_date"]), size(v["size"]), v["sha256"]]
+            for v in kept
+        ]
+        tables.append(Table("Versions", ["Version", "Since", "Size", "SHA-256"], rows))
     if hdus := item.get("hdus"):
         rows = [
             [

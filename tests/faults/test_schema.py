@@ -37,7 +37,7 @@ UNTOLD = {
     "radius", "mass", "period", "around", "coordinates", "site", "IAUCode", "time_zone",
     "Upload-Metadata", "Upload-Checksum", "search", "tags", "code", "host", "method", "visible",
     "elevation", "faintest", "transiting", "count", "dataset", "alternate_names", "longitude",
-    "latitude", "height", "time", "date", "fov", "nights",
+    "latitude", "height", "time", "date", "fov", "nights", "sha256",
 }  # fmt: skip
 """Fields of which a schema cannot tell all: what they name, or go with, has to be there, or free.
 
@@ -124,7 +124,18 @@ def furnished(server: Server) -> World:
         kept["observingsites"] += ["309", telescope["observing_site"]]
         kept["telescopes"] += ["UT2", telescope["uuid"]]
         kept["instruments"] += ["UVES", instrument["uuid"]]
+        for things in (kept, doomed):
+            things["trash"] = _deleted(http)
         return World(server.url, headers, known | kept, doomed)
+
+
+def _deleted(http: httpx2.Client) -> list[str]:
+    """Make things and delete them; returns what they are called in the trash."""
+    keys: list[str] = []
+    for _ in range(3):
+        keys.append(http.post("/observingruns/", json={"name": "gone"}).json()["uuid"])
+        http.delete(f"/observingruns/{keys[-1]}/")
+    return keys
 
 
 def _made(http: httpx2.Client, of: str) -> dict[str, list[Any]]:

@@ -73,15 +73,18 @@ def test_an_upload_of_several_cut_anywhere(
     """None of them is acknowledged, none is kept; sent again they all are."""
     server = serve()
     frames = [large_frame(tmp_path / f"{n}.fits", 150_000) for n in range(10)]
+    parts = [(frame.name, frame.read_bytes()) for frame in frames]
     offsets = random.Random(4).sample(range(1, sum(f.stat().st_size for f in frames)), 10)
     with through_a_proxy(server, account) as (proxy, uploads):
         for offset in offsets:
             proxy.cut_after = offset
-            assert all(sent.error for sent in uploads.create_many(frames))
+            with pytest.raises(ArcsecondError):
+                uploads._transport.send_parts(account.path, parts, {})
         wait_until(lambda: not list((server.home / "incoming").iterdir()))
         account.is_whole()
         proxy.cut_after = None
-        assert not [sent.error for sent in uploads.create_many(frames) if sent.error]
+        told = uploads._transport.send_parts(account.path, parts, {}).data
+        assert [one["status"] for one in told] == [201] * len(frames)
     account.content |= {frame.name: frame.read_bytes() for frame in frames}
     account.is_whole()
 
@@ -167,7 +170,7 @@ def test_the_disk_fails_while_a_file_is_read(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Http(account.settings) as http:
-        monkeypatch.setattr(files, "open_file", _failing(errno.EIO))
+        monkeypatch.setattr(files, "find_file", _failing(errno.EIO))
         address = f"{account.path}{account.pk}/download/"
         answer = http.get(address, headers=account.header)
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")

@@ -185,36 +185,38 @@ def test_headers_are_searched_while_typing(site: Site) -> None:
         assert page.locator("#cards tbody tr").count() == 1
 
 
+DROP = """(files) => {
+  const held = new DataTransfer();
+  for (const [name, bytes] of files) held.items.add(new File([new Uint8Array(bytes)], name));
+  const told = (name) => document.querySelector("h1").dispatchEvent(
+    new DragEvent(name, { dataTransfer: held, bubbles: true, cancelable: true }));
+  told("dragover");
+  window.seen = document.getElementById("upload").className;
+  told("drop");
+}"""
+
+
 def test_files_are_dropped_and_chosen(site: Site, tmp_path: Path) -> None:
     good = tmp_path / "good.fits"
     good.write_bytes(fits_bytes(OBJECT="dropped"))
+    cut = tmp_path / "short.fits"
+    cut.write_bytes(fits_bytes((100, 100), OBJECT="cut")[:-6000])
     bad = tmp_path / "bad.txt"
     bad.write_text("no frame")
     with site.page() as page:
         page.goto(site.url + site.pages["dataset"])
         before = page.locator("#files tbody tr").count()
-        page.set_input_files("#choose", [good, good])
-        page.wait_for_selector("#uploads li:nth-child(2).done")
-        texts = page.locator("#uploads li").all_inner_texts()
-        assert ["uploaded" in texts[0], "here already" in texts[1]] == [True, True]
-        expect(page.locator("#files tbody tr")).to_have_count(before + 1)
-        page.evaluate(
-            """(bytes) => {
-              const held = new DataTransfer();
-              held.items.add(new File([new Uint8Array(bytes)], "thrown.fits"));
-              const told = (name) => document.querySelector("h1").dispatchEvent(
-                new DragEvent(name, { dataTransfer: held, bubbles: true, cancelable: true }));
-              told("dragover");
-              window.seen = document.getElementById("upload").className;
-              told("drop");
-            }""",
-            list(fits_bytes(OBJECT="thrown")),
-        )
+        page.set_input_files("#choose", [good])
+        page.wait_for_selector("#uploads li.done >> text=uploaded")
+        page.set_input_files("#choose", [good, cut])
+        page.wait_for_selector("#uploads li.done >> text=here already")
+        page.wait_for_selector("#uploads li.bad >> text=the file ends")
+        expect(page.locator("#files tbody tr")).to_have_count(before + 2)
+        page.evaluate(DROP, [["thrown.fits", list(fits_bytes(OBJECT="thrown"))]])
         assert "over" in page.evaluate("window.seen")
-        page.wait_for_selector("#uploads li:nth-child(3).done")
         page.wait_for_selector("#files >> text=thrown.fits")
         assert "over" not in (page.locator("#upload").get_attribute("class") or "")
-        assert page.locator("#uploaded").inner_text() == "1 of 1 uploaded."
+        assert page.locator("#uploaded").inner_text() == "3 of 4 uploaded, 1 here already."
     with site.page(scripts=False) as page:
         page.goto(site.url + site.pages["dataset"])
         page.set_input_files("#choose", good)
@@ -226,6 +228,87 @@ def test_files_are_dropped_and_chosen(site: Site, tmp_path: Path) -> None:
         page.set_input_files("#choose", bad)
         page.wait_for_selector("#uploads li.bad")
         assert "no FITS signature" in page.locator("#uploads li").inner_text()
+
+
+def test_a_folder_is_uploaded_with_its_folders(site: Site, tmp_path: Path) -> None:
+    night = tmp_path / "night"
+    for name in ("V/a.fits", "B/a.fits"):
+        (night / name).parent.mkdir(parents=True)
+        (night / name).write_bytes(fits_bytes(OBJECT=name))
+    (night / ".hidden.fits").write_bytes(fits_bytes())
+    (night / "empty.fits").touch()
+    (night / "notes.txt").write_text("clouds")
+    with site.page() as page:
+        page.goto(site.url + site.pages["dataset"])
+        page.set_input_files("#choose-folder", night)
+        for name in ("night/V/a.fits", "night/B/a.fits"):
+            page.wait_for_selector(f"#files >> text={name}")
+        told = "2 of 2 uploaded, 3 left out: hidden, empty or no FITS."
+        assert page.locator("#uploaded").inner_text() == told
+
+
+def test_an_upload_in_the_browser_goes_on_where_it_came_to_a_stop(
+    site: Site, tmp_path: Path
+) -> None:
+    """Cut while it runs, it tries again by itself; after a reload the same file goes on."""
+    large = tmp_path / "large.fits"
+    large.write_bytes(fits_bytes((3200, 3200), OBJECT="large"))
+    sent: list[int] = []
+
+    def cut(route: Any) -> None:
+        size = len(route.request.post_data_buffer or b"")
+        if len(sent) in (1, 2):
+            sent.append(0)
+            route.abort("connectionreset")
+        else:
+            sent.append(size)
+            route.continue_()
+
+    with site.page(allowed="ERR_CONNECTION_RESET") as page:
+        page.route(
+            "**/uploads/*", lambda r: cut(r) if r.request.method == "PATCH" else r.continue_()
+        )
+        page.goto(site.url + site.pages["dataset"])
+        page.set_input_files("#choose", large)
+        page.wait_for_selector("#uploads li >> text=Trying again")
+        page.goto("about:blank")
+        assert sent[:2] == [8 << 20, 0]
+        sent[:] = [8 << 20, 0, 0]
+        page.goto(site.url + site.pages["dataset"])
+        page.set_input_files("#choose", large)
+        page.wait_for_selector("#uploads li.done >> text=uploaded")
+        assert sum(sent) == large.stat().st_size
+
+
+def test_another_file_of_that_name_and_size_is_not_glued_to_the_first(
+    site: Site, tmp_path: Path
+) -> None:
+    """Cameras begin anew with their numbers each night."""
+    frames = [fits_bytes((3000, 3000), OBJECT=night) for night in ("one", "two")]
+    (tmp_path / "bias_0001.fits").write_bytes(frames[0])
+    sent: list[int] = []
+
+    def cut(route: Any) -> None:
+        sent.append(1)
+        route.continue_() if len(sent) == 1 else route.abort("connectionreset")
+
+    with site.page(allowed="ERR_CONNECTION_RESET") as page:
+        page.route(
+            "**/uploads/*", lambda r: cut(r) if r.request.method == "PATCH" else r.continue_()
+        )
+        page.goto(site.url + site.pages["dataset"])
+        page.set_input_files("#choose", tmp_path / "bias_0001.fits")
+        page.wait_for_selector("#uploads li >> text=Trying again")
+        page.goto("about:blank")
+    (tmp_path / "bias_0001.fits").write_bytes(frames[1])
+    with site.page() as page:
+        page.goto(site.url + site.pages["dataset"])
+        page.set_input_files("#choose", tmp_path / "bias_0001.fits")
+        page.wait_for_selector("#uploads li.done >> text=uploaded")
+        kept = page.request.get(
+            site.url + site.pages["dataset"] + "fitsfiles/bias_0001.fits/download/"
+        )
+        assert kept.body() == frames[1]
 
 
 def test_a_picture_that_cannot_be_drawn_says_why(site: Site) -> None:

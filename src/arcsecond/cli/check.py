@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 
 import click
 
-from arcsecond.cli.output import on_terminal
+from arcsecond.cli.output import Counter
 from arcsecond.server.app import open_backend
 from arcsecond.server.check import Finding, Report, check
 from arcsecond.server.settings import Settings
@@ -19,8 +18,8 @@ def check_server(*, quick: bool, repair: bool, as_json: bool) -> int:
     settings = Settings.from_environment()
     backend = open_backend(settings)
     try:
-        with _Bar() as bar:
-            report = check(backend, quick=quick, repair=repair, progress=bar.show)
+        with Counter("Reading") as counter:
+            report = check(backend, quick=quick, repair=repair, progress=counter.show)
     finally:
         backend.db.close()
     if as_json:
@@ -52,26 +51,3 @@ def _summary(report: Report, home: str) -> str:
     if report.findings:
         return f"Checked {looked}: {len(report.findings)} mended."
     return f"Checked {looked}: nothing is wrong."
-
-
-class _Bar:
-    """How far the reading of bytes is, on a terminal."""
-
-    def __init__(self) -> None:
-        self._watched = on_terminal(sys.stderr)
-        self._shown = -1
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def show(self, done: int, total: int) -> None:
-        """Show it again when it moved by a hundredth."""
-        percent = 100 * done // max(total, 1)
-        if self._watched and percent != self._shown:
-            self._shown = percent
-            click.echo(f"\rReading … {min(percent, 100)} %", err=True, nl=False)
-
-    def __exit__(self, *_: object) -> None:
-        """Take the line back."""
-        if self._shown >= 0:
-            click.echo("\r" + " " * 20 + "\r", err=True, nl=False)

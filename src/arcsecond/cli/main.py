@@ -175,6 +175,8 @@ def resource_command(resource: Resource) -> click.Command:
         for inside in inside_of(resource)
     ]
     params += map(_field_option, _inside_fields(resource))
+    params += map(_field_option, resource.of_one)
+    params += [_field_option(field) for task in resource.tasks for field in task.fields]
     if resource.image or any(inside.image for inside in inside_of(resource)):
         told = "Save the picture there: .png, .svg or .pdf."
         params.append(click.Option(["--out"], type=click.Path(), metavar="FILE", help=told))
@@ -271,6 +273,8 @@ def _build() -> Commands:
             commands.add_command(resource_command(resource))
     for command in _account_commands():
         commands.add_command(command)
+    commands.add_command(_upload())
+    commands.add_command(_download())
     commands.add_command(_serve())
     commands.add_command(_server())
     commands.add_command(_shell_completion())
@@ -316,6 +320,75 @@ def _account_commands() -> list[click.Command]:
         epilog="Example: arcsecond logout",
     )
     return [register, login, logout]
+
+
+def _several(name: str, metavar: str, told: str) -> click.Option:
+    return click.Option([f"--{name}"], multiple=True, metavar=metavar, help=told)
+
+
+def _patterns() -> list[click.Parameter]:
+    return [
+        _several("include", "GLOB", "Only files like this, such as '*.fits'; may be repeated."),
+        _several("exclude", "GLOB", "No files like this; may be repeated."),
+        click.Option(
+            ["--jobs"],
+            type=click.IntRange(1, 32),
+            default=4,
+            show_default=True,
+            help="Requests at a time.",
+        ),
+        click.Option(["--dry-run"], is_flag=True, help="Show the plan, and do nothing."),
+    ]
+
+
+def _download() -> click.Command:
+    return click.Command(
+        "download",
+        params=[
+            click.Argument(["dataset"], metavar="NAME|UUID"),
+            click.Option(
+                ["--to"], type=click.Path(), metavar="FOLDER", help="Default: one of its name."
+            ),
+            _several("tag", "TAG", "Only files that have it; may be repeated."),
+            *_patterns(),
+            click.Option(["--replace"], is_flag=True, help="Replace files of other content."),
+            click.Option(["-y", "--yes"], is_flag=True, help="Fetch without asking."),
+            *shared_options(),
+        ],
+        callback=lazy("download", "download"),
+        help="Fetch the files of a dataset; after any interruption, type it again.",
+        epilog="Example: arcsecond download 'Night of 22 November' --to night",
+        context_settings=CONTEXT,
+    )
+
+
+def _upload() -> click.Command:
+    return click.Command(
+        "upload",
+        params=[
+            click.Argument(["paths"], nargs=-1, metavar="FOLDER|FILE...", type=click.Path()),
+            click.Option(["--dataset"], metavar="NAME|UUID", help="Made when there is none."),
+            click.Option(["--telescope"], help="Of a new dataset: name, code or UUID."),
+            click.Option(["--instrument"], help="Of a new dataset: name or UUID."),
+            _several("tag", "TAG", "Given to every file; may be repeated."),
+            *_patterns(),
+            click.Option(["--raw/--not_raw"], default=None, help="Whether they are raw data."),
+            click.Option(["--replace"], is_flag=True, help="Other content is a new version."),
+            click.Option(
+                ["--plan"],
+                type=click.Path(),
+                metavar="FILE",
+                help="With --dry-run, save the plan there; without files, do what it says.",
+            ),
+            click.Option(["--watch"], is_flag=True, help="Go on, and send what is complete."),
+            click.Option(["-y", "--yes"], is_flag=True, help="Send without asking."),
+            *shared_options(),
+        ],
+        callback=lazy("upload", "upload"),
+        help="Send files and folders into a dataset; after any interruption, type it again.",
+        epilog="Example: arcsecond upload 2026-11-22 --dataset 'Night of 22 November'",
+        context_settings=CONTEXT,
+    )
 
 
 def _serve() -> click.Command:
@@ -410,6 +483,8 @@ def _server() -> click.Group:
             epilog="Example: arcsecond server check --repair",
         )
     )
+    for command in _backups():
+        group.add_command(command)
     admin = click.Group(
         "admin",
         help="Administrators.",
@@ -427,6 +502,34 @@ def _server() -> click.Group:
     )
     group.add_command(admin)
     return group
+
+
+def _backups() -> list[click.Command]:
+    folder = click.Argument(["folder"], type=click.Path())
+    snapshot = click.Option(["--snapshot"], default="", help="Its name; the newest by default.")
+    return [
+        click.Command(
+            "backup",
+            params=[folder],
+            callback=lazy("backup", "backup"),
+            help="Add a snapshot to a backup, while everything runs; only what is new is copied.",
+            epilog="Example: arcsecond server backup /mnt/backup",
+        ),
+        click.Command(
+            "restore",
+            params=[folder, snapshot],
+            callback=lazy("backup", "restore_backup"),
+            help="Fill an empty data directory, and an empty database, from a backup.",
+            epilog="Example: arcsecond server restore /mnt/backup",
+        ),
+        click.Command(
+            "verify",
+            params=[folder, snapshot],
+            callback=lazy("backup", "verify_backup"),
+            help="Restore a backup beside itself, read every byte of it, compare every row.",
+            epilog="Example: arcsecond server verify /mnt/backup",
+        ),
+    ]
 
 
 def _shell_completion() -> click.Command:

@@ -157,6 +157,36 @@ class Output:
             self.say(textwrap.fill(told, max(40, _terminal_width())))
 
 
+class Counter:
+    """How far something is that goes through bytes, in percent, on a terminal.
+
+    Parameters
+    ----------
+    doing
+        What is done to them.
+    """
+
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
+        self._watched = on_terminal(sys.stderr)
+        self._shown = -1
+
+    def __enter__(self) -> Counter:
+        return self
+
+    def show(self, done: int, total: int) -> None:
+        """Show it again when it moved by a hundredth."""
+        percent = 100 * done // max(total, 1)
+        if self._watched and percent != self._shown:
+            self._shown = percent
+            click.echo(f"\r{self._doing} … {min(percent, 100)} %", err=True, nl=False)
+
+    def __exit__(self, *_: object) -> None:
+        """Take the line back."""
+        if self._shown >= 0:
+            click.echo("\r" + " " * 20 + "\r", err=True, nl=False)
+
+
 def _items(data: Any) -> list[Any] | None:
     if isinstance(data, list):
         return data

@@ -79,14 +79,23 @@ def run(
     output = Output(as_json=as_json, quiet=quiet)
     force = given.pop("force", False)
     wanted = _Wanted(output, given.pop("open"), given.pop("all", False), _picture(given), yes=yes)
+    told = {f.name: given.pop(f.name, None) for task in resource.tasks for f in task.fields}
+    told = {name: value for name, value in told.items() if value is not None}
+    of_one = {f.name: given.pop(f.name, None) for f in resource.of_one}
+    of_one = {name: value for name, value in of_one.items() if value is not None}
     if task := next((task for task in resource.tasks if words[:1] == (task.name,)), None):
-        carry_out(resource, task, words[1:], server, output, force=force)
+        carry_out(resource, task, words[1:], server, output, force=force, given=told)
         return
+    if told:
+        task = next(task for task in resource.tasks if task.fields)
+        raise click.UsageError(f"--{next(iter(told))} goes with {task.name}.")
     if force:
         raise click.UsageError("--force goes with import and refresh.")
     if not all(word.strip() for word in words):
         raise click.UsageError("An empty name finds nothing.")
     action = understand(resource, words)
+    if of_one and (action.key is None or action.verb not in (READ, DELETE)):
+        raise click.UsageError(f"--{next(iter(of_one))} goes with read and delete of one.")
     if _inside(resource, action, given, server, wanted):
         return
     filters, fields = _sorted_out(resource, action, given)
@@ -96,7 +105,8 @@ def run(
         raise click.UsageError(f"--out goes with a picture, like this: {resource.example}")
     with ArcsecondAPI(server=server) as api:
         try:
-            _do(api, api.endpoint(resource.name, action.parent), action, filters, fields, wanted)
+            endpoint = api.endpoint(resource.name, action.parent)
+            _do(api, endpoint, action, filters | of_one, fields, wanted)
         except NotFoundError as error:
             error.hint = error.hint or _where_to_look(resource, action, error.detail)
             if not api.config.embedded:
@@ -124,7 +134,7 @@ def _do(
     elif action.verb in (CREATE, UPDATE):
         _write(api, endpoint, action, fields, output)
     elif action.verb == DELETE:
-        _delete(endpoint, action, yes=wanted.yes, output=output)
+        _delete(endpoint, action, filters, yes=wanted.yes, output=output)
     else:
         answer = _asked(endpoint, action.key, filters, wanted)
         output.answer(name, answer, where=api.config.server)
@@ -385,15 +395,17 @@ def _value(field: Field, text: Any) -> Any:
     return text
 
 
-def _delete(endpoint: Endpoint, action: Action, *, yes: bool, output: Output) -> None:
+def _delete(
+    endpoint: Endpoint, action: Action, params: Mapping[str, str], *, yes: bool, output: Output
+) -> None:
     name = endpoint.resource.name
-    what = f"{name} {action.key}"
+    what = f"{name} {action.key}" + "".join(f", {key} {value}" for key, value in params.items())
     if not yes and on_terminal(sys.stdin) and on_terminal(sys.stderr):
         title = views.title_of(name, endpoint.answer("GET", action.key).data)
         if not click.confirm(f"Delete {what}, {title!r}?", err=True):
             output.say("Nothing was deleted.")
             raise click.exceptions.Exit(1)
-    endpoint.answer("DELETE", action.key)
+    endpoint.answer("DELETE", action.key, params=params or None)
     output.done(f"Deleted {what}.")
 
 

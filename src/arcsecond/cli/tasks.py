@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,19 @@ def carry_out(
     output: Output,
     *,
     force: bool,
+    given: Mapping[str, Any],
 ) -> None:
-    """Do what a task's command line says."""
+    """Do what a task's command line says.
+
+    Parameters
+    ----------
+    given
+        What else it is told.
+    """
     rest = list(words)
+    if task.keyed:
+        _do_with_one(resource, task, rest, server, output, given)
+        return
     word = rest.pop(0) if task.choices and rest else ""
     if task.choices and word not in task.choices and not (task.optional and not word):
         raise click.UsageError(_which(resource, task, word))
@@ -50,6 +60,26 @@ def carry_out(
     if output.for_people:
         for line in _told(resource, answer.data):
             output.say(line)
+    else:
+        output.raw(answer)
+
+
+def _do_with_one(
+    resource: Resource,
+    task: Task,
+    words: Sequence[str],
+    server: str | None,
+    output: Output,
+    given: Mapping[str, Any],
+) -> None:
+    if len(words) != 1:
+        raise click.UsageError(f"Type `arcsecond {resource.name} {task.usage}`.")
+    with ArcsecondAPI(server=server) as api:
+        answer = api.endpoint(resource.name).do(task.name, words[0], **given)
+    if output.for_people:
+        output.say(f"{answer.data['kind']} {answer.data['name']!r} is back.")
+    elif output.quiet:
+        click.echo(words[0])
     else:
         output.raw(answer)
 

@@ -63,6 +63,7 @@ class ArcsecondAPI:
         ENDPOINT_STANDARDSTARS: str
         ENDPOINT_TELEGRAMS_ATEL: str
         ENDPOINT_TELESCOPES: str
+        ENDPOINT_TRASH: str
 
         activities: Endpoint
         catalogues: Endpoint
@@ -81,6 +82,7 @@ class ArcsecondAPI:
         standardstars: Endpoint
         telegrams_atel: Endpoint
         telescopes: Endpoint
+        trash: Endpoint
 
     def __init__(
         self,

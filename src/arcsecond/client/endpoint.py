@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, overload
 from urllib.parse import quote, urlsplit
 
 from arcsecond.client.transport import Answer, Progress, Transport
 from arcsecond.errors import (
-    ArcsecondError,
     ArcsecondInputValueError,
     ArcsecondInvalidEndpointError,
     ArcsecondMissingArgumentError,
     ArcsecondNotLoggedInError,
-    from_wire,
 )
-from arcsecond.registry import BY_NAME, Resource
+from arcsecond.registry import Resource
+
+if TYPE_CHECKING:
+    from arcsecond.client.inside import Inside
 
 PAGE = 100
 PAGING = ("limit", "page", "page_size", "cursor", "format")
@@ -31,18 +30,7 @@ PICTURES = ("png", "svg", "pdf")
 PICTURE_PATIENCE_S = 30.0
 """How much longer a picture may take that comes from a survey."""
 
-TOGETHER = 32
-TOGETHER_BYTES = 8 << 20
-
 Json = dict[str, Any]
-
-
-class Sent(NamedTuple):
-    """How it went with one of many files: what was created of it, or why nothing was."""
-
-    path: Path
-    created: Json | None
-    error: ArcsecondError | None
 
 
 class LazyList(Sequence[Json]):
@@ -134,13 +122,15 @@ class Endpoint:
         progress: Progress | None = None,
     ) -> None:
         self.resource = resource
-        self._transport = transport
+        self.transport = transport
         self._parent = parent
-        self._progress = progress
+        self.progress = progress
 
-    def __call__(self, key: str | int) -> _Inside:
+    def __call__(self, key: str | int) -> Inside:
         """Return what lives inside one: ``api.datasets(uuid).fitsfiles``."""
-        return _Inside(self, str(key))
+        from arcsecond.client.inside import Inside  # it knows transfers, which few commands need
+
+        return Inside(self, str(key))
 
     def list(self, name: str | None = None, **filters: Any) -> LazyList:
         """Return the list, fetched page by page; filters go into the query string.
@@ -155,13 +145,13 @@ class Endpoint:
         ArcsecondInputValueError
             There is no such filter: the list would be of everything.
         """
-        self._refuse_unknown(filters)
+        self.refuse_unknown(filters)
         filters = {key: _joined(value) for key, value in filters.items()}
         if "list" not in self.resource.verbs:
             return LazyList(self.at(name), filters)
         if name is not None:
             filters["name"] = name
-        self._check()
+        self.check()
         return LazyList(self, {"limit": PAGE, **filters})
 
     def read(self, key: Any = None, **filters: Any) -> Any:
@@ -179,7 +169,7 @@ class Endpoint:
         """
         if key is None and self.resource.key != "none":
             return self.list(**filters)
-        self._refuse_unknown(filters)
+        self.refuse_unknown(filters, [field.name for field in self.resource.of_one])
         params = {name: _joined(value) for name, value in filters.items()} or None
         return self.answer("GET", key, params=params).data
 
@@ -216,10 +206,10 @@ class Endpoint:
                 if self.resource.image
                 else f"There is no picture of {self.resource.name}."
             )
-        self._refuse_unknown(filters)
-        self._check()
+        self.refuse_unknown(filters)
+        self.check()
         name = f"{_segment(survey)}.jpg" if survey else f"{self.resource.image}.{kind}"
-        content = self._transport.fetch(
+        content = self.transport.fetch(
             self.path(key) + name, filters or None, patience=PICTURE_PATIENCE_S
         )
         unfinished = path.with_name(f".{path.name}.part")
@@ -234,12 +224,11 @@ class Endpoint:
             ) from error
         return path
 
-    def _refuse_unknown(self, filters: Mapping[str, Any]) -> None:
+    def refuse_unknown(self, filters: Mapping[str, Any], known_too: Sequence[str] = ()) -> None:
         """Refuse filters that there are not: the answer would be of something else."""
-        for unknown in filters.keys() - {*self.resource.filters, *PAGING}:
-            known = (
-                f"it has {', '.join(self.resource.filters)}" if self.resource.filters else "none"
-            )
+        choices = [*self.resource.filters, *known_too]
+        for unknown in filters.keys() - {*choices, *PAGING}:
+            known = f"it has {', '.join(choices)}" if choices else "none"
             raise ArcsecondInputValueError(
                 f"{self.resource.name} have no filter {unknown!r}; {known}."
             )
@@ -256,69 +245,20 @@ class Endpoint:
         """
         return self.answer("POST", None, _merged(payload, fields)).data
 
-    def create_many(
-        self, files: Iterable[str | Path], *, jobs: int = 2, **fields: Any
-    ) -> Iterator[Sent]:
-        """Create one of each file, small ones together; tell of each how it went, in order.
-
-        Nothing is sent before the first outcome is asked for. The outcomes are
-        the progress: the function given as ``progress`` is not called. Files
-        that travelled with others come without their headers, as in a list.
-
-        Parameters
-        ----------
-        files
-            Their paths.
-        jobs
-            How many requests are under way at a time.
-        **fields
-            What all of them get, such as ``tags``.
-
-        Raises
-        ------
-        ArcsecondInvalidEndpointError
-            This endpoint takes no files.
-        ArcsecondNotLoggedInError
-            Nobody is signed in.
-        """
-        if "file" not in self.resource.needed:
-            raise ArcsecondInvalidEndpointError(f"{self.resource.name} are not made of files.")
-        self._check()
-        given = {name: value for name, value in fields.items() if value is not None}
-        pool = ThreadPoolExecutor(jobs)
-        try:
-            waiting: deque[Future[Sequence[Sent]]] = deque()
-            for group in _together(Path(file).expanduser() for file in files):
-                waiting.append(pool.submit(self._send_group, group, given))
-                if len(waiting) > jobs:
-                    yield from waiting.popleft().result()
-            for future in waiting:
-                yield from future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-    def _send_group(self, group: Sequence[Path], fields: Mapping[str, Any]) -> Sequence[Sent]:
-        try:
-            answer = self._transport.request("POST", self.path(None), fields=fields, files=group)
-        except ArcsecondError as error:
-            if len(group) == 1 or error.status not in (400, 413):
-                return [Sent(path, None, error) for path in group]
-            # What is wrong with one of them, or with all of them together?
-            return [sent for path in group for sent in self._send_group([path], fields)]
-        if len(group) == 1:
-            return [Sent(group[0], answer.data, None)]
-        return [
-            Sent(path, told["file"], told["error"] and from_wire(told["status"], told["error"]))
-            for path, told in zip(group, answer.data, strict=True)
-        ]
-
     def update(self, key: Any, payload: Any = None, **fields: Any) -> Any:
         """Change the fields that are given and return the whole."""
         return self.answer("PATCH", key, _merged(payload, fields)).data
 
-    def delete(self, key: Any) -> Any:
-        """Delete one; returns an empty mapping."""
-        return self.answer("DELETE", key).data
+    def delete(self, key: Any, **params: Any) -> Any:
+        """Delete one; returns an empty mapping.
+
+        Parameters
+        ----------
+        **params
+            What of it, such as ``version=1`` of a file.
+        """
+        self.refuse_unknown(params, [field.name for field in self.resource.of_one])
+        return self.answer("DELETE", key, params=params or None).data
 
     def at(self, key: Any) -> Endpoint:
         """Return an endpoint whose list is at the address of a key."""
@@ -339,16 +279,16 @@ class Endpoint:
         patience
             Seconds to wait beyond the usual.
         """
-        self._check()
+        self.check()
         values = {k: v for k, v in (fields or {}).items() if v is not None}
         path = self.path(key)
         if "file" in values:
             file = Path(values.pop("file")).expanduser()
-            return self._transport.request(
-                method, path, fields=values, files=[file], progress=self._progress
+            return self.transport.request(
+                method, path, fields=values, files=[file], progress=self.progress
             )
         body = None if method in ("GET", "DELETE") else values
-        return self._transport.request(method, path, fields=body, params=params, patience=patience)
+        return self.transport.request(method, path, fields=body, params=params, patience=patience)
 
     def everything(self, **filters: Any) -> Answer:
         """Return the whole list as one answer, fetched page by page."""
@@ -370,24 +310,24 @@ class Endpoint:
         **fields
             What else it is told, such as ``force=True``.
         """
-        self._check()
+        self.check()
         if task not in [known.name for known in self.resource.tasks]:
             raise ArcsecondInvalidEndpointError(f"There is no {task!r} of {self.resource.name}.")
         path = self.path(None) + "".join(f"{_segment(word)}/" for word in (task, *words))
-        return self._transport.request(
+        return self.transport.request(
             "POST",
             path,
             fields=fields,
             files=[Path(file).expanduser() for file in files],
-            progress=self._progress,
+            progress=self.progress,
             patience=TASK_PATIENCE_S,
         )
 
     def fetch(self, address: str | None, params: Mapping[str, Any] | None) -> Answer:
         """Fetch one page of the list."""
         if address is None:
-            return self._transport.request("GET", self.path(None), params=params)
-        return self._transport.request("GET", _same_server(address, self._transport.config.server))
+            return self.transport.request("GET", self.path(None), params=params)
+        return self.transport.request("GET", _same_server(address, self.transport.config.server))
 
     def path(self, key: Any) -> str:
         """Return the path of one, or of the list."""
@@ -406,8 +346,9 @@ class Endpoint:
         text = " ".join(map(str, key)) if isinstance(key, tuple | list) else str(key)
         return f"{base}{_segment(text)}/"
 
-    def _check(self) -> None:
-        config = self._transport.config
+    def check(self) -> None:
+        """Refuse to ask a server that nobody is signed in on."""
+        config = self.transport.config
         if not config.embedded and not config.key:
             raise ArcsecondNotLoggedInError(f"You are not signed in on {config.server}.")
 
@@ -416,7 +357,7 @@ class _At(Endpoint):
     """An endpoint whose list has another address."""
 
     def __init__(self, endpoint: Endpoint, path: str) -> None:
-        super().__init__(endpoint.resource, endpoint._transport)
+        super().__init__(endpoint.resource, endpoint.transport)
         self._path = path
 
     def path(self, key: Any) -> str:
@@ -424,45 +365,11 @@ class _At(Endpoint):
         return self._path
 
 
-class _Inside:
-    """What lives inside one resource, such as the files of a dataset."""
-
-    def __init__(self, endpoint: Endpoint, key: str) -> None:
-        self._endpoint = endpoint
-        self._key = key
-
-    def __getattr__(self, name: str) -> Endpoint:
-        """Return the endpoint of what lives inside."""
-        resource = BY_NAME.get(name)
-        if resource is None or resource.parent != self._endpoint.resource.name:
-            raise ArcsecondInvalidEndpointError(f"{self._endpoint.resource.name} hold no {name!r}.")
-        inner = self._endpoint
-        return Endpoint(resource, inner._transport, self._key, inner._progress)
-
-
 def _expanded(file: str | Path) -> Path:
     try:
         return Path(file).expanduser()
     except RuntimeError as error:
         raise ArcsecondInputValueError(f"The file {file} cannot be written: {error}.") from None
-
-
-def _together(files: Iterable[Path]) -> Iterator[list[Path]]:
-    """Put small files together, up to a number and a size; a large one goes alone."""
-    group: list[Path] = []
-    total = 0
-    for file in files:
-        try:
-            size = file.stat().st_size
-        except OSError:  # it will be told when it is opened
-            size = TOGETHER_BYTES
-        if group and (total + size > TOGETHER_BYTES or len(group) == TOGETHER):
-            yield group
-            group, total = [], 0
-        group.append(file)
-        total += size
-    if group:
-        yield group
 
 
 def _merged(payload: Any, fields: Mapping[str, Any]) -> dict[str, Any]:

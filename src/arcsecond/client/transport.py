@@ -7,17 +7,21 @@ import io
 import json
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import httpx2
+from httpcore2._sync import http11
 
 from arcsecond.config import Config, is_loopback
 from arcsecond.errors import (
     ArcsecondConnectionError,
+    ArcsecondError,
     ArcsecondInputValueError,
     ArcsecondRequestTimeoutError,
     from_wire,
@@ -28,8 +32,33 @@ Progress = Callable[[int, int], None]
 """Called with the bytes sent so far and the bytes to send."""
 
 KEY_HEADER = "X-Arcsecond-API-Authorization"
+READ_BYTES = 256 << 10
 SLOWEST_BYTES_PER_S = 2_000_000
 """A disk that is slower than this may look as if the server had gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the server answered to a step of a protocol.
+
+    Attributes
+    ----------
+    headers
+        By their names, however these are written.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Bytes on their way from the server, and what it says of them."""
+
+    status: int
+    headers: Mapping[str, str]
+    pieces: Iterator[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +141,11 @@ class Transport:
         ArcsecondError
             The same class that the server raised, or a connection error.
         """
-        headers = {}
+        headers: dict[str, str] = {}
         if token is not None:
             headers["Authorization"] = f"Token {token}"
-        elif self.config.key and not anonymous:
-            headers[KEY_HEADER] = f"Key {self.config.key}"
+        elif not anonymous:
+            headers = self._key()
         if files:
             return self._send_files(method, path, headers, files, fields or {}, progress, patience)
         if fields is not None:
@@ -124,6 +153,74 @@ class Transport:
             content = json.dumps(fields).encode()
         timeout = httpx2.Timeout(self.timeout, read=self.timeout + patience)
         return self._send(method, path, headers, params=params, content=content, timeout=timeout)
+
+    def exchange(
+        self, method: str, path: str, headers: Mapping[str, str], content: bytes = b""
+    ) -> Reply:
+        """Make one step of a protocol that talks by headers, and return what came back.
+
+        Raises
+        ------
+        ArcsecondError
+            The same class that the server raised, or a connection error.
+        """
+        timeout = self._timeout(len(content))
+        sent = {**headers, **self._key()}
+        response = self._response(method, path, sent, content=content, timeout=timeout)
+        data = _answer(response).data if response.content else None
+        return Reply(response.status_code, response.headers, data)
+
+    @contextlib.contextmanager
+    def stream(self, path: str, headers: Mapping[str, str]) -> Iterator[Stream]:
+        """Ask for bytes, and yield what was said of them and the bytes as they come.
+
+        Raises
+        ------
+        ArcsecondError
+            The same class that the server raised, or a connection error.
+        """
+        client = self._opened()
+        request = client.build_request("GET", path, headers={**headers, **self._key()})
+        with self._told():
+            response = client.send(request, stream=True)
+        try:
+            if not response.is_success:
+                with self._told():
+                    response.read()
+                raise _refusal(response)
+            yield Stream(response.status_code, response.headers, self._bytes(response))
+        finally:
+            response.close()
+
+    def _bytes(self, response: httpx2.Response) -> Iterator[bytes]:
+        with self._told():
+            yield from response.iter_raw()
+
+    def send_parts(
+        self, path: str, parts: Sequence[tuple[str, bytes]], fields: Mapping[str, Any]
+    ) -> Answer:
+        """Send files that are in memory as one multipart body, each under its name.
+
+        Raises
+        ------
+        ArcsecondError
+            The same class that the server raised, or a connection error.
+        """
+        return self._send(
+            "POST",
+            path,
+            self._key(),
+            files=[("file", (name, data, "application/octet-stream")) for name, data in parts],
+            data={k: as_text(v) for k, v in fields.items()},
+            timeout=self._timeout(sum(len(data) for _, data in parts)),
+        )
+
+    def _timeout(self, size: int) -> httpx2.Timeout:
+        """Return how long to wait for an answer to so many bytes: a disk has to take them."""
+        return httpx2.Timeout(self.timeout, read=self.timeout + size / SLOWEST_BYTES_PER_S)
+
+    def _key(self) -> dict[str, str]:
+        return {KEY_HEADER: f"Key {self.config.key}"} if self.config.key else {}
 
     def fetch(
         self, path: str, params: Mapping[str, Any] | None = None, patience: float = 0.0
@@ -135,9 +232,8 @@ class Transport:
         ArcsecondError
             The same class that the server raised, or a connection error.
         """
-        key = {KEY_HEADER: f"Key {self.config.key}"} if self.config.key else {}
         timeout = httpx2.Timeout(self.timeout, read=self.timeout + patience)
-        return self._response("GET", path, key, params=params, timeout=timeout).content
+        return self._response("GET", path, self._key(), params=params, timeout=timeout).content
 
     def _send_files(
         self,
@@ -162,7 +258,7 @@ class Transport:
                     ("file", (file.name, _Watched(file, one, watch), "application/octet-stream"))
                     for file, one in zip(files, opened, strict=True)
                 ],
-                data={k: _form_value(v) for k, v in fields.items()},
+                data={k: as_text(v) for k, v in fields.items()},
                 timeout=httpx2.Timeout(self.timeout, read=patience, write=patience),
             )
 
@@ -172,9 +268,18 @@ class Transport:
     def _response(
         self, method: str, path: str, headers: dict[str, str], **kwargs: Any
     ) -> httpx2.Response:
+        with self._told():
+            response = self._opened().request(method, path, headers=headers, **kwargs)
+        if response.is_success:
+            return response
+        raise _refusal(response)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn what fails on the way into our errors."""
         where = self.config.server or "the embedded server"
         try:
-            response = self._opened().request(method, path, headers=headers, **kwargs)
+            yield
         except httpx2.TimeoutException as error:
             raise ArcsecondRequestTimeoutError(
                 f"{where} did not answer within {self.timeout:g} s."
@@ -184,13 +289,6 @@ class Transport:
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             reason = str(error) or type(error).__name__
             raise ArcsecondConnectionError(f"{where} cannot be reached: {reason}.") from error
-        if response.is_success:
-            return response
-        try:
-            body: object = response.json()
-        except ValueError:
-            body = response.text
-        raise from_wire(response.status_code, body)
 
     def _opened(self) -> httpx2.Client:
         with self._opening:
@@ -199,6 +297,8 @@ class Transport:
             return self._client
 
     def _open(self) -> httpx2.Client:
+        # Its own 64 KiB at a time take twice the processor for a large download.
+        http11.HTTP11Connection.READ_NUM_BYTES = READ_BYTES
         transport: httpx2.BaseTransport | None = None
         if self.config.embedded:
             from arcsecond.client.embedded import embedded
@@ -223,6 +323,17 @@ class Transport:
         self._client = None
 
 
+def _refusal(response: httpx2.Response) -> ArcsecondError:
+    """Return the error that an answer stands for."""
+    try:
+        body: object = response.json()
+    except ValueError:
+        body = response.text
+    refusal = from_wire(response.status_code, body)
+    refusal.retry_after = _seconds(response.headers.get("retry-after", ""))
+    return refusal
+
+
 def _answer(response: httpx2.Response) -> Answer:
     if not response.content:
         return Answer(response.status_code, "", {})
@@ -239,7 +350,17 @@ def _answer(response: httpx2.Response) -> Answer:
     return Answer(response.status_code, response.text, data, link, note)
 
 
-def _form_value(value: Any) -> str:
+def _seconds(text: str) -> float | None:
+    """Return what Retry-After says: seconds, or a moment (RFC 9110, 10.2.3)."""
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return float(text)
+    with contextlib.suppress(ValueError):
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    return None
+
+
+def as_text(value: Any) -> str:
+    """Return a value as a field of a form has it."""
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 

@@ -8,13 +8,22 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from arcsecond.schemas.fields import LONGEST, Name, Reference, Tags, told
+from arcsecond.filenames import LONGEST_PATH
+from arcsecond.schemas.fields import Name, Reference, Tags, told
 
 DESCRIPTION = 100_000
 """Longest description, in characters."""
 
-FileName = Annotated[str, told(pattern=r"^[^/\\]+$", maxLength=LONGEST)]
-"""The name of a file alone, at most 255 bytes of UTF-8."""
+MOST_ASKED = 1_000
+"""Files of which it is asked at once whether they are there."""
+
+MOST_BYTES = (1 << 63) - 1
+
+FileName = Annotated[str, told(pattern=r"^[^/\\]+(/[^/\\]+)*$", maxLength=LONGEST_PATH)]
+"""The name of a file in its dataset, with its folders: at most 255 bytes of UTF-8 each."""
+
+Digest = Annotated[str, told(pattern="^[0-9a-f]{64}$")]
+"""A SHA-256 in hexadecimal."""
 
 
 class Dataset(msgspec.Struct, kw_only=True):
@@ -75,13 +84,23 @@ class Position(msgspec.Struct, kw_only=True):
     source: str
 
 
+class FileVersion(msgspec.Struct, kw_only=True):
+    """What a file was, or is: it keeps its key when it is replaced. ``size`` is in bytes."""
+
+    version: int
+    size: int
+    sha256: str
+    creation_date: datetime
+
+
 class FitsFile(msgspec.Struct, kw_only=True):
     """A FITS file.
 
     ``sha256`` is of the bytes as they were sent, ``content_sha256`` of the
     unpacked FITS (null when it cannot be unpacked whole). ``start`` is UTC,
     ``exposure`` in seconds. What the headers do not say is null. ``problems``
-    tells which HDU is damaged, and why.
+    tells which HDU is damaged, and why. ``versions``, the newest first, come with a
+    single file, not in lists.
     """
 
     pk: int
@@ -99,6 +118,7 @@ class FitsFile(msgspec.Struct, kw_only=True):
     telescope: str | None = None
     kind: str | None = None
     version: int
+    versions: list[FileVersion] | None = None
     size: int
     sha256: str
     content_size: int | None = None
@@ -114,6 +134,46 @@ class FitsFile(msgspec.Struct, kw_only=True):
     problems: list[str]
     file: str
     download_url: str
+
+
+class FileAsked(msgspec.Struct, kw_only=True):
+    """A file of which somebody asks whether it is there; ``size`` is in bytes.
+
+    Without a digest it is told whether one has to be worked out.
+    """
+
+    name: FileName
+    size: Annotated[int, msgspec.Meta(ge=0, le=MOST_BYTES)]
+    sha256: Digest | None = None
+
+
+class FilesAsked(msgspec.Struct, kw_only=True):
+    """Files of which somebody asks whether they are there, a thousand at most."""
+
+    files: Annotated[list[FileAsked], told(maxItems=MOST_ASKED)]
+
+
+class FileKnown(msgspec.Struct, kw_only=True):
+    """Whether a file is there, as far as the asker may know.
+
+    ``state`` is ``same`` (under its name), ``other`` (its name has other content),
+    ``elsewhere`` (its content is in a file that the asker may read: a create with its
+    digest alone makes a file of it), ``unclear`` (its digest would tell), or ``unknown``.
+    ``pk`` is of the file that has the name.
+    """
+
+    name: str
+    state: str
+    pk: int | None = None
+
+
+class FileTaken(msgspec.Struct, kw_only=True):
+    """Body of a create without bytes: of content that the asker may read already."""
+
+    name: FileName | UnsetType = UNSET
+    sha256: Digest | UnsetType = UNSET
+    tags: Tags | UnsetType = UNSET
+    is_raw: bool | UnsetType | None = UNSET
 
 
 class UploadOutcome(msgspec.Struct, kw_only=True):

@@ -139,6 +139,7 @@ def _ours(request: AnyRequest, error: Exception) -> tuple[ArcsecondError, dict[s
     path = request.scope["path"]
     if isinstance(error, ArcsecondError):
         found = error
+        headers |= error.headers
     elif isinstance(error, HTTPException):
         headers |= {k: v for k, v in (error.headers or {}).items() if k.lower() == "allow"}
         match error.status_code:

@@ -47,9 +47,12 @@ from arcsecond.server.people.secrets import read_secret
 from arcsecond.server.records.routes import routes as records
 from arcsecond.server.settings import Settings
 from arcsecond.server.storage.folder import FolderStore
+from arcsecond.server.transfers.downloads import routes as downloads
 from arcsecond.server.transfers.routes import VERSION, about, is_tus
 from arcsecond.server.transfers.routes import routes as transfers
 from arcsecond.server.transfers.service import sweep as sweep_uploads
+from arcsecond.server.trash.routes import routes as trash
+from arcsecond.server.trash.service import sweep as sweep_records
 from arcsecond.server.web.routes import routes as web
 
 logger = logging.getLogger(__name__)
@@ -111,6 +114,8 @@ def create_app(settings: Settings, *, serving: bool = False) -> Application:
             *observatory,
             *archive,
             *transfers,
+            *downloads,
+            *trash,
             *records,
             *activities,
             *compat,
@@ -259,6 +264,7 @@ async def _sweep(backend: Backend) -> None:
     marker.touch()
     await to_its_end(asyncio.to_thread(sweep, backend))
     await to_its_end(asyncio.to_thread(sweep_uploads, backend))
+    await to_its_end(asyncio.to_thread(sweep_records, backend))
     await to_its_end(asyncio.to_thread(forget_expired, backend))
 
 

@@ -19,8 +19,8 @@ from arcsecond.errors import (
     InvalidInputError,
     TooLargeError,
 )
+from arcsecond.filenames import clean_path
 from arcsecond.server.context import AnyRequest, Backend
-from arcsecond.server.filenames import clean_name
 from arcsecond.server.storage import Arrived, Incoming, told_when_full
 
 PIECE = 1 << 18
@@ -165,7 +165,7 @@ class _Writer:
             raise InvalidInputError(fields={"file": [f"Send {many} at a time."]})
         refusal = None
         try:
-            name = clean_name(name)
+            name = clean_path(name)
         except InvalidInputError as error:
             if self.most == 1:
                 raise

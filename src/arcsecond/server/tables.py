@@ -1,12 +1,11 @@
 """Every table of the main database, gathered for migrations and checks."""
 
 from arcsecond.server.activities.tables import activities
-from arcsecond.server.archive.tables import blobs, datasets, files, headers, versions
+from arcsecond.server.archive.tables import blobs, datasets, files, headers, uploads, versions
 from arcsecond.server.db import metadata
 from arcsecond.server.observatory.tables import instruments, satellites, sites, telescopes
 from arcsecond.server.people.tables import invitations, keys, options, users
 from arcsecond.server.records.tables import night_logs, observing_runs
-from arcsecond.server.transfers.tables import uploads
 
 __all__ = [
     "activities",

@@ -16,7 +16,14 @@ import sqlalchemy as sa
 
 from arcsecond.errors import ArcsecondError, NotFitsError, TooLargeError
 from arcsecond.schemas.archive import FitsFile, FitsFileChange
-from arcsecond.server.archive.files import locked_dataset, select_named, shape, taken, values_of
+from arcsecond.server.archive.files import (
+    locked_dataset,
+    named_files,
+    select_named,
+    shape,
+    taken,
+    values_of,
+)
 from arcsecond.server.archive.ingest import Frame
 from arcsecond.server.archive.keeping import (
     Version,
@@ -25,24 +32,17 @@ from arcsecond.server.archive.keeping import (
     make_durable,
     read,
 )
-from arcsecond.server.archive.tables import LIVE, files, versions
+from arcsecond.server.archive.room import no_room, room_left
+from arcsecond.server.archive.tables import LIVE, files
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.people.owned import new_row
+from arcsecond.server.people.visibility import signed_in
 from arcsecond.server.storage import Arrived, Incoming, told_when_full
 
 HEADERS_TOGETHER = 1 << 22
 """Text of headers, in characters, after which what was read so far is recorded."""
 
 _NEW = sa.insert(files).returning(files.c.pk, files.c.path)
-_THERE = (
-    sa.select(files.c.path, files.c.pk, versions.c.blob)
-    .join(versions, sa.and_(versions.c.file == files.c.pk, versions.c.n == files.c.current))
-    .where(
-        files.c.dataset == sa.bindparam("in", type_=files.c.dataset.type),
-        files.c.path.in_(sa.bindparam("called", type_=files.c.path.type, expanding=True)),
-        files.c.deleted_at.is_(None),
-    )
-)
 
 
 class Added(NamedTuple):
@@ -58,17 +58,24 @@ def add_files(
     dataset: str,
     arrived: Sequence[Arrived],
     body: FitsFileChange | None = None,
+    *,
+    reserved: bool = False,
 ) -> list[Added | ArcsecondError]:
     """Keep uploads as new files of a dataset.
 
     Of several, the files come back without their headers, as in a list.
+
+    Parameters
+    ----------
+    reserved
+        Whether their bytes count towards the quota already.
 
     Returns
     -------
     list
         Of each the file, or why it is not kept: a ConflictError where its name
         is taken by other content, a NotFitsError, or a TooLargeError when it
-        unpacks to more than the setting allows.
+        unpacks to more than the setting allows, or is more than the quota leaves.
 
     Raises
     ------
@@ -78,7 +85,8 @@ def add_files(
     given = values_of(body or FitsFileChange(), but="name")
     outcomes: list[Added | ArcsecondError] = []
     for group in _read(backend, arrived):
-        outcomes += _add(backend, viewer, dataset, given, *zip(*group, strict=True))
+        ones, frames = zip(*group, strict=True)
+        outcomes += _add(backend, viewer, dataset, given, ones, frames, reserved=reserved)
     return outcomes
 
 
@@ -115,38 +123,61 @@ def _add(
     given: dict[str, Any],
     arrived: Sequence[Arrived],
     frames: Sequence[Frame | ArcsecondError],
+    *,
+    reserved: bool,
 ) -> list[Added | ArcsecondError]:
     """Keep those whose frames could be read, in one transaction."""
     good = {n: frame for n, frame in enumerate(frames) if isinstance(frame, Frame)}
     make_durable([arrived[n].incoming for n in good])
     with told_when_full(), backend.db.write() as connection:
         uuid = locked_dataset(connection, viewer, dataset)
-        called = {"in": uuid, "called": sorted({arrived[n].name for n in good})}
-        there = {path: (pk, blob) for path, pk, blob in connection.execute(_THERE, called)}
+        there = named_files(connection, uuid, {arrived[n].name for n in good})
         new: dict[str, int] = {}  # the first of each name
         for n in good:
             if arrived[n].name not in there:
                 new.setdefault(arrived[n].name, n)
-        content = {path: blob for path, (_, blob) in there.items()}
+        full: dict[str, ArcsecondError] = {}
+        if not reserved:
+            full = _too_much(backend, connection, viewer, [arrived[n] for n in new.values()])
+            new = {name: n for name, n in new.items() if name not in full}
+        content = {path: found.blob for path, found in there.items()}
         content |= {name: arrived[n].incoming.sha256 for name, n in new.items()}
-        rest = [n for n in good if new.get(arrived[n].name) != n]
+        rest = [n for n in good if new.get(arrived[n].name) != n and arrived[n].name not in full]
         known = [n for n in rest if content[arrived[n].name] == arrived[n].incoming.sha256]
         # What is known, too: its bytes may have been lost.
         keep_bytes(connection, [arrived[n].incoming for n in (*new.values(), *known)])
         firsts = [(arrived[n], good[n]) for n in new.values()]
         made = _insert(connection, viewer, uuid, given, firsts)
-        pks = {path: pk for path, (pk, _) in there.items()} | {row.path: row.pk for row in made}
-        called["called"] = sorted({arrived[n].name for n in known})
+        pks = {path: found.pk for path, found in there.items()} | {row.path: row.pk for row in made}
+        called = {"in": uuid, "called": sorted({arrived[n].name for n in known})}
         found = connection.execute(select_named(viewer.id), called) if known else ()
         rows = {row.path: row for row in found}
     outcomes: dict[int, Added | ArcsecondError] = {
         n: frame for n, frame in enumerate(frames) if isinstance(frame, ArcsecondError)
     }
+    outcomes |= {n: full[arrived[n].name] for n in good if arrived[n].name in full}
     outcomes |= {n: taken(pks[arrived[n].name], dataset) for n in rest}
     outcomes |= {n: Added(_shown(rows[arrived[n].name], good[n]), False) for n in known}
     firsts_made = zip(new.values(), made, strict=True)
     outcomes |= {n: Added(_shown(row, good[n]), True) for n, row in firsts_made}
     return [outcomes[n] for n in range(len(arrived))]
+
+
+def _too_much(
+    backend: Backend, connection: sa.Connection, viewer: Viewer, new: Sequence[Arrived]
+) -> dict[str, ArcsecondError]:
+    """Return those that the quota leaves no room for, by name."""
+    owner = signed_in(viewer, "fitsfiles:create")
+    full: dict[str, ArcsecondError] = {}
+    left = room_left(backend, connection, owner)
+    if left is None:
+        return full
+    for name, incoming, _ in new:
+        if incoming.size > left:
+            full[name] = no_room(backend, incoming.size, left)
+        else:
+            left -= incoming.size
+    return full
 
 
 def _insert(

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import functools
 import unicodedata
-from collections.abc import Sequence
-from typing import Any, BinaryIO
+from collections.abc import Collection, Sequence
+from typing import Any, BinaryIO, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
 from msgspec import UNSET
 
 from arcsecond.errors import BytesLostError, ConflictError, NotFoundError
-from arcsecond.schemas.archive import FitsFile, FitsFileChange, Hdu, Position
-from arcsecond.server.archive.cards import parse
+from arcsecond.filenames import clean_path
+from arcsecond.fits.cards import parse
+from arcsecond.schemas.archive import FileVersion, FitsFile, FitsFileChange, Hdu, Position
 from arcsecond.server.archive.keeping import Version, keep_bytes, keep_frame, keep_versions
+from arcsecond.server.archive.room import refuse_more
 from arcsecond.server.archive.service import DATASET, has_tag
 from arcsecond.server.archive.tables import LOST, blobs, datasets, files, headers, versions
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import SqlListing, clean_tags, parse_integer, parse_uuid
-from arcsecond.server.filenames import clean_name
 from arcsecond.server.people.owned import change, find, find_own, trash
 from arcsecond.server.people.tables import users
-from arcsecond.server.people.visibility import signed_in, visible_to
+from arcsecond.server.people.visibility import may_change, signed_in, visible_to
 from arcsecond.server.storage import Incoming, told_when_full
 
 FILE = "File"
@@ -78,13 +79,37 @@ def _listing(
     return SqlListing(backend.db, statement, (files.c.pk,), _shaped)
 
 
-def read_file(backend: Backend, viewer: Viewer, dataset: str, key: str) -> FitsFile:
-    """Return a file by its pk or its name, with the headers of its HDUs."""
+def read_file(
+    backend: Backend, viewer: Viewer, dataset: str, key: str, version: int | None = None
+) -> FitsFile:
+    """Return a file by its pk or its name, with the headers of its HDUs and its versions.
+
+    Parameters
+    ----------
+    version
+        An older one; None for the present one.
+    """
     with backend.db.read() as connection:
-        row = _find(connection, viewer, dataset, key)
-        statement = sa.select(headers).where(headers.c.file == row.pk, headers.c.n == row.current)
+        row = _find(connection, viewer, dataset, key, version)
+        statement = sa.select(headers).where(headers.c.file == row.pk, headers.c.n == row.n)
         cards = {header.hdu: header.cards for header in connection.execute(statement)}
-    return _with_headers(shape(row), cards)
+        file = _with_headers(shape(row), cards)
+        file.versions = _versions(connection, row.pk)
+    return file
+
+
+def _versions(connection: sa.Connection, pk: int) -> list[FileVersion]:
+    """Return the versions of a file, the newest first."""
+    statement = (
+        sa.select(versions.c.n, versions.c.blob, versions.c.created_at, blobs.c.size)
+        .join(blobs, blobs.c.sha256 == versions.c.blob)
+        .where(versions.c.file == pk)
+        .order_by(versions.c.n.desc())
+    )
+    return [
+        FileVersion(version=row.n, size=row.size, sha256=row.blob, creation_date=row.created_at)
+        for row in connection.execute(statement)
+    ]
 
 
 def _with_headers(file: FitsFile, cards: dict[int, str]) -> FitsFile:
@@ -96,9 +121,9 @@ def _with_headers(file: FitsFile, cards: dict[int, str]) -> FitsFile:
 
 
 def open_file(
-    backend: Backend, viewer: Viewer, dataset: str, key: str
+    backend: Backend, viewer: Viewer, dataset: str, key: str, version: int | None = None
 ) -> tuple[FitsFile, BinaryIO]:
-    """Return a file and its bytes, open for reading.
+    """Return a file, or an older version of it, and its bytes, open for reading.
 
     Raises
     ------
@@ -106,12 +131,30 @@ def open_file(
         The bytes are not there any more.
     """
     with backend.db.read() as connection:
-        row = _find(connection, viewer, dataset, key)
+        row = _find(connection, viewer, dataset, key, version)
         file = _shaped(connection, [row])[0]
     try:
         return file, backend.store.open(file.sha256)
     except FileNotFoundError:
         raise BytesLostError(_lost(file.name)) from None
+
+
+def find_file(
+    backend: Backend, viewer: Viewer, dataset: str, key: str, version: int | None = None
+) -> FitsFile:
+    """Return a file whose bytes are there, or an older version of it, without headers.
+
+    Raises
+    ------
+    BytesLostError
+        The bytes are not there any more.
+    """
+    with backend.db.read() as connection:
+        row = _find(connection, viewer, dataset, key, version)
+        file = _shaped(connection, [row])[0]
+    if backend.store.size(file.sha256) is None:
+        raise BytesLostError(_lost(file.name))
+    return file
 
 
 def update_file(
@@ -121,10 +164,17 @@ def update_file(
     key: str,
     body: FitsFileChange,
     incoming: Incoming | None = None,
+    *,
+    reserved: bool = False,
 ) -> FitsFile:
     """Change the name or the tags of a file, or give it new content.
 
     It keeps its pk; the old version is kept. All of it happens, or nothing.
+
+    Parameters
+    ----------
+    reserved
+        Whether the bytes count towards the quota already.
     """
     values = values_of(body)
     frame = None if incoming is None else keep_frame(backend, incoming)
@@ -138,6 +188,8 @@ def update_file(
             if there := connection.execute(other).one_or_none():
                 raise taken(there.pk, dataset)
         if incoming is not None and frame is not None:
+            if row.blob != incoming.sha256 and not reserved:
+                refuse_more(backend, connection, row.owner, incoming.size)
             keep_bytes(connection, [incoming])  # the same, too: they may have been lost
             if row.blob != incoming.sha256:
                 values["current"] = row.current + 1
@@ -150,7 +202,7 @@ def values_of(body: FitsFileChange, *, but: str = "") -> dict[str, Any]:
     """Return the columns that a body gives, but one."""
     values: dict[str, Any] = {}
     if body.name is not UNSET and but != "name":
-        values["path"] = clean_name(body.name)
+        values["path"] = clean_path(body.name)
     if body.tags is not UNSET:
         values["tags"] = clean_tags(body.tags)
     if body.is_raw is not UNSET:
@@ -158,12 +210,29 @@ def values_of(body: FitsFileChange, *, but: str = "") -> dict[str, Any]:
     return values
 
 
-def delete_file(backend: Backend, viewer: Viewer, dataset: str, key: str) -> None:
-    """Delete a file."""
+def delete_file(
+    backend: Backend, viewer: Viewer, dataset: str, key: str, version: int | None = None
+) -> None:
+    """Delete a file; it lies in the trash for some time. An older version is gone at once."""
+    if version is not None:
+        _delete_version(backend, viewer, dataset, key, version)
+        return
     with backend.db.write() as connection:
         signed_in(viewer, "fitsfiles:delete")
         row = _find(connection, viewer, dataset, key)
         trash(connection, viewer, files, row.pk, FILE, "fitsfiles:delete")
+
+
+def _delete_version(backend: Backend, viewer: Viewer, dataset: str, key: str, version: int) -> None:
+    with backend.db.write() as connection:
+        signed_in(viewer, "fitsfiles:delete")
+        row = _find(connection, viewer, dataset, key, version)
+        may_change(viewer, row.owner, f"{FILE} {key[:80]}")
+        if row.n == row.current:
+            raise ConflictError("This is the present version; delete the file, or replace it.")
+        for table in (headers, versions):
+            mine = sa.and_(table.c.file == row.pk, table.c.n == version)
+            connection.execute(sa.delete(table).where(mine))
 
 
 def locked_dataset(
@@ -173,8 +242,8 @@ def locked_dataset(
     uuid = parse_uuid(dataset, DATASET)
     if connection.dialect.name != "sqlite":  # there the whole transaction is alone
         # The lock first: somebody may be deleting the dataset this very moment.
-        locking = sa.select(datasets.c.uuid).where(datasets.c.uuid == uuid).with_for_update()
-        connection.execute(locking)
+        locking = sa.select(datasets.c.uuid).where(datasets.c.uuid == uuid)
+        connection.execute(locking.with_for_update(key_share=True))
     find_own(connection, viewer, datasets, uuid, DATASET, action)
     return uuid
 
@@ -188,12 +257,19 @@ def _select(viewer: Viewer) -> sa.Select[Any]:
 
 
 @functools.lru_cache(maxsize=1024)
-def _select_by(who: int | None) -> sa.Select[Any]:
-    """Make the statement once for each viewer: making it takes longer than running it."""
-    described = [c for c in versions.c if c.name not in ("file", "n", "created_at")]
+def _select_by(who: int | None, *, older: bool = False) -> sa.Select[Any]:
+    """Make the statement once for each viewer: making it takes longer than running it.
+
+    Parameters
+    ----------
+    older
+        Whether another version is meant than the present one: ``version``.
+    """
+    described = [c for c in versions.c if c.name not in ("file", "created_at")]
+    n = sa.bindparam("version", type_=sa.Integer) if older else files.c.current
     return (
         sa.select(files, *described, blobs.c.size, blobs.c.state, users.c.username.label("profile"))
-        .join(versions, sa.and_(versions.c.file == files.c.pk, versions.c.n == files.c.current))
+        .join(versions, sa.and_(versions.c.file == files.c.pk, versions.c.n == n))
         .join(blobs, blobs.c.sha256 == versions.c.blob)
         .join(users, users.c.id == files.c.owner)
         .where(visible_to(Viewer(who), files))
@@ -208,7 +284,9 @@ def select_named(who: int | None) -> sa.Select[Any]:
     return _select_by(who).where(files.c.dataset == dataset, files.c.path.in_(names))
 
 
-def _find(connection: sa.Connection, viewer: Viewer, dataset: str, key: str) -> sa.Row[Any]:
+def _find(
+    connection: sa.Connection, viewer: Viewer, dataset: str, key: str, version: int | None = None
+) -> sa.Row[Any]:
     uuid = parse_uuid(dataset, DATASET)
     find(connection, viewer, datasets, uuid, DATASET)
     statement = _select(viewer).where(files.c.dataset == uuid)
@@ -218,8 +296,45 @@ def _find(connection: sa.Connection, viewer: Viewer, dataset: str, key: str) -> 
         ways.insert(0, files.c.pk == int(key))  # a number is a pk first, then a name
     for way in ways:
         if row := connection.execute(statement.where(way)).one_or_none():
-            return row
+            return row if version is None else _older(connection, viewer, row, version)
     raise NotFoundError(f"{FILE} {key[:80]!r} not found.")
+
+
+def _older(
+    connection: sa.Connection, viewer: Viewer, row: sa.Row[Any], version: int
+) -> sa.Row[Any]:
+    statement = _select_by(viewer.id, older=True).where(files.c.pk == row.pk)
+    if found := connection.execute(statement, {"version": version}).one_or_none():
+        return found
+    raise NotFoundError(f"Version {version} of {row.path} not found.")
+
+
+class Named(NamedTuple):
+    """A file that has some name: its pk, its digest, and whether its bytes are lost."""
+
+    pk: int
+    blob: str
+    lost: bool
+
+
+_NAMED = (
+    sa.select(files.c.path, files.c.pk, versions.c.blob, blobs.c.state == LOST)
+    .join(versions, sa.and_(versions.c.file == files.c.pk, versions.c.n == files.c.current))
+    .join(blobs, blobs.c.sha256 == versions.c.blob)
+    .where(
+        files.c.dataset == sa.bindparam("in", type_=files.c.dataset.type),
+        files.c.path.in_(sa.bindparam("called", type_=files.c.path.type, expanding=True)),
+        files.c.deleted_at.is_(None),
+    )
+)
+
+
+def named_files(
+    connection: sa.Connection, dataset: UUID, names: Collection[str]
+) -> dict[str, Named]:
+    """Return those files of a dataset that have some names, by name."""
+    called = {"in": dataset, "called": sorted(names)}
+    return {path: Named(*told) for path, *told in connection.execute(_NAMED, called)}
 
 
 def named(connection: sa.Connection, viewer: Viewer, dataset: str, name: str) -> sa.Row[Any] | None:
@@ -227,18 +342,6 @@ def named(connection: sa.Connection, viewer: Viewer, dataset: str, name: str) ->
     uuid = parse_uuid(dataset, DATASET)
     statement = _select(viewer).where(files.c.dataset == uuid, files.c.path == name)
     return connection.execute(statement).one_or_none()
-
-
-def used_bytes(connection: sa.Connection, owner: int) -> int:
-    """Return how many bytes the files of somebody have, old versions and the trash included."""
-    statement = (
-        sa.select(sa.func.coalesce(sa.func.sum(blobs.c.size), 0))
-        .select_from(files)
-        .join(versions, versions.c.file == files.c.pk)
-        .join(blobs, blobs.c.sha256 == versions.c.blob)
-        .where(files.c.owner == owner)
-    )
-    return int(connection.scalar(statement) or 0)
 
 
 def taken(pk: int, dataset: str) -> ConflictError:
@@ -259,13 +362,15 @@ def shape(row: Any) -> FitsFile:
     """Return a file as the API gives it; its addresses are paths."""
     located = row.ra_deg is not None
     address = f"/datasets/{row.dataset}/fitsfiles/{row.pk}/download/"
+    if row.n != row.current:
+        address += f"?version={row.n}"
     return FitsFile(
         pk=row.pk,
         id=row.pk,
         name=row.path,
         dataset=str(row.dataset),
         profile=row.profile,
-        version=row.current,
+        version=row.n,
         size=row.size,
         sha256=row.blob,
         content_size=row.content_size,

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from arcsecond.errors import NotFitsError
-from arcsecond.server.archive import fits
-from arcsecond.server.archive.cards import Values
+from arcsecond.fits import walking
+from arcsecond.fits.cards import Values
 from arcsecond.server.archive.observation import Observation, observe, pointing
 from arcsecond.server.archive.packing import Content, detect, unpacked
 from arcsecond.server.storage import Readable
@@ -62,10 +62,10 @@ def read_frame(incoming: Readable, max_unpacked_bytes: int) -> Frame:
         raise NotFitsError("The file is empty.")
     with _content(incoming, max_unpacked_bytes) as content:
         content.file.seek(0)
-        start = content.file.read(len(fits.SIGNATURE))
-        if start != fits.SIGNATURE:
+        start = content.file.read(len(walking.SIGNATURE))
+        if start != walking.SIGNATURE:
             raise NotFitsError(_refusal(content, start))
-        walked = fits.walk(content.file, content.size)
+        walked = walking.walk(content.file, content.size)
     problems = [content.problem] if content.problem else []
     frame = Frame(
         content_size=content.size,
@@ -106,7 +106,7 @@ def _refusal(content: Content, start: bytes) -> str:
     return f"The file carries no FITS signature{inside}: it starts with {shown!r}."
 
 
-def describe(hdu: fits.RawHdu) -> dict[str, Any]:
+def describe(hdu: walking.RawHdu) -> dict[str, Any]:
     """Return what an HDU is: its name, its kind, its shape."""
     values = hdu.values
     compressed = values.get("ZIMAGE") is True
@@ -143,7 +143,7 @@ def _shape(values: Values, keyword: str) -> list[int]:
     return [x if isinstance(x, int) else 0 for x in lengths]
 
 
-def _locate(observation: Observation, hdus: list[fits.RawHdu]) -> None:
+def _locate(observation: Observation, hdus: list[walking.RawHdu]) -> None:
     """Find the position: the centre of the first image with a WCS, else the pointing."""
     for hdu in hdus[:20]:
         types = [str(hdu.values.get(f"CTYPE{n}", "")).upper() for n in range(1, 6)]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from arcsecond.server.archive.cards import Value, Values
+from arcsecond.fits.cards import Value, Values
 
 TARGET = ("ESO OBS TARG NAME", "OBJECT", "TARGNAME", "TARGETID", "TARGET", "OBJNAME", "FIELD")
 EXPOSURE = ("EXPTIME", "EXPOSURE", "TEXPTIME", "EXPTIMES", "ITIME", "INTTIME", "ESO DET EXP TIME")

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from arcsecond.server.archive import fits
+from arcsecond.fits import walking
 
 if TYPE_CHECKING:
     import numpy as np
@@ -147,7 +147,7 @@ def draw(file: BinaryIO, size: int, index: int) -> dict[str, bytes]:
     """
     import numpy as np
 
-    walked = fits.walk(file, size, last=index, checked=False)
+    walked = walking.walk(file, size, last=index, checked=False)
     if len(walked.hdus) <= index:
         raise NoPictureError("is not in the file.")
     hdu = walked.hdus[index]
@@ -158,7 +158,7 @@ def draw(file: BinaryIO, size: int, index: int) -> dict[str, bytes]:
     return {name: _encoded(grey, image, name) for name in LONGEST}
 
 
-def _plain(file: BinaryIO, hdu: fits.RawHdu, size: int) -> Image:
+def _plain(file: BinaryIO, hdu: walking.RawHdu, size: int) -> Image:
     import numpy as np
 
     if str(hdu.values.get("XTENSION", "IMAGE")).strip() != "IMAGE":
@@ -180,7 +180,7 @@ def _plain(file: BinaryIO, hdu: fits.RawHdu, size: int) -> Image:
     return Image(width, height, rows, row_bytes)
 
 
-def _physical(hdu: fits.RawHdu, stored: NDArray[Any]) -> Plane:
+def _physical(hdu: walking.RawHdu, stored: NDArray[Any]) -> Plane:
     """Return what stored numbers mean."""
     import numpy as np
 
@@ -196,7 +196,7 @@ def _physical(hdu: fits.RawHdu, stored: NDArray[Any]) -> Plane:
     return values
 
 
-def _tiled(file: BinaryIO, hdu: fits.RawHdu, stack: contextlib.ExitStack) -> Image:
+def _tiled(file: BinaryIO, hdu: walking.RawHdu, stack: contextlib.ExitStack) -> Image:
     """Return a tile-compressed image; whole rows of tiles are unpacked."""
     import numpy as np
     from astropy.io import fits as astropy_fits
@@ -225,7 +225,7 @@ def _tiled(file: BinaryIO, hdu: fits.RawHdu, stack: contextlib.ExitStack) -> Ima
     return Image(width, height, rows, width * abs(_whole(hdu, "ZBITPIX", 32)) // 8)
 
 
-def _plane(hdu: fits.RawHdu, keyword: str) -> tuple[int, int]:
+def _plane(hdu: walking.RawHdu, keyword: str) -> tuple[int, int]:
     axes = [_whole(hdu, f"{keyword}{n}", 0) for n in range(1, _whole(hdu, keyword, 0) + 1)]
     if len(axes) < 2 or min(axes) < 1:
         raise NoPictureError("holds no image.")
@@ -234,7 +234,7 @@ def _plane(hdu: fits.RawHdu, keyword: str) -> tuple[int, int]:
     return axes[0], axes[1]
 
 
-def _whole(hdu: fits.RawHdu, keyword: str, default: int) -> int:
+def _whole(hdu: walking.RawHdu, keyword: str, default: int) -> int:
     value = hdu.values.get(keyword, default)
     return value if isinstance(value, int) else default
 

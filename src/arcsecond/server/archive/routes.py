@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
-from typing import Any, BinaryIO
-from urllib.parse import quote
+from collections.abc import Sequence
+from typing import Any
 
 from litestar import Response, delete, get, post, route
 from litestar.params import FromPath
-from litestar.response import Redirect, Stream
+from litestar.response import Redirect
 
-from arcsecond.errors import ArcsecondError, InvalidInputError
+from arcsecond.errors import ArcsecondError, ChecksumError, InvalidInputError
 from arcsecond.registry import BY_NAME
-from arcsecond.schemas.archive import FitsFile, FitsFileChange, UploadOutcome
-from arcsecond.server.archive import files, previews
+from arcsecond.schemas.archive import (
+    FileKnown,
+    FilesAsked,
+    FileTaken,
+    FitsFile,
+    FitsFileChange,
+    UploadOutcome,
+)
+from arcsecond.server.archive import files, known, previews
 from arcsecond.server.archive.adding import Added, add_files
 from arcsecond.server.archive.service import Datasets
 from arcsecond.server.context import (
@@ -27,17 +32,18 @@ from arcsecond.server.context import (
     wanted,
     writing,
 )
-from arcsecond.server.crud import filters_of, listed, record_routes
+from arcsecond.server.crud import filters_of, listed, parse_amount, record_routes
 from arcsecond.server.receiving import (
     MOST_AT_ONCE,
-    PIECE,
     Upload,
     is_multipart,
     received,
 )
+from arcsecond.server.storage import Arrived
 
 _ALL = ["/datasets/{dataset:str}/fitsfiles/", "/datasets/{dataset:str}/datafiles/"]
-_ONE = [path + "{key:str}/" for path in _ALL]
+ONE = [path + "{key:str}/" for path in _ALL]
+"""Addresses of one file."""
 
 
 @get(_ALL, opt={"resource": "fitsfiles", "verb": "list"})
@@ -53,8 +59,18 @@ async def list_files(request: AnyRequest, dataset: FromPath[str]) -> Any:
 @post(_ALL, opt={"resource": "fitsfiles", "verb": "create"})
 async def create_file(request: AnyRequest, dataset: FromPath[str]) -> Response[Any]:
     await reading(request, files.may_upload, dataset)
+    if not is_multipart(request):
+        body = await read_body(request, FileTaken)
+        file, new = await writing(request, known.take, dataset, body)
+        return Response(present(request, file), status_code=201 if new else 200)
     async with received(request, backend_of(request), most=MOST_AT_ONCE) as upload:
         return await keep(request, dataset, upload)
+
+
+@post("/datasets/{dataset:str}/known/", status_code=200)
+async def tell_known(request: AnyRequest, dataset: FromPath[str]) -> list[FileKnown]:
+    body = await read_body(request, FilesAsked)
+    return await reading(request, known.known, dataset, body)
 
 
 async def keep(request: AnyRequest, dataset: str, upload: Upload) -> Response[Any]:
@@ -65,7 +81,8 @@ async def keep(request: AnyRequest, dataset: str, upload: Upload) -> Response[An
     if not upload.files:
         raise InvalidInputError(fields={"file": ["No file was submitted."]})
     body = to_struct(upload.fields, FitsFileChange)
-    outcomes = await writing(request, add_files, dataset, upload.files, body)
+    arrived = _compared(upload)
+    outcomes = await writing(request, add_files, dataset, arrived, body)
     for_people = wanted(request) == "html"  # a form on the page of the dataset
     if len(outcomes) > 1 and not for_people:
         named = zip(upload.files, outcomes, strict=True)
@@ -79,6 +96,32 @@ async def keep(request: AnyRequest, dataset: str, upload: Upload) -> Response[An
         told = "uploaded" if new else "known"
         return Redirect(f"/datasets/{file.dataset}/?{told}={file.pk}", status_code=303)
     return Response(present(request, file), status_code=201 if new else 200)
+
+
+def _compared(upload: Upload) -> list[Arrived]:
+    """Refuse those that are not what was sent, by the digests that came along, if any did.
+
+    The field ``sha256`` holds one for each file, in their order, with commas between them.
+    """
+    told = [one.strip().lower() for one in upload.fields.get("sha256", "").split(",")]
+    if told == [""]:
+        return upload.files
+    if len(told) != len(upload.files):
+        problem = f"{len(told)} digests came with {len(upload.files)} files."
+        raise InvalidInputError(fields={"sha256": [problem]})
+    return [
+        one._replace(refusal=_other_bytes(one, sha256)) if one.refusal is None else one
+        for one, sha256 in zip(upload.files, told, strict=True)
+    ]
+
+
+def _other_bytes(one: Arrived, sha256: str) -> ArcsecondError | None:
+    found = one.incoming.sha256
+    if found == sha256:
+        return None
+    return ChecksumError(
+        f"The bytes that arrived have SHA-256 {found}, not {sha256[:64]}; send them again."
+    )
 
 
 def _refusal(upload: Upload, outcomes: Sequence[Added | ArcsecondError]) -> ArcsecondError:
@@ -101,12 +144,13 @@ def _told(request: AnyRequest, name: str, outcome: Added | ArcsecondError) -> Up
     return UploadOutcome(name=name, status=status, file=present(request, outcome.file))
 
 
-@get(_ONE, opt={"resource": "fitsfiles", "verb": "read"})
+@get(ONE, opt={"resource": "fitsfiles", "verb": "read"})
 async def read_file(request: AnyRequest, dataset: FromPath[str], key: FromPath[str]) -> FitsFile:
-    return present(request, await reading(request, files.read_file, dataset, key))
+    version = version_of(request)
+    return present(request, await reading(request, files.read_file, dataset, key, version))
 
 
-@route(_ONE, http_method=["PUT", "PATCH"], opt={"resource": "fitsfiles", "verb": "update"})
+@route(ONE, http_method=["PUT", "PATCH"], opt={"resource": "fitsfiles", "verb": "update"})
 async def update_file(request: AnyRequest, dataset: FromPath[str], key: FromPath[str]) -> FitsFile:
     return await change(request, dataset, key)
 
@@ -123,26 +167,22 @@ async def change(request: AnyRequest, dataset: str, key: str) -> FitsFile:
     return present(request, file)
 
 
-@delete(_ONE, opt={"resource": "fitsfiles", "verb": "delete"})
+@delete(ONE, opt={"resource": "fitsfiles", "verb": "delete"})
 async def delete_file(request: AnyRequest, dataset: FromPath[str], key: FromPath[str]) -> None:
-    await writing(request, files.delete_file, dataset, key)
+    await writing(request, files.delete_file, dataset, key, version_of(request))
 
 
-@get([path + "download/" for path in _ONE])
-async def download(request: AnyRequest, dataset: FromPath[str], key: FromPath[str]) -> Stream:
-    file, content = await reading(request, files.open_file, dataset, key)
-    return Stream(
-        _pieces(content),
-        media_type="application/fits" if file.packing is None else "application/octet-stream",
-        headers={
-            "Content-Length": str(file.size),
-            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name, safe='')}",
-            "ETag": f'"{file.sha256}"',
-        },
-    )
+def version_of(request: AnyRequest) -> int | None:
+    """Return the version that a query asks for, if it does."""
+    text = request.query_params.get("version")
+    if text is None:
+        return None
+    if not (number := parse_amount(text, (1 << 31) - 1)):
+        raise InvalidInputError(fields={"version": [f"{text[:20]!r} is no number of a version."]})
+    return number
 
 
-@get([path + "preview/{hdu:str}/" for path in _ONE])
+@get([path + "preview/{hdu:str}/" for path in ONE])
 async def preview(
     request: AnyRequest, dataset: FromPath[str], key: FromPath[str], hdu: FromPath[str]
 ) -> Response[Any]:
@@ -158,12 +198,6 @@ async def preview(
     return Response(picture, media_type="image/webp", headers=headers)
 
 
-async def _pieces(content: BinaryIO) -> AsyncIterator[bytes]:
-    with content:
-        while piece := await asyncio.to_thread(content.read, PIECE):
-            yield piece
-
-
 def present(request: AnyRequest, file: FitsFile) -> FitsFile:
     """Give a file its absolute addresses."""
     file.file = file.download_url = base_url(request) + file.download_url
@@ -174,9 +208,9 @@ routes = [
     *record_routes("datasets", Datasets()),
     list_files,
     create_file,
+    tell_known,
     read_file,
     update_file,
     delete_file,
-    download,
     preview,
 ]

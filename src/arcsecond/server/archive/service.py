@@ -13,7 +13,6 @@ from arcsecond.schemas.archive import DESCRIPTION, Dataset, DatasetChange
 from arcsecond.server.archive.tables import blobs, datasets, files, versions
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import SqlListing, clean_tags, clean_text, parse_uuid
-from arcsecond.server.db import now
 from arcsecond.server.observatory.finding import check_equipment
 from arcsecond.server.people.owned import change, find, find_own, new_row, trash, with_owner
 from arcsecond.server.people.tables import PRIVATE, PUBLIC
@@ -65,9 +64,10 @@ class Datasets:
         """Delete a dataset and its files."""
         uuid = parse_uuid(key, DATASET)
         with backend.db.write() as connection:
-            trash(connection, viewer, datasets, uuid, DATASET, "datasets:delete")
+            # Its files went at the same moment: by that they are known when it comes back.
+            moment = trash(connection, viewer, datasets, uuid, DATASET, "datasets:delete")
             alive = sa.and_(files.c.dataset == uuid, files.c.deleted_at.is_(None))
-            connection.execute(sa.update(files).where(alive).values(deleted_at=now()))
+            connection.execute(sa.update(files).where(alive).values(deleted_at=moment))
 
     def _values(self, connection: sa.Connection, body: DatasetChange) -> dict[str, Any]:
         values: dict[str, Any] = {}

@@ -18,7 +18,7 @@ from astropy.utils import data, iers
 from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
 
-from arcsecond.server.archive.cards import Values
+from arcsecond.fits.cards import Values
 
 data.conf.allow_internet = False
 iers.conf.auto_download = False

@@ -32,6 +32,7 @@ from arcsecond.server.observatory import charts
 logger = logging.getLogger(__name__)
 
 TRASH = timedelta(days=30)
+TOGETHER = 1_000
 DEATH = timedelta(days=1)
 
 
@@ -64,15 +65,28 @@ def _purge(backend: Backend) -> int:
     """Forget the files, and then the datasets, that were deleted a month ago."""
     before = now() - TRASH
     with backend.db.write() as connection:
-        old = sa.select(files.c.pk).where(files.c.deleted_at < before).scalar_subquery()
-        connection.execute(sa.delete(headers).where(headers.c.file.in_(old)))
-        connection.execute(sa.delete(versions).where(versions.c.file.in_(old)))
-        purged = connection.execute(sa.delete(files).where(files.c.deleted_at < before)).rowcount
-        used = sa.select(files.c.dataset)
-        connection.execute(
-            sa.delete(datasets).where(datasets.c.deleted_at < before, datasets.c.uuid.not_in(used))
-        )
+        purged = purge_files(connection, files.c.deleted_at < before)
+        purge_datasets(connection, datasets.c.deleted_at < before)
     return purged
+
+
+def purge_files(connection: sa.Connection, which: sa.ColumnElement[bool]) -> int:
+    """Forget files, all their versions included; returns how many."""
+    # Locked first: one that is brought back meanwhile is not among them.
+    chosen = sa.select(files.c.pk).where(which).order_by(files.c.pk).with_for_update()
+    pks = list(connection.scalars(chosen))
+    for first in range(0, len(pks), TOGETHER):
+        some = pks[first : first + TOGETHER]
+        connection.execute(sa.delete(headers).where(headers.c.file.in_(some)))
+        connection.execute(sa.delete(versions).where(versions.c.file.in_(some)))
+        connection.execute(sa.delete(files).where(files.c.pk.in_(some)))
+    return len(pks)
+
+
+def purge_datasets(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
+    """Forget datasets that hold no file any more."""
+    used = sa.select(files.c.dataset)
+    connection.execute(sa.delete(datasets).where(which, datasets.c.uuid.not_in(used)))
 
 
 def _unreferenced() -> sa.ColumnElement[bool]:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from arcsecond.flushing import flush_folder
 from arcsecond.server import zones
 from arcsecond.server.catalogues.file import (
     PART_IDS,
@@ -29,7 +30,6 @@ from arcsecond.server.catalogues.file import (
 )
 from arcsecond.server.catalogues.names import fold
 from arcsecond.server.catalogues.rows import HOST_RANK, keys_of, natural
-from arcsecond.server.storage.flushing import flush_folder
 
 BATCH = 10_000
 

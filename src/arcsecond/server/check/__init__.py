@@ -7,6 +7,7 @@ bytes. Nothing is ever deleted.
 
 from __future__ import annotations
 
+from arcsecond.server.check.arriving import check_uploads
 from arcsecond.server.check.content import check_content
 from arcsecond.server.check.report import Finding, Progress, Report
 from arcsecond.server.check.rows import check_rows
@@ -36,9 +37,11 @@ def check(
     report = Report()
     if not repair:
         check_rows(backend, report, repair=False)
+        check_uploads(backend, report, repair=False)
         check_content(backend, report, quick=quick, repair=False, progress=progress)
         return report
     with backend.db.exclusive():
         check_rows(backend, report, repair=True)
+        check_uploads(backend, report, repair=True)
         check_content(backend, report, quick=quick, repair=True, progress=progress)
     return report

@@ -11,9 +11,9 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 
 from arcsecond.errors import UnavailableError
+from arcsecond.flushing import flush_folder
 from arcsecond.server.db import Database, now
 from arcsecond.server.migrations import HEAD, REVISIONS
-from arcsecond.server.storage.flushing import flush_folder
 
 logger = logging.getLogger(__name__)
 

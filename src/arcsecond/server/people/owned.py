@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -87,7 +88,15 @@ def change(connection: sa.Connection, table: sa.Table, key: object, **values: An
 
 def trash(
     connection: sa.Connection, viewer: Viewer, table: sa.Table, key: object, what: str, action: str
-) -> None:
-    """Delete a row of the viewer's own: it is hidden at once, and purged after a month."""
+) -> datetime:
+    """Delete a row of the viewer's own: it is hidden at once, and purged after a month.
+
+    Returns
+    -------
+    datetime
+        The moment that it is marked with.
+    """
     find_own(connection, viewer, table, key, what, action)
-    change(connection, table, key, deleted_at=now())
+    moment = now()
+    change(connection, table, key, deleted_at=moment)
+    return moment

@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from arcsecond.server.storage.flushing import flush_folder
+from arcsecond.flushing import flush_folder
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher

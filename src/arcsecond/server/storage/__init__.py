@@ -120,6 +120,10 @@ class Store(Protocol):
         """Return a file that arrived in pieces, to be kept."""
         ...
 
+    def again(self, sha256: str) -> Incoming:
+        """Return a blob, to be kept once more; FileNotFoundError then when there is none."""
+        ...
+
     def receive(self) -> Incoming:
         """Begin to take bytes in."""
         ...

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from arcsecond.server.storage.flushing import flush_folder
+from arcsecond.flushing import flush_folder
 from arcsecond.server.storage.partial import Partials
 
 
@@ -159,6 +159,10 @@ class FolderStore:
     def arrived(self, path: Path, sha256: str) -> FolderArrived:
         """Return a file that arrived in pieces, to be kept."""
         return FolderArrived(self, path, sha256)
+
+    def again(self, sha256: str) -> FolderArrived:
+        """Return a blob, to be kept once more."""
+        return FolderArrived(self, self.path(sha256), sha256)
 
     def scratch(self) -> BinaryIO:
         """Open a nameless file: gone with the process, however that ends."""

@@ -63,6 +63,13 @@ class MemoryStore:
         """Begin to take bytes in."""
         return MemoryIncoming(self)
 
+    def again(self, sha256: str) -> MemoryIncoming:
+        """Return a blob, to be kept once more."""
+        incoming = MemoryIncoming(self)
+        with self.open(sha256) as blob:
+            incoming.write(blob.read())
+        return incoming
+
     def scratch(self) -> BinaryIO:
         """Open a nameless file for reading and writing."""
         return io.BytesIO()

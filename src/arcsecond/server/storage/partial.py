@@ -19,7 +19,7 @@ from typing import Any
 from uuid import UUID
 
 from arcsecond.errors import LockedError
-from arcsecond.server.storage.flushing import flush_folder
+from arcsecond.flushing import flush_folder
 
 COPIED_BYTES = 1 << 22
 MOST_HASHED = 256

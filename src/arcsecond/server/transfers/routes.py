@@ -34,6 +34,7 @@ from arcsecond.errors import (
     VersionError,
 )
 from arcsecond.schemas.archive import Upload
+from arcsecond.server.archive.tables import FINAL, PARTIAL
 from arcsecond.server.context import (
     AnyRequest,
     backend_of,
@@ -45,7 +46,6 @@ from arcsecond.server.context import (
 from arcsecond.server.crud import as_uuid, listed
 from arcsecond.server.transfers import service
 from arcsecond.server.transfers.service import FLUSHED_BYTES, New, Writing
-from arcsecond.server.transfers.tables import FINAL, PARTIAL
 
 VERSION = "1.0.0"
 PIECE = 1 << 20

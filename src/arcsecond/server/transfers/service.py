@@ -28,19 +28,19 @@ from arcsecond.errors import (
     TooLargeError,
     from_wire,
 )
+from arcsecond.filenames import clean_path
 from arcsecond.schemas.archive import FitsFile, FitsFileChange, Upload
 from arcsecond.server.archive import files as archive
 from arcsecond.server.archive.adding import Added, add_files
+from arcsecond.server.archive.room import refuse_more
 from arcsecond.server.archive.service import DATASET
-from arcsecond.server.archive.tables import datasets
+from arcsecond.server.archive.tables import FINAL, PARTIAL, datasets, uploads
 from arcsecond.server.context import Backend, Viewer, to_struct
 from arcsecond.server.crud import SqlListing, parse_uuid
 from arcsecond.server.db import now
-from arcsecond.server.filenames import clean_path
 from arcsecond.server.people.owned import find_own
 from arcsecond.server.people.visibility import signed_in
 from arcsecond.server.storage import Arrived, told_when_full
-from arcsecond.server.transfers.tables import FINAL, PARTIAL, uploads
 
 LIFE = timedelta(days=7)
 """How long an upload waits for its next bytes."""
@@ -92,14 +92,16 @@ def begin(backend: Backend, viewer: Viewer, dataset: str, new: New) -> sa.Row[An
         It is larger than the setting allows, or than what is left to its owner.
     """
     owner = signed_in(viewer, "fitsfiles:create")
-    length = new.length
+    length, counted = new.length, 0
     with backend.db.read() as connection:
         action = "fitsfiles:create"
         uuid = parse_uuid(dataset, DATASET)
         find_own(connection, viewer, datasets, uuid, DATASET, action)
         if new.concat == FINAL:
-            length = sum(row.length for row in _parts(connection, viewer, new.parts))
-        _refuse_too_much(backend, connection, owner, length, new.concat == FINAL)
+            parts = _parts(connection, viewer, new.parts)
+            length = sum(row.length for row in parts)
+            counted = sum({row.uuid: row.length for row in parts}.values())
+    _refuse_too_large(backend, length)
     if length <= 0:
         raise InvalidInputError("An empty file is no FITS file.")
     path = clean_path(new.path) if new.concat != PARTIAL else ""
@@ -119,38 +121,29 @@ def begin(backend: Backend, viewer: Viewer, dataset: str, new: New) -> sa.Row[An
         "created_at": moment,
         "expires_at": moment + LIFE,
     }
+    partials = backend.store.partials
     with told_when_full():
-        backend.store.partials.create(key)
-    with backend.db.write() as connection:
-        connection.execute(sa.insert(uploads).values(row))
+        partials.create(key)
+    try:
+        with backend.db.write() as connection:
+            # Its parts count already, each once.
+            refuse_more(backend, connection, owner, length - counted)
+            connection.execute(sa.insert(uploads).values(row))
+    except BaseException:
+        partials.delete(key)
+        raise
     if new.concat == FINAL:
         return _join(backend, viewer, key, new.parts)
     return find(backend, viewer, str(key))
 
 
-def _refuse_too_much(
-    backend: Backend, connection: sa.Connection, owner: int, length: int, counted: bool
-) -> None:
+def _refuse_too_large(backend: Backend, length: int) -> None:
     settings = backend.settings
     if length > settings.max_upload_bytes:
         raise TooLargeError(f"The upload is larger than {settings.max_upload_bytes} bytes.")
     room = shutil.disk_usage(settings.home).free
     if length > room:
         raise NoSpaceError(f"The server has no room for {length} bytes; nothing was kept.")
-    if settings.quota_bytes and not counted:
-        used = archive.used_bytes(connection, owner) + _under_way(connection, owner)
-        if used + length > settings.quota_bytes:
-            left = max(0, settings.quota_bytes - used)
-            raise TooLargeError(
-                f"Of your {settings.quota_bytes} bytes {left} are left; this takes {length}."
-            )
-
-
-def _under_way(connection: sa.Connection, owner: int) -> int:
-    """Return how many bytes the uploads of somebody take that have not ended."""
-    waiting = sa.and_(uploads.c.owner == owner, uploads.c.ended_at.is_(None))
-    total = sa.select(sa.func.coalesce(sa.func.sum(uploads.c.length), 0)).where(waiting)
-    return int(connection.scalar(total) or 0)
 
 
 def find(backend: Backend, viewer: Viewer, key: str) -> sa.Row[Any]:
@@ -329,7 +322,9 @@ class Writing:
         try:
             if self.row.replaces:
                 return replace(self._backend, self._viewer, dataset, arrived, body)
-            (outcome,) = add_files(self._backend, self._viewer, dataset, [arrived], body)
+            (outcome,) = add_files(
+                self._backend, self._viewer, dataset, [arrived], body, reserved=True
+            )
         except NoSpaceError:
             raise  # there may be room later
         except ArcsecondError as error:
@@ -353,6 +348,8 @@ def replace(
 ) -> Added:
     """Keep an upload as a new version of the file of its name, or as a new file.
 
+    Its bytes count towards the quota since it began.
+
     Raises
     ------
     ArcsecondError
@@ -361,12 +358,14 @@ def replace(
     with backend.db.read() as connection:
         there = archive.named(connection, viewer, dataset, arrived.name)
     if there is None:
-        (outcome,) = add_files(backend, viewer, dataset, [arrived], body)
+        (outcome,) = add_files(backend, viewer, dataset, [arrived], body, reserved=True)
         if isinstance(outcome, ArcsecondError):
             raise outcome
         return outcome
     new = there.blob != arrived.incoming.sha256
-    file = archive.update_file(backend, viewer, dataset, str(there.pk), body, arrived.incoming)
+    file = archive.update_file(
+        backend, viewer, dataset, str(there.pk), body, arrived.incoming, reserved=True
+    )
     return Added(file, new)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from arcsecond.fits.cards import Card, listed
 from arcsecond.schemas.archive import Hdu
-from arcsecond.server.archive.cards import Card, listed
 
 HEAVIEST = 30_000
 """Most bytes of HTML that the cards of a page take."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from arcsecond.registry import BY_NAME, RESOURCES, Key, Resource
+from arcsecond.registry import BY_NAME, RESOURCES, Key, Resource, Task
 from arcsecond.schemas import people, resolve
-from arcsecond.schemas.archive import UploadOutcome
+from arcsecond.schemas.archive import FileKnown, FilesAsked, FileTaken, UploadOutcome
 from arcsecond.schemas.catalogues import CatalogueImport, CatalogueWork
 from arcsecond.schemas.fields import (
     BRIGHTEST,
@@ -23,9 +23,11 @@ from arcsecond.schemas.fields import (
     RANGE,
 )
 from arcsecond.schemas.observatory import DirectoryImport
+from arcsecond.schemas.trash import Restore, Restored
 from arcsecond.server.crud import LARGEST_PAGE
 from arcsecond.server.observatory.surveys import SURVEYS
 from arcsecond.server.receiving import MOST_AT_ONCE
+from arcsecond.server.transfers.downloads import BUNDLES
 from arcsecond.server.web.summaries import DOES, SUMMARIES
 
 Schema = dict[str, Any]
@@ -97,8 +99,13 @@ _QUERY: dict[str, Schema] = {
 }
 """Filters that are more than a text."""
 
-_CONFLICTS = {("fitsfiles", "create"), ("fitsfiles", "update"), ("catalogues", "delete")}
-"""What may be refused for what is there: the same file, a catalogue that came with the program."""
+_MORE = {
+    ("fitsfiles", "create"): ("409", "460"),
+    ("fitsfiles", "update"): ("409",),
+    ("fitsfiles", "delete"): ("409",),
+    ("catalogues", "delete"): ("409",),
+}
+"""What may be refused for what is there: another file, the present version, what came along."""
 
 _STATUSES = {
     "400": "The request is malformed; `detail` says why.",
@@ -109,6 +116,7 @@ _STATUSES = {
     "410": "It has expired.",
     "412": "The request speaks another version of the protocol; `Tus-Version` tells this one.",
     "413": "The body is larger than the server takes.",
+    "416": "The file has no such bytes.",
     "415": "The body is of a type that is not taken here.",
     "423": "Another request is writing it just now.",
     "460": "The bytes that arrived are not those that were sent.",
@@ -153,12 +161,14 @@ def _add_resource(paths: Paths, resource: Resource) -> None:
                 body=_body(resource, verb),
                 answers=_answers(resource, verb),
                 signed_in=verb in ("create", "update", "delete") or resource.name == "me",
-                more=("409",) if (resource.name, verb) in _CONFLICTS else (),
+                more=_MORE.get((resource.name, verb), ()),
             )
 
 
 def _asked(resource: Resource, verb: str) -> dict[str, Schema]:
     """Return what a list can be asked for, and what one can where there is no list."""
+    if resource.name == "fitsfiles" and verb in ("read", "delete"):
+        return _VERSION
     if verb == "list":
         return _query(resource)
     if verb != "read" or "list" in resource.verbs:
@@ -272,7 +282,7 @@ def _body(resource: Resource, verb: str) -> Schema:
     file = {"type": "string", "format": "binary"}
     if verb == "create":
         file["description"] = f"Once, or up to {MOST_AT_ONCE} times: then the answer is a list."
-    upload = {
+    upload: Schema = {
         "type": "object",
         "properties": {"file": file, "tags": tags},
         "required": list(needed),
@@ -280,7 +290,12 @@ def _body(resource: Resource, verb: str) -> Schema:
     kind = {"encoding": {"file": {"contentType": "application/fits, application/octet-stream"}}}
     multipart = {"multipart/form-data": {"schema": upload, **kind}}
     if verb == "create":
-        return multipart
+        upload["properties"]["sha256"] = {
+            "type": "string",
+            "description": "Digests of the files in their order, with commas between them.",
+        }
+        taken = _ref(FileTaken) | {"required": ["name", "sha256"]}
+        return multipart | {_JSON: {"schema": taken}}
     bodies = _bodies(resolve(resource.change), ())
     return {_JSON: bodies[_JSON], _FORMS[0]: bodies[_FORMS[0]], **multipart}
 
@@ -326,7 +341,12 @@ def _add_others(paths: Paths) -> None:
         _add(paths, "get", resource.whole_path, summary=summary, answers=answers, query=query)
     _add_tasks(paths)
     _add_media(paths)
+    _add_downloads(paths)
     _add_uploads(paths)
+    told = {"type": "array", "items": _ref(FileKnown)}
+    asked = {_JSON: {"schema": _ref(FilesAsked)}}
+    path = "/datasets/{dataset}/known/"
+    _add(paths, "post", path, body=asked, answers={"200": _shown(told)}, signed_in=True)
 
 
 def _add_uploads(paths: Paths) -> None:
@@ -370,6 +390,9 @@ def _add_tasks(paths: Paths) -> None:
     force = {"force": {"type": "boolean"}}
     for resource in RESOURCES:
         for task in resource.tasks:
+            if task.keyed:
+                _add_keyed(paths, resource, task)
+                continue
             sent = {"file": file} if task.files else {}
             shape = {"type": "object", "properties": sent | (force if task.forced else {})}
             kind = "multipart/form-data" if task.files else _JSON
@@ -397,15 +420,26 @@ def _add_tasks(paths: Paths) -> None:
     _add(paths, "get", "/catalogues/work/", answers=answers)
 
 
+def _add_keyed(paths: Paths, resource: Resource, task: Task) -> None:
+    """Add what the owner of one does with it."""
+    _add(
+        paths,
+        "post",
+        f"{resource.path}{task.name}/{{key}}/",
+        summary=task.help,
+        body=_bodies(Restore, ()),
+        answers={"200": _shown(_ref(Restored))},
+        signed_in=True,
+        more=("409",),
+    )
+
+
 def _add_media(paths: Paths) -> None:
     """Add what answers no struct."""
     anything: Schema = {}
-    served = {name: {"required": True, "schema": {"type": "string"}} for name in _FILE_HEADERS}
-    file = {"application/fits": anything, "application/octet-stream": anything}
     for path, content, anonymous, more in (
         (_CHART, dict.fromkeys((*_PICTURES, "image/jpeg"), anything), False, {}),
         (_CURVE, dict.fromkeys(_PICTURES, anything), False, {}),
-        ("/datasets/{dataset}/fitsfiles/{key}/download/", file, False, {"headers": served}),
         (_PREVIEW, {"image/webp": anything}, False, {}),
         ("/live", {"text/event-stream": anything, "text/html": anything}, False, {}),
         ("/", {_JSON: {"type": "object"}, "text/html": anything}, False, {}),
@@ -417,6 +451,30 @@ def _add_media(paths: Paths) -> None:
         _add(paths, "get", path, answers=answers, anonymous=anonymous, query=query)
 
 
+def _add_downloads(paths: Paths) -> None:
+    """Add the bytes of a file, and of many as one stream."""
+    served = {name: {"required": True, "schema": {"type": "string"}} for name in _FILE_HEADERS}
+    file: dict[str, Schema] = {"application/fits": {}, "application/octet-stream": {}}
+    held = {"description": "The asker has it already, by its ETag."}
+    bytes_ = _content(file) | {"headers": served}
+    _add(
+        paths,
+        "get",
+        _DOWNLOAD,
+        query=_VERSION,
+        headers={"Range": _TEXT, "If-Range": _TEXT, "If-None-Match": _TEXT},
+        answers={"200": bytes_, "206": bytes_ | {"description": "A part."}, "304": held},
+        more=("410", "416"),
+    )
+    filters = dict.fromkeys(BY_NAME["fitsfiles"].filters, _TEXT)
+    for name, (media_type, _) in BUNDLES.items():
+        path = "/datasets/{dataset}/" + name
+        _add(paths, "get", path, query=filters, answers={"200": _content({media_type: {}})})
+
+
+_DOWNLOAD = "/datasets/{dataset}/fitsfiles/{key}/download/"
+_VERSION: dict[str, Schema] = {"version": {"type": "integer", "minimum": 1, "maximum": 2147483647}}
+
 _PREVIEW = "/datasets/{dataset}/fitsfiles/{key}/preview/{hdu}/"
 _CHART = "/findingcharts/{key}/{picture}"
 _CURVE = "/objects/{object}/visibility/{picture}"
@@ -427,7 +485,7 @@ _MEDIA_QUERY: dict[str, dict[str, Schema]] = {
     _PREVIEW: {"size": {**_TEXT, "description": "`small`, or a large one."}},
     "/live": {"after": _NUMBER},
 }
-_FILE_HEADERS = ("Content-Disposition", "Content-Length", "ETag")
+_FILE_HEADERS = ("Accept-Ranges", "Content-Disposition", "ETag", "Repr-Digest")
 
 # Operations
 
@@ -515,8 +573,8 @@ def _path_parameters(path: str, targets: Sequence[str]) -> Iterable[Schema]:
         known += [] if path == _CURVE else [f"{survey.key}.jpg" for survey in SURVEYS]
         yield _parameter("picture", "path", {"type": "string", "enum": known})
     if "{key}" in path:
-        before = path.partition("{key}")[0].strip("/")
-        resource = BY_NAME[before.rpartition("}/")[2]]
+        before = path.partition("{key}")[0].strip("/").rpartition("}/")[2]
+        resource = BY_NAME[before if before in BY_NAME else before.partition("/")[0]]
         # A file is known by its name as well.
         shape = _KEYS["name"] if resource.name == "fitsfiles" else _KEYS[resource.key]
         yield _parameter("key", "path", shape)

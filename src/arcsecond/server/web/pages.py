@@ -67,7 +67,7 @@ _LINKED = {
 _GROUPS = (
     ("Sky", ("objects", "exoplanets", "standardstars", "catalogues")),
     ("Observatory", ("observingsites", "telescopes", "instruments", "satellites")),
-    ("Yours", ("datasets", "observingruns", "nightlogs")),
+    ("Yours", ("datasets", "observingruns", "nightlogs", "trash")),
     ("People", ("activities", "profiles")),
 )
 
@@ -254,6 +254,8 @@ def _one(request: AnyRequest, resource: Resource, thing: Any) -> str:
             extra = {"default_site": backend_of(request).settings.site}
         case "datasets":
             template, extra = "dataset.html", _dataset(request, item)
+        case "trash":
+            template = "trash.html"
         case "fitsfiles":
             template, extra = "file.html", _file(request, thing, item)
     extra["fields"] = _to_change(request, resource, item)

@@ -10,8 +10,9 @@ import msgspec
 
 from arcsecond.registry import RESOURCES
 from arcsecond.schemas import people, resolve
-from arcsecond.schemas.archive import UploadOutcome
+from arcsecond.schemas.archive import FileKnown, FilesAsked, FileTaken, UploadOutcome
 from arcsecond.schemas.observatory import DirectoryImport
+from arcsecond.schemas.trash import Restore, Restored
 from arcsecond.server.web.operations import Error, Schema, operations
 from arcsecond.version import __version__
 
@@ -47,10 +48,19 @@ def document(base: str) -> Schema:
 
 def _components() -> Schema:
     bodies = {resolve(r.change) for r in RESOURCES if r.change}
-    bodies |= {people.Credentials, people.KeyCheck, people.Registration}
+    bodies |= {
+        FilesAsked,
+        FileTaken,
+        Restore,
+        people.Credentials,
+        people.KeyCheck,
+        people.Registration,
+    }
     answers = {resolve(r.schema) for r in RESOURCES} | {
         Error,
         DirectoryImport,
+        FileKnown,
+        Restored,
         UploadOutcome,
         people.ApiKey,
         people.KeyOwner,

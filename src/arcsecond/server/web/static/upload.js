@@ -1,16 +1,42 @@
-// Takes files that are dropped on the page, or chosen, and uploads one after another.
+// Takes files and folders that are dropped on the page, or chosen, and sends them by
+// tus 1.0.0, three at a time. After a cut, or another visit, dropping the same files
+// again goes on where each came to a stop.
 import { replace } from "./replace.js";
 
+const AT_A_TIME = 3;
+const PIECE = 8 << 20;
+const DIGESTED = 64 << 20; // larger ones are not asked for by their digest: it takes their size in memory
+const TRIES = 8;
+const LISTED = 30; // rows that stay when they are done
+const TUS = { "Tus-Resumable": "1.0.0" };
+const SIGNATURES = ["SIMPLE  =", "\x1f\x8b", "BZh", "\x1f\x9d", "PK\x03\x04"];
+const NAMED_FITS = /\.(fits?|fts|fz)(\.(gz|bz2|z|zip))?$/i;
+
 const form = document.getElementById("upload");
-const input = document.getElementById("choose");
+const chosen = document.getElementById("choose");
 const list = document.getElementById("uploads");
 const said = document.getElementById("uploaded");
-const queue = [];
-let busy = false;
+const begin = form.action.replace(/fitsfiles\/$/, "uploads/");
+const asked = form.action.replace(/fitsfiles\/$/, "known/");
 
-form.querySelector("label").textContent = "Drop FITS files here, or choose them";
+const queue = [];
+const counts = { all: 0, sent: 0, there: 0, bad: 0, left: 0 };
+let active = 0;
+let waiting = null; // uploads that came to a stop, by name and size
+
+form.querySelector("label").textContent = "Drop FITS files or folders here, or choose files";
 form.querySelector("button").hidden = true;
-input.multiple = true;
+chosen.multiple = true;
+const folder = document.createElement("input");
+folder.type = "file";
+folder.id = "choose-folder";
+folder.webkitdirectory = true;
+const folderLabel = document.createElement("label");
+folderLabel.htmlFor = folder.id;
+folderLabel.textContent = "or a folder";
+chosen.after(folderLabel, folder);
+
+// Rows
 
 function shown(name) {
   const item = document.createElement("li");
@@ -21,7 +47,6 @@ function shown(name) {
   bar.value = 0;
   bar.setAttribute("aria-label", name);
   const state = document.createElement("span");
-  state.textContent = "waiting";
   item.append(label, bar, state);
   list.append(item);
   return { item, bar, state };
@@ -31,15 +56,30 @@ function end(row, text, bad = false) {
   row.state.textContent = text;
   row.item.className = bad ? "bad" : "done";
   row.bar.remove();
+  for (const old of [...list.querySelectorAll(".done")].slice(0, -LISTED)) old.remove();
 }
 
-function outcome(request) {
-  const { problems } = JSON.parse(request.responseText);
-  const text = request.status === 201 ? "uploaded" : "was here already";
-  return [[text, ...problems].join(". "), problems.length > 0];
+function tell() {
+  const parts = [`${counts.sent} of ${counts.all} uploaded`];
+  if (counts.there) parts.push(`${counts.there} here already`);
+  if (counts.bad) parts.push(`${counts.bad} failed`);
+  if (counts.left) parts.push(`${counts.left} left out: hidden, empty or no FITS`);
+  said.textContent = parts.join(", ") + ".";
 }
 
-function reason(request) {
+// Talking to the server
+
+class Refused extends Error {
+  constructor(request) {
+    super(detail(request));
+    this.status = request.status;
+    this.after = 1000 * (Number(request.getResponseHeader("Retry-After")) || 0);
+    this.passes = [0, 423, 429, 460].includes(this.status) || (this.status >= 500 && this.status !== 507);
+  }
+}
+
+function detail(request) {
+  if (!request.status) return "The connection was cut.";
   try {
     return JSON.parse(request.responseText).detail;
   } catch {
@@ -47,62 +87,211 @@ function reason(request) {
   }
 }
 
-function send(file, row) {
-  return new Promise((resolve) => {
+function ask(method, address, headers = {}, body = null, moved = null) {
+  return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    const body = new FormData();
-    body.append("file", file, file.name);
-    request.upload.addEventListener("progress", (event) => {
-      if (!event.lengthComputable) return;
-      row.bar.value = event.loaded / event.total;
-      const all = event.loaded === event.total;
-      row.state.textContent = all ? "being read" : `${Math.floor((100 * event.loaded) / event.total)} %`;
+    request.open(method, address);
+    request.timeout = 120000;
+    for (const [name, value] of Object.entries({ Accept: "application/json", ...headers })) request.setRequestHeader(name, value);
+    if (moved) request.upload.addEventListener("progress", (event) => moved(event.loaded));
+    request.addEventListener("loadend", () => {
+      if (request.status >= 200 && request.status < 300) resolve(request);
+      else reject(new Refused(request));
     });
-    request.addEventListener("load", () => {
-      if (request.status >= 300) end(row, reason(request), true);
-      else end(row, ...outcome(request));
-    });
-    request.addEventListener("error", () => end(row, "The connection was cut; try again.", true));
-    request.addEventListener("loadend", () => resolve(request.status === 201));
-    request.open("POST", form.action);
-    request.setRequestHeader("Accept", "application/json");
     request.send(body);
   });
 }
 
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+// CRC-32 as in zip and PNG: the digest of each piece.
+const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
+  for (let bit = 0; bit < 8; bit += 1) n = n & 1 ? (n >>> 1) ^ 0xedb88320 : n >>> 1;
+  return n;
+});
+
+function crc32(bytes) {
+  let value = 0xffffffff;
+  for (const byte of bytes) value = TABLE[(value ^ byte) & 0xff] ^ (value >>> 8);
+  value = ~value;
+  return btoa(String.fromCharCode((value >>> 24) & 0xff, (value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff));
+}
+
+function base64(text) {
+  return btoa(String.fromCharCode(...new TextEncoder().encode(text)));
+}
+
+async function sha256(file) {
+  if (!globalThis.crypto?.subtle || file.size > DIGESTED) return "";
+  const digest = await crypto.subtle.digest("SHA-256", await file.arrayBuffer());
+  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+// Go on with an upload that came to a stop only if it is of this very file.
+async function isOf(address, file, digest) {
+  const told = (await ask("HEAD", address, TUS)).getResponseHeader("Upload-Metadata") ?? "";
+  const known = Object.fromEntries(told.split(",").map((pair) => pair.trim().split(" ")));
+  const same = (name, value) => known[name] === undefined || known[name] === base64(value);
+  if (known.modified === base64(String(file.lastModified)) && same("sha256", digest)) return true;
+  await ask("DELETE", address, TUS);
+  return false;
+}
+
+async function thatWait() {
+  const found = new Map();
+  let address = `${begin}?page_size=500`;
+  while (address) {
+    const page = JSON.parse((await ask("GET", address)).responseText);
+    for (const one of page.results) found.set(`${one.size} ${one.name}`, `/uploads/${one.uuid}`);
+    address = page.next && begin + new URL(page.next).search;
+  }
+  return found;
+}
+
+// One file
+
+async function send(file, name, row) {
+  const digest = await sha256(file);
+  if (digest) {
+    const body = JSON.stringify({ files: [{ name, size: file.size, sha256: digest }] });
+    const [known] = JSON.parse((await ask("POST", asked, { "Content-Type": "application/json" }, body)).responseText);
+    if (known.state === "same") return "there";
+  }
+  let address = waiting.get(`${file.size} ${name}`) ?? "";
+  if (address && !(await isOf(address, file, digest).catch(() => false))) address = "";
+  let offset = address ? null : 0;
+  let failed = 0;
+  let anew = 0;
+  for (;;) {
+    try {
+      if (!address) {
+        const known = { filename: name, modified: String(file.lastModified), ...(digest ? { sha256: digest } : {}) };
+        const told = Object.entries(known).map(([key, value]) => `${key} ${base64(value)}`).join(",");
+        const headers = { ...TUS, "Upload-Length": String(file.size), "Upload-Metadata": told };
+        const begun = await ask("POST", begin, headers);
+        address = new URL(begun.getResponseHeader("Location"), location.href).pathname;
+        offset = 0;
+      }
+      let answer;
+      if (offset === null) {
+        answer = await ask("HEAD", address, TUS);
+      } else {
+        const piece = new Uint8Array(await file.slice(offset, offset + PIECE).arrayBuffer());
+        const headers = {
+          ...TUS,
+          "Content-Type": "application/offset+octet-stream",
+          "Upload-Offset": String(offset),
+          "Upload-Checksum": `crc32 ${crc32(piece)}`,
+        };
+        const from = offset;
+        answer = await ask("PATCH", address, headers, piece, (loaded) => moved(row, from + loaded, file.size));
+        failed = 0;
+      }
+      offset = Number(answer.getResponseHeader("Upload-Offset"));
+      moved(row, offset, file.size);
+      if (answer.getResponseHeader("Arcsecond-File")) {
+        return answer.getResponseHeader("Arcsecond-New") === "true" ? "sent" : "there";
+      }
+    } catch (error) {
+      if (!(error instanceof Refused)) throw new Error("It cannot be read any more; it may have changed.");
+      if (error.status === 460 && offset + PIECE >= file.size) anew += 1; // all of it begins anew
+      if (anew === 3) throw error;
+      const gone = address && [404, 410].includes(error.status);
+      const elsewhere = error.status === 409 && offset !== null && offset + PIECE < file.size;
+      failed += 1;
+      if (failed === TRIES || !(error.passes || gone || elsewhere)) throw error;
+      if (gone) address = "";
+      row.state.textContent = `${error.message} Trying again …`;
+      await pause(Math.max(error.after, Math.min(30000, 500 * 2 ** failed)));
+      offset = address ? null : 0;
+    }
+  }
+}
+
+async function problemsOf(name) {
+  const found = await ask("GET", `${form.action}?name=${encodeURIComponent(name)}`);
+  return JSON.parse(found.responseText).flatMap((file) => file.problems);
+}
+
+function moved(row, bytes, size) {
+  row.bar.value = bytes / size;
+  row.state.textContent = bytes >= size ? "being read" : `${Math.floor((100 * bytes) / size)} %`;
+}
+
+// All of them
+
 async function work() {
-  if (busy) return;
-  busy = true;
-  let sent = 0;
-  let tried = 0;
+  if (active >= AT_A_TIME) return;
+  active += 1;
   while (queue.length) {
-    const [file, row] = queue.shift();
-    tried += 1;
-    if (await send(file, row)) sent += 1;
-    said.textContent = `${sent} of ${tried + queue.length} uploaded.`;
-    if (!queue.length) await replace(location.pathname, "facts", "files").catch(() => {});
+    const [file, name] = queue.shift();
+    const row = shown(name);
+    try {
+      waiting ??= await thatWait();
+      const how = await send(file, name, row);
+      counts[how] += 1;
+      const problems = how === "sent" ? await problemsOf(name).catch(() => []) : [];
+      const text = how === "sent" ? "uploaded" : "was here already";
+      end(row, [text, ...problems].join(". "), problems.length > 0);
+    } catch (error) {
+      counts.bad += 1;
+      end(row, error.message, true);
+    }
+    tell();
   }
-  busy = false;
-}
-
-function add(files) {
-  for (const file of files) queue.push([file, shown(file.name)]);
-  work();
-}
-
-function dropped(transfer) {
-  const files = [];
-  for (const item of transfer.items) {
-    if (item.kind !== "file") continue;
-    const entry = item.webkitGetAsEntry?.();
-    if (entry?.isDirectory) end(shown(entry.name), "This is a folder: drop the files in it.", true);
-    else files.push(item.getAsFile());
+  active -= 1;
+  if (!active) {
+    waiting = null;
+    await replace(location.pathname, "facts", "files").catch(() => {});
   }
-  return files;
 }
 
-input.addEventListener("change", () => {
-  add([...input.files]);
+async function takes(file, name, named) {
+  const hidden = !named && name.split("/").some((part) => part.startsWith("."));
+  if (hidden || !file.size) return false;
+  const start = String.fromCharCode(...new Uint8Array(await file.slice(0, 9).arrayBuffer()));
+  return named || NAMED_FITS.test(name) || SIGNATURES.some((one) => start.startsWith(one));
+}
+
+async function add(files) {
+  for await (const [file, name, named] of files) {
+    if (await takes(file, name, named).catch(() => true)) {
+      counts.all += 1;
+      queue.push([file, name]);
+      work();
+    } else counts.left += 1;
+    tell();
+  }
+}
+
+async function* inside(entry, named) {
+  if (entry.isFile) {
+    const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+    yield [file, entry.fullPath.replace(/^\//, ""), named];
+    return;
+  }
+  const reader = entry.createReader();
+  for (;;) {
+    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    if (!some.length) return;
+    for (const one of some) yield* inside(one, false);
+  }
+}
+
+async function* dropped(entries) {
+  for (const entry of entries) {
+    if (entry instanceof File) yield [entry, entry.name, true];
+    else yield* inside(entry, entry.isFile);
+  }
+}
+
+chosen.addEventListener("change", () => {
+  add([...chosen.files].map((file) => [file, file.name, true]));
+  form.reset();
+});
+folder.addEventListener("change", () => {
+  // As for a folder that is dropped, its own name stands in front.
+  add([...folder.files].map((file) => [file, file.webkitRelativePath, false]));
   form.reset();
 });
 form.addEventListener("submit", (event) => event.preventDefault());
@@ -119,8 +308,9 @@ addEventListener("dragleave", (event) => {
 addEventListener("drop", (event) => {
   event.preventDefault();
   over(false);
-  add(dropped(event.dataTransfer));
+  const items = [...event.dataTransfer.items].filter((item) => item.kind === "file");
+  add(dropped(items.map((item) => item.webkitGetAsEntry() ?? item.getAsFile())));
 });
 addEventListener("beforeunload", (event) => {
-  if (busy) event.preventDefault();
+  if (active) event.preventDefault();
 });

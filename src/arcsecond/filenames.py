@@ -1,12 +1,17 @@
-"""Names of files: which can be kept."""
+"""Names of files and of the folders they lie in: which can be kept."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from arcsecond.errors import InvalidInputError
 
 LONGEST_NAME, LONGEST_PATH = 255, 1024
+_PART = r"(?!\.)[!-.0-\[\]-~]+"
+_PLAIN = re.compile(f"{_PART}(/{_PART})*")
+"""Printable ASCII without blanks and backslashes; no part begins with a dot."""
+
 _BIDIRECTIONAL = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -22,14 +27,18 @@ def clean_name(name: str) -> str:
     if not name:
         problem = "A file needs a name."
     elif name in (".", "..") or "/" in name or "\\" in name:
-        problem = f"{name[:60]!r} is a path; give the name of the file alone."
-    elif any(unicodedata.category(c) in ("Cc", "Cs") or c in _BIDIRECTIONAL for c in name):
+        problem = f"{name[:60]!r} is no name of a file or a folder."
+    elif not (name.isascii() and name.isprintable()) and any(map(_unseen, name)):
         problem = "The name holds characters that cannot be shown."
     elif len(name.encode()) > LONGEST_NAME:
         problem = f"The name is {len(name.encode())} bytes long; {LONGEST_NAME} are the most."
     else:
         return name
     raise InvalidInputError(fields={"name": [problem]})
+
+
+def _unseen(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cs") or character in _BIDIRECTIONAL
 
 
 def clean_path(path: str) -> str:
@@ -42,7 +51,13 @@ def clean_path(path: str) -> str:
     InvalidInputError
         One of its parts is no name, or it is too long.
     """
-    cleaned = "/".join(map(clean_name, path.split("/")))
+    if len(path) <= LONGEST_NAME and _PLAIN.fullmatch(path):
+        return path
+    parts = path.split("/")
+    if len(parts) > 1 and not all(part.strip() for part in parts):
+        problem = f"{path[:60]!r} is no path inside a dataset; write it as folder/name."
+        raise InvalidInputError(fields={"name": [problem]})
+    cleaned = "/".join(map(clean_name, parts))
     if len(cleaned.encode()) > LONGEST_PATH:
         problem = f"The path is {len(cleaned.encode())} bytes long; {LONGEST_PATH} are the most."
         raise InvalidInputError(fields={"name": [problem]})

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from arcsecond.server.archive.cards import CARD, Values, parse
+from arcsecond.fits.cards import CARD, Values, parse
 
 BLOCK = 2880
 SIGNATURE = b"SIMPLE  ="

@@ -1,0 +1,75 @@
+"""``server backup``, ``restore``, ``verify``, ``export`` and ``ingest``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from arcsecond import views
+from arcsecond.cli.output import Counter
+from arcsecond.server.app import open_backend
+from arcsecond.server.backup import back_up, restore, verify
+from arcsecond.server.settings import Settings
+
+
+def backup(*, folder: str) -> int:
+    """Add a snapshot to a backup; 1 when bytes are missing in it."""
+    backend = open_backend(Settings.from_environment())
+    try:
+        with Counter("Copying") as counter:
+            made = back_up(backend, Path(folder), counter.show)
+    finally:
+        backend.db.close()
+    click.echo(str(made.snapshot))
+    say = (
+        f"{made.rows:,} rows, {_blobs(made.blobs)} of {views.size(made.bytes)}; "
+        f"{made.copied:,} of them, {views.size(made.copied_bytes)}, were new."
+    )
+    click.echo(say, err=True)
+    for sha256 in made.missing[:5]:
+        click.echo(f"Missing: the bytes with SHA-256 {sha256}", err=True)
+    if made.missing:
+        click.echo(
+            f"{_blobs(len(made.missing))} lost or damaged here, and not in the backup: "
+            "type `arcsecond server check`.",
+            err=True,
+        )
+    return 1 if made.missing else 0
+
+
+def restore_backup(*, folder: str, snapshot: str) -> int:
+    """Fill an empty data directory from a backup; 1 when bytes are missing."""
+    settings = Settings.from_environment()
+    with Counter("Copying") as counter:
+        done = restore(settings, Path(folder), snapshot, counter.show)
+    click.echo(f"Restored {done.snapshot.name} into {settings.home}.", err=True)
+    for sha256 in done.missing[:5]:
+        click.echo(f"Missing: the bytes with SHA-256 {sha256}", err=True)
+    if done.missing:
+        click.echo(
+            f"{_blobs(len(done.missing))} not in the backup, or damaged there: recorded as lost.",
+            err=True,
+        )
+    return 1 if done.missing else 0
+
+
+def verify_backup(*, folder: str, snapshot: str) -> int:
+    """Restore a backup beside, and compare; 1 when something is wrong with it."""
+    with Counter("Reading") as counter:
+        verified = verify(Path(folder), snapshot, counter.show)
+    for finding in verified.findings:
+        click.echo(f"{finding.where}: {finding.problem}")
+    told = "nothing is wrong" if not verified.findings else f"{len(verified.findings):,} wrong"
+    click.echo(
+        f"{verified.snapshot.name}: {verified.rows:,} rows, {_blobs(verified.blobs)}, "
+        f"{views.size(verified.bytes)} read: {told}.",
+        err=True,
+    )
+    if verified.missing:
+        click.echo(f"{_blobs(len(verified.missing))} lost before it was made.", err=True)
+    return 1 if verified.findings else 0
+
+
+def _blobs(count: int) -> str:
+    return f"{count:,} blob" if count == 1 else f"{count:,} blobs"

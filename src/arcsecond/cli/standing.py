@@ -1,0 +1,151 @@
+"""How far a transfer is: bars where somebody looks, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self
+
+import click
+
+from arcsecond import views
+from arcsecond.cli.output import on_terminal
+from arcsecond.client.running import Standing
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+LINE_EVERY_S = 10.0
+MOST_BARS = 6
+LONGEST_LABEL = 32
+
+
+class Display(Protocol):
+    """Shows how far a transfer is, as long as it is open."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+    def show(self, standing: Standing) -> None:
+        """Show how far it is; called by one thread at a time."""
+        ...
+
+    def say(self, sentence: str) -> None:
+        """Say something in between."""
+        ...
+
+
+def display(*, quiet: bool = False) -> Display:
+    """Return the display that fits where stderr goes."""
+    return Bars() if on_terminal(sys.stderr) and not quiet else Lines(quiet=quiet)
+
+
+class Lines:
+    """Plain lines, for logs."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._begun = self._last = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave nothing open."""
+
+    def show(self, standing: Standing) -> None:
+        """Print a line when the last one is some seconds old."""
+        moment = time.monotonic()
+        if moment - self._last >= LINE_EVERY_S and not self._quiet:
+            self._last = moment
+            self.say(line(standing, moment - self._begun))
+
+    def say(self, sentence: str) -> None:
+        """Say something in between, such as what failed."""
+        click.echo(sentence, err=True)
+
+
+def line(standing: Standing, seconds: float) -> str:
+    """Return how far a transfer is after some time: amounts, rate, and how long it will take."""
+    told = (
+        f"{standing.done:,} of {standing.files:,} files, "
+        f"{views.size(standing.moved)} of {views.size(standing.size)}"
+    )
+    rate = standing.moved / seconds if seconds > 0 else 0.0
+    if rate >= 1:
+        told += (
+            f", {views.size(int(rate))}/s, {_time((standing.size - standing.moved) / rate)} left"
+        )
+    return told + (f", {standing.failed} failed" if standing.failed else "")
+
+
+def _time(seconds: float) -> str:
+    whole = round(max(0.0, seconds))
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {whole % 60} s"
+
+
+class Bars:
+    """A bar for the whole, and one for each file that is on its way."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
+
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True, highlight=False),
+            transient=True,
+        )
+        self._whole = self._progress.add_task("")
+        self._bars: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take the bars away."""
+        self._progress.stop()
+
+    def show(self, standing: Standing) -> None:
+        """Move the bars."""
+        failed = f", {standing.failed} failed" if standing.failed else ""
+        self._progress.update(
+            self._whole,
+            description=f"{standing.done:,} of {standing.files:,} files{failed}",
+            completed=standing.moved,
+            total=standing.size,
+        )
+        for label in [label for label in self._bars if label not in standing.active]:
+            self._progress.remove_task(self._bars.pop(label))
+        for label, (moved, size) in standing.active.items():
+            if label not in self._bars and len(self._bars) < MOST_BARS:
+                self._bars[label] = self._progress.add_task(_short(label), total=size)
+            if label in self._bars:
+                self._progress.update(self._bars[label], completed=moved)
+
+    def say(self, sentence: str) -> None:
+        """Say something above the bars."""
+        self._progress.console.print(sentence, markup=False, soft_wrap=True)
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= LONGEST_LABEL else "…" + label[1 - LONGEST_LABEL :]

@@ -1,0 +1,150 @@
+"""What uploads and downloads have in common on the command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+import click
+
+from arcsecond import views
+from arcsecond.cli.output import on_terminal
+from arcsecond.client.api import ArcsecondAPI
+from arcsecond.client.running import FAILED, Outcome, Summary
+from arcsecond.errors import ArcsecondInputValueError
+
+INTERRUPTED = 130
+NAMED = 5
+"""How many files are named before the rest is counted."""
+
+
+def find_dataset(api: ArcsecondAPI, text: str, *, own: bool) -> tuple[str, str] | None:
+    """Return UUID and name of a dataset; None when none is called so.
+
+    Parameters
+    ----------
+    own
+        Whether those of others do not count.
+
+    Raises
+    ------
+    ArcsecondInputValueError
+        Several are called so.
+    NotFoundError
+        There is none of that UUID.
+    """
+    if _is_uuid(text):
+        told = api.datasets.read(text)
+        return told["uuid"], told["name"]
+    found = list(api.datasets.list(name=text))
+    me = api.me.read()["username"]
+    mine = [one for one in found if one["profile"] == me]
+    if own or mine:
+        found = mine
+    if len(found) > 1:
+        uuids = ", ".join(one["uuid"] for one in found)
+        raise ArcsecondInputValueError(
+            f"{len(found)} datasets are called {text!r}; name one by its UUID: {uuids}."
+        )
+    return (found[0]["uuid"], found[0]["name"]) if found else None
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+Say = Callable[[str], None]
+
+
+def tell_counts(
+    say: Say, counts: Iterable[tuple[int, str]], refused: list[tuple[str, str]]
+) -> None:
+    """Say how many files there are of each kind, and name some of those that cannot be moved."""
+    for count, told in counts:
+        if count:
+            say(f"  {count:>9,}  {told}")
+    for one, why in refused[:NAMED]:
+        say(f"             {one}: {why}")
+
+
+def confirmed(question: str, *, sure: bool) -> bool:
+    """Ask whoever sits at the terminal; where nobody does, or who is sure, is not asked."""
+    if sure or not (on_terminal(sys.stdin) and on_terminal(sys.stderr)):
+        return True
+    return click.confirm(question, default=True, err=True)
+
+
+def tell_end(
+    summary: Summary, kept: Callable[[Outcome], object], *, as_json: bool, quiet: bool, **more: Any
+) -> None:
+    """Write what became of every file where programs read it.
+
+    Parameters
+    ----------
+    kept
+        What of a file is printed for a program that wants nothing else.
+    **more
+        What else the JSON says of the whole.
+    """
+    if as_json:
+        click.echo(
+            json.dumps(
+                {
+                    "dataset": summary.dataset,
+                    "done": len(summary.done),
+                    "there": len(summary.there),
+                    "failed": len(summary.failed),
+                    **more,
+                    "files": [asdict(outcome) for outcome in summary.outcomes],
+                }
+            )
+        )
+    elif quiet:
+        lines = [f"{kept(one)}\n" for one in summary.outcomes if one.outcome != FAILED]
+        click.echo("".join(lines), nl=False)
+
+
+def summed_up(summary: Summary, done: str) -> str:
+    """Return what became of a transfer, in a sentence or two.
+
+    Parameters
+    ----------
+    done
+        What was done to those that were moved: "sent" or "fetched".
+    """
+    size = views.size(sum(one.size for one in summary.done))
+    parts = [f"{count_of(len(summary.done))} {done}, {size}"]
+    if summary.there:
+        parts.append(f"{len(summary.there):,} there already")
+    if summary.left_out:
+        parts.append(f"{sum(map(len, summary.left_out.values())):,} left out")
+    if summary.failed:
+        parts.append(f"{len(summary.failed):,} failed")
+    lines = ["; ".join(parts) + "."]
+    if damaged := [one for one in summary.done if one.problems]:
+        lines.append(f"{count_of(len(damaged))} kept, though damaged:")
+        lines += _named([f"{one.name}: {' '.join(one.problems)}" for one in damaged])
+    if summary.failed:
+        lines.append("Failed:")
+        lines += _named([f"{one.path or one.name}: {one.reason}" for one in summary.failed])
+    return "\n".join(lines)
+
+
+def _named(lines: list[str]) -> list[str]:
+    shown = [f"  {line}" for line in lines[:NAMED]]
+    if len(lines) > NAMED:
+        shown.append(f"  and {len(lines) - NAMED:,} more; --json names them all.")
+    return shown
+
+
+def count_of(files: int) -> str:
+    """Return a number of files, in words."""
+    return f"{files:,} file" if files == 1 else f"{files:,} files"

@@ -1,0 +1,330 @@
+"""``arcsecond upload``: plans first, asks, sends, and says what became of every file."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from arcsecond import views
+from arcsecond.cli.output import on_terminal
+from arcsecond.cli.resources import sign_in_hint
+from arcsecond.cli.standing import display
+from arcsecond.cli.transfers import (
+    INTERRUPTED,
+    NAMED,
+    confirmed,
+    count_of,
+    find_dataset,
+    summed_up,
+    tell_counts,
+    tell_end,
+)
+from arcsecond.client.api import ArcsecondAPI
+from arcsecond.client.folders import Item, find
+from arcsecond.client.journal import Journal, journal_path
+from arcsecond.client.patience import StoppedError
+from arcsecond.client.plan import Looked, Plan, ask, load_plan, make_plan, save_plan
+from arcsecond.client.running import DONE, FAILED, Manner, Outcome, Summary
+from arcsecond.client.uploading import carry_out
+from arcsecond.client.watching import Watch
+from arcsecond.errors import ArcsecondError, ArcsecondInputValueError, ArcsecondNotLoggedInError
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a command line asks for."""
+
+    paths: tuple[str, ...]
+    dataset: str
+    about: Mapping[str, str]
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    given: Mapping[str, Any]
+    replace: bool
+    jobs: int
+    plan: str | None
+    dry_run: bool
+    yes: bool
+    as_json: bool
+    quiet: bool
+
+
+def upload(
+    *,
+    server: str | None,
+    watch: bool,
+    tag: tuple[str, ...],
+    raw: bool | None,
+    telescope: str | None,
+    instrument: str | None,
+    dataset: str | None,
+    **given: Any,
+) -> int:
+    """Upload; returns the exit status: 1 when any file failed."""
+    about = {"telescope": telescope, "instrument": instrument}
+    files = {"tags": list(tag) or None, "is_raw": raw}
+    asked = _Asked(
+        dataset=dataset or "",
+        about={name: value for name, value in about.items() if value},
+        given={name: value for name, value in files.items() if value is not None},
+        **given,
+    )
+    _check(asked, watch=watch)
+    with ArcsecondAPI(server=server) as api:
+        try:
+            with contextlib.closing(Journal(journal_path(api.config.home))) as journal:
+                job = _Job(api, asked, journal)
+                return job.watch() if watch else job.once()
+        except ArcsecondNotLoggedInError as error:
+            error.hint = sign_in_hint(api, error.hint)
+            raise
+
+
+def _check(asked: _Asked, *, watch: bool) -> None:
+    """Refuse options that do not go together."""
+    applying = asked.plan is not None and not asked.paths
+    if not asked.paths and not applying:
+        raise click.UsageError("Upload what? Name files or folders, or a plan that was saved.")
+    if applying and (asked.dry_run or asked.dataset or asked.include or asked.exclude):
+        raise click.UsageError("A plan that was saved knows its dataset and its files already.")
+    if not applying and not asked.dataset:
+        raise click.UsageError("Into which dataset? Write --dataset and its name or UUID.")
+    if asked.plan is not None and asked.paths and not asked.dry_run:
+        raise click.UsageError("--plan saves a plan with --dry-run; without files it is applied.")
+    if watch and (asked.dry_run or asked.plan is not None):
+        raise click.UsageError("--watch goes neither with --dry-run nor with --plan.")
+
+
+class _Job:
+    """One upload, from the plan to the summary."""
+
+    def __init__(self, api: ArcsecondAPI, asked: _Asked, journal: Journal) -> None:
+        self._api = api
+        self._asked = asked
+        self._journal = journal
+        self._stopping = threading.Event()
+        self._renamed: list[tuple[Item, int]] = []
+
+    def once(self) -> int:
+        """Plan, ask, send."""
+        asked = self._asked
+        plan = self._applied() if not asked.paths else self._planned()
+        if asked.dry_run:
+            return self._show_only(plan)
+        self._tell_plan(plan)
+        if plan.sending:
+            if not confirmed("Send?", sure=asked.yes or asked.as_json):
+                self._say("Nothing was sent.")
+                return 1
+            self._make_dataset(plan)
+        try:
+            summary = self._carried_out(plan)
+        except (KeyboardInterrupt, StoppedError):
+            self._say("Interrupted. What has arrived is kept: type the same again to go on.")
+            return INTERRUPTED
+        self._tell(summary)
+        return 0 if summary.ok else 1
+
+    # The plan
+
+    def _planned(self) -> Plan:
+        asked = self._asked
+        uuid, name = self._dataset(asked.dataset, asked.about)
+        plan = self._empty_plan(uuid, name)
+        found = find(asked.paths, asked.include, asked.exclude)
+        with _looking(quiet=asked.quiet) as looked:
+            return make_plan(
+                self._api.transport,
+                plan,
+                found,
+                self._journal,
+                stopping=self._stopping,
+                looked=looked,
+            )
+
+    def _empty_plan(self, uuid: str, name: str) -> Plan:
+        asked = self._asked
+        return Plan(
+            self._api.config.server,
+            uuid,
+            name,
+            about=dict(asked.about),
+            replace=asked.replace,
+            given=dict(asked.given),
+        )
+
+    def _applied(self) -> Plan:
+        """Return a plan that was saved, with what the server says today."""
+        plan = load_plan(Path(self._asked.plan or ""))
+        if plan.server != self._api.config.server:
+            raise ArcsecondInputValueError(
+                f"This plan was made for {plan.server or 'the embedded server'}."
+            )
+        if not plan.dataset:  # it may have been made meanwhile
+            plan.dataset, plan.name = self._dataset(plan.name, {})
+        ask(self._api.transport, plan, self._journal, self._stopping)
+        return plan
+
+    def _dataset(self, text: str, about: Mapping[str, str]) -> tuple[str, str]:
+        """Return UUID and name of a dataset; without UUID it is to be made."""
+        if (found := find_dataset(self._api, text, own=True)) is None:
+            return "", text
+        uuid, name = found
+        for field in about:
+            raise click.UsageError(
+                f"--{field} goes with a new dataset; {name!r} is there already. "
+                f"Type `arcsecond datasets update {uuid} --{field} NAME` to change it."
+            )
+        return uuid, name
+
+    def _make_dataset(self, plan: Plan) -> None:
+        """Make the dataset when there is none, and ask again what is there already."""
+        if plan.dataset:
+            return
+        made = self._api.datasets.create(name=plan.name, **plan.about)
+        plan.dataset = made["uuid"]
+        self._say(f"Made the dataset {plan.name!r}, {plan.dataset}.")
+        ask(self._api.transport, plan, self._journal, self._stopping)
+
+    def _show_only(self, plan: Plan) -> int:
+        if self._asked.plan is not None:
+            save_plan(plan, Path(self._asked.plan))
+        if self._asked.as_json:
+            click.echo(json.dumps(plan.to_json()))
+        else:
+            self._tell_plan(plan)
+        if self._asked.plan is not None:
+            self._say(f"Saved. `arcsecond upload --plan {self._asked.plan}` does it.")
+        return 0
+
+    def _tell_plan(self, plan: Plan) -> None:
+        """Say what would be done."""
+        into = f"{plan.name!r}" if plan.name else plan.dataset
+        new = "" if plan.dataset else ", which is to be made"
+        total = sum(item.size for item in plan.items)
+        self._say(f"{count_of(len(plan.items))}, {views.size(total)}, for dataset {into}{new}:")
+        elsewhere = sum(item.state == "elsewhere" for item in plan.items)
+        counts = (
+            (len(plan.sending) - elsewhere, f"to send, {views.size(plan.bytes_to_send)}"),
+            (elsewhere, "in other files of yours there: made without sending"),
+            (len(plan.there), "there already"),
+            (len(plan.taken), "whose name has other content there; --replace makes new versions"),
+            (len(plan.unreadable), "that cannot be sent"),
+        )
+        tell_counts(self._say, counts, plan.unreadable)
+        self._tell_left_out(plan.left_out)
+
+    def _tell_left_out(self, left_out: Mapping[str, Sequence[str]]) -> None:
+        for why, paths in left_out.items():
+            named = ", ".join(Path(path).name for path in paths[:NAMED])
+            more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
+            self._say(f"Left out, {why}: {named}{more}")
+
+    # The transfer
+
+    def _carried_out(self, plan: Plan, *, later: bool = False) -> Summary:
+        """Send; of what failed it is told at once, unless it is tried again later."""
+        with display(quiet=self._asked.quiet or not plan.sending) as shown:
+
+            def told(outcome: Outcome) -> None:
+                if outcome.outcome == FAILED and not (later and outcome.again):
+                    shown.say(f"{outcome.path}: {outcome.reason}")
+
+            manner = Manner(self._asked.jobs, self._stopping, shown.show, told)
+            return carry_out(self._api.transport, plan, self._journal, manner)
+
+    def _tell(self, summary: Summary) -> None:
+        asked = self._asked
+        tell_end(
+            summary,
+            lambda one: one.pk,
+            as_json=asked.as_json,
+            quiet=asked.quiet,
+            left_out=summary.left_out,
+        )
+        self._say(summed_up(summary, "sent"))
+
+    def watch(self) -> int:
+        """Send what becomes complete, until somebody ends it."""
+        asked = self._asked
+        uuid, name = self._dataset(asked.dataset, asked.about)
+        plan = self._empty_plan(uuid, name)
+        whole = Summary(uuid)
+        watch = Watch(asked.paths, asked.include, asked.exclude, self._say)
+        with contextlib.suppress(KeyboardInterrupt, StoppedError):
+            self._make_dataset(plan)
+            self._say(f"Watching {', '.join(asked.paths)} for {name!r}; Ctrl-C ends it.")
+            while True:
+                try:
+                    self._look_once(watch, plan, whole)
+                except ArcsecondError as error:
+                    if not error.passes:
+                        raise
+                    self._say(f"{error.detail} It is tried again.")
+                watch.rest(self._stopping)
+        self._say(summed_up(whole, "sent"))
+        if waiting := watch.waiting:
+            self._say(f"Not sent yet: {', '.join(waiting[:NAMED])}")
+        return 0 if whole.ok else 1
+
+    def _look_once(self, watch: Watch, plan: Plan, whole: Summary) -> None:
+        found, renamed = watch.look()
+        self._renamed += renamed
+        while self._renamed:  # until each is acknowledged
+            self._rename(plan.dataset, *self._renamed[0])
+            self._renamed.pop(0)
+        if not found.items:
+            return
+        stamps = {item.path: (item.size, item.changed_ns) for item in found.items}
+        make_plan(self._api.transport, plan, found, self._journal, stopping=self._stopping)
+        summary = self._carried_out(plan, later=True)
+        for outcome in summary.outcomes:
+            stamp = stamps.pop(outcome.path)
+            if outcome.again:
+                continue  # next time
+            watch.taken(outcome.path, stamp, None if outcome.outcome == FAILED else outcome.pk)
+            # Of a file that failed before it is not told twice.
+            whole.outcomes[:] = [one for one in whole.outcomes if one.path != outcome.path]
+            whole.outcomes.append(outcome)
+            if self._asked.as_json:
+                click.echo(json.dumps(asdict(outcome)))
+            elif outcome.outcome != FAILED:
+                damage = f", damaged: {' '.join(outcome.problems)}" if outcome.problems else ""
+                how = "sent" if outcome.outcome == DONE else "there already"
+                self._say(f"{outcome.name}: {how}{damage}")
+        for path, stamp in stamps.items():  # what is left out
+            watch.taken(path, stamp, None)
+        sys.stdout.flush()
+
+    def _rename(self, dataset: str, item: Item, pk: int) -> None:
+        """Give a file on the server the name that it has here now."""
+        try:
+            self._api.datasets(dataset).fitsfiles.update(pk, name=item.name)
+        except ArcsecondError as error:
+            if error.passes:
+                raise
+            self._say(f"{item.name} could not be renamed there: {error.detail}")
+        else:
+            self._say(f"{item.name}: renamed")
+
+    def _say(self, sentence: str) -> None:
+        if not self._asked.quiet:
+            click.echo(sentence, err=True)
+
+
+@contextlib.contextmanager
+def _looking(*, quiet: bool) -> Iterator[Looked | None]:
+    """Show how many files were looked at, where somebody looks."""
+    if quiet or not on_terminal(sys.stderr):
+        yield None
+        return
+    yield lambda done, files: click.echo(f"\rLooked at {done:,} of {files:,} …", err=True, nl=False)
+    click.echo("\r\033[K", err=True, nl=False)

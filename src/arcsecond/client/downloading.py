@@ -1,0 +1,437 @@
+"""Fetch many files, several at a time: what is here already is not fetched, the rest is verified.
+
+A file bears its name once all of it is here, has the right digest and is on the disk.
+Until then it lies beside, as ``.<name>.<digest>.part``, and is gone on with from there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import queue
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+from arcsecond.client.folders import Item, item_of, matches, reason
+from arcsecond.client.journal import Journal, hash_open
+from arcsecond.client.patience import Patience, StoppedError, all_of
+from arcsecond.client.running import (
+    DONE,
+    FAILED,
+    THERE,
+    Manner,
+    Moved,
+    Outcome,
+    Run,
+    Summary,
+    failed,
+    outcome_of,
+)
+from arcsecond.client.transport import Transport
+from arcsecond.errors import (
+    ArcsecondConnectionError,
+    ArcsecondError,
+    ChecksumError,
+    ConflictError,
+    InvalidInputError,
+    LockedError,
+    NoSpaceError,
+    UnavailableError,
+)
+from arcsecond.filenames import LONGEST_NAME, clean_path
+from arcsecond.flushing import flush_folder
+
+READ = 1 << 20
+AHEAD = 8
+"""Pieces that wait to be written."""
+
+PARTIAL_CONTENT = 206
+FETCHED_ANEW = 3
+"""How often a file is fetched from its beginning, when it never comes as its digest says."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(slots=True)
+class Remote:
+    """A file that is to be fetched.
+
+    Attributes
+    ----------
+    path
+        Where it is to lie.
+    name
+        Its name inside the dataset.
+    address
+        Path of its bytes on the server.
+    state
+        "there" when it is here already, "other" when its name has other content here,
+        "" when it is to be fetched.
+    """
+
+    path: str
+    name: str
+    size: int
+    pk: int
+    sha256: str
+    address: str
+    state: str = ""
+
+
+@dataclass(slots=True)
+class Wanted:
+    """What a download would do.
+
+    Attributes
+    ----------
+    refused
+        Names that cannot be kept here, and why.
+    """
+
+    dataset: str
+    folder: str
+    replace: bool
+    items: list[Remote] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def there(self) -> list[Remote]:
+        """Those that are here already."""
+        return [item for item in self.items if item.state == "there"]
+
+    @property
+    def taken(self) -> list[Remote]:
+        """Those whose name has other content here, which nobody wants to replace."""
+        return [] if self.replace else [item for item in self.items if item.state == "other"]
+
+    @property
+    def fetching(self) -> list[Remote]:
+        """Those that are to be fetched."""
+        left_out = ("there",) if self.replace else ("there", "other")
+        return [item for item in self.items if item.state not in left_out]
+
+    @property
+    def bytes_to_fetch(self) -> int:
+        """How many bytes have to travel."""
+        return sum(item.size for item in self.fetching)
+
+
+def seek(
+    transport: Transport,
+    dataset: str,
+    folder: str | Path,
+    journal: Journal,
+    *,
+    filters: Mapping[str, Any],
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    replace: bool = False,
+    stopping: threading.Event,
+) -> Wanted:
+    """Ask what there is, and look what is here already.
+
+    Parameters
+    ----------
+    dataset
+        UUID.
+    filters
+        As for the list of its files.
+    include, exclude
+        Patterns such as ``*.fits``, of names or of paths inside the dataset.
+    """
+    wanted = Wanted(dataset, os.path.abspath(folder), replace)  # a text
+    for file in all_of(transport, f"/datasets/{dataset}/fitsfiles/", stopping, filters):
+        name = file["name"]
+        if (include and not matches(name, include)) or matches(name, exclude):
+            continue
+        try:
+            safe = clean_path(name) == name
+        except InvalidInputError:
+            safe = False
+        if not safe or any(part.startswith(".") for part in name.split("/")):
+            wanted.refused.append((name, "its name cannot be kept here"))
+            continue
+        # By its version: what replaces it meanwhile is another file.
+        address = f"/datasets/{dataset}/fitsfiles/{file['pk']}/download/?version={file['version']}"
+        path = os.path.join(wanted.folder, *name.split("/"))  # a text
+        wanted.items.append(Remote(path, name, file["size"], file["pk"], file["sha256"], address))
+    _compare(wanted.items, journal)
+    return wanted
+
+
+def _compare(items: Sequence[Remote], journal: Journal) -> None:
+    """Look which files are here already, by their content."""
+    here: list[tuple[Remote, Item]] = []
+    for item in items:
+        try:
+            told = os.stat(item.path)
+        except OSError:
+            continue
+        if told.st_size != item.size:
+            item.state = "other"
+            continue
+        here.append((item, item_of(item.path, item.name, told)))
+    journal.recall([local for _, local in here])
+    for item, local in here:
+        if not local.sha256:
+            try:
+                with open(local.path, "rb", buffering=0) as file:
+                    hash_open(file, local, journal)
+            except OSError:
+                item.state = "other"
+                continue
+        item.state = "there" if local.sha256 == item.sha256 else "other"
+
+
+def fetch(transport: Transport, wanted: Wanted, manner: Manner) -> Summary:
+    """Fetch what is wanted.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Somebody ended it: what has arrived waits for the rest.
+    """
+    return _Download(transport, wanted, manner).begin()
+
+
+class _Download(Run[Remote]):
+    """One download of many files."""
+
+    def __init__(self, transport: Transport, wanted: Wanted, manner: Manner) -> None:
+        super().__init__(Summary(wanted.dataset), manner)
+        self._transport = transport
+        self._wanted = wanted
+
+    def begin(self) -> Summary:
+        """Tell of those that are not fetched, and fetch the others."""
+        wanted = self._wanted
+        for name, why in wanted.refused:
+            self.ended(Outcome("", name, 0, FAILED, f"It cannot be fetched: {why}."))
+        for item in wanted.there:
+            self.ended(outcome_of(item, THERE))
+        for item in wanted.taken:
+            self.ended(
+                failed(item, "There is another file of that name; --replace takes its place.")
+            )
+        units = ([item] for item in wanted.fetching)
+        return self.work(units, len(wanted.fetching), wanted.bytes_to_fetch)
+
+    def move(self, unit: Sequence[Remote], moved: Moved) -> Iterator[Outcome]:
+        """Fetch a file."""
+        (item,) = unit
+        fetching = _Fetching(
+            self._transport, item, moved, self.stopping, replace=self._wanted.replace
+        )
+        try:
+            fetching.fetch()
+        except ArcsecondError as error:
+            if fetching.answered:  # it is this file, not the server
+                yield failed(item, error.detail, again=error.passes)
+            else:
+                yield self.refused(item, error)
+        except OSError as error:
+            if error.errno in _FULL:
+                self.hopeless = NoSpaceError("The disk here is full.")
+            yield failed(item, f"It cannot be written: {reason(error)}.", again=True)
+        else:
+            yield outcome_of(item, DONE)
+
+
+class _Fetching:
+    """One file on its way here."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        item: Remote,
+        moved: Moved,
+        stopping: threading.Event,
+        *,
+        replace: bool,
+    ) -> None:
+        self.answered = False
+        self._transport = transport
+        self._item = item
+        self._replace = replace
+        self._farthest = 0
+        self._moved = moved
+        self._stopping = stopping
+        self._patience = Patience(stopping)
+        path = Path(item.path)
+        kept = path.name.encode()[: LONGEST_NAME - 16].decode(errors="ignore")
+        self._part = path.with_name(f".{kept}.{item.sha256[:8]}.part")
+
+    def fetch(self) -> None:
+        """Fetch what is missing of it, and give it its name.
+
+        Raises
+        ------
+        ArcsecondError
+            It did not get through, or never came as its digest says.
+        OSError
+            It cannot be written.
+        StoppedError
+            It was stopped; what has arrived waits for the rest.
+        """
+        self._part.parent.mkdir(parents=True, exist_ok=True)
+        with self._part.open("ab+", buffering=0) as file:
+            self._lock(file)
+            self._fetch(file)
+            if not self._replace and os.path.lexists(self._item.path):
+                raise ConflictError("Another file of that name came in between.")
+            os.replace(self._part, self._item.path)
+        with contextlib.suppress(OSError):  # not every file system can
+            flush_folder(self._part.parent)
+
+    def _lock(self, file: BinaryIO) -> None:
+        """Keep others from writing the same part; the lock goes with the process."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(file.fileno()), self._part.stat()):
+                return
+        except FileNotFoundError:
+            pass
+        except BlockingIOError:
+            raise LockedError("Another download fetches the same file.") from None
+        raise LockedError("Another download has just fetched the same file.")
+
+    def _fetch(self, file: BinaryIO) -> None:
+        anew = 0
+        while True:
+            try:
+                found = self._continued(file)
+            except ArcsecondError as error:
+                self._patience.after(error)
+                continue
+            if found == self._item.sha256:
+                return
+            file.truncate(0)
+            anew += 1
+            if anew == FETCHED_ANEW:
+                self._part.unlink()
+                raise ChecksumError(
+                    f"The bytes that arrive have SHA-256 {found}, not {self._item.sha256}."
+                )
+
+    def _continued(self, file: BinaryIO) -> str:
+        """Append what is missing, and return the digest of the whole."""
+        digest = hashlib.sha256()
+        file.seek(0)
+        while data := file.read(READ):
+            if self._stopping.is_set():
+                raise StoppedError
+            digest.update(data)
+        have = file.tell()
+        if have < self._item.size:
+            digest = self._append(file, have, digest)
+        os.fsync(file.fileno())
+        return digest.hexdigest()
+
+    def _append(self, file: BinaryIO, have: int, digest: Any) -> Any:
+        """Append what comes, and return the digest of the whole."""
+        headers = {"Accept-Encoding": "identity"}
+        if have:
+            headers |= {"Range": f"bytes={have}-", "If-Range": f'"{self._item.sha256}"'}
+        with self._transport.stream(self._item.address, headers) as stream:
+            if stream.headers.get("ETag") != f'"{self._item.sha256}"':
+                raise UnavailableError("Something answered that is not this file.")
+            self.answered = True
+            if have and stream.status != PARTIAL_CONTENT:  # a proxy that knows no ranges
+                file.truncate(0)
+                have, digest = 0, hashlib.sha256()
+            self._moved(have)
+            with _Keeper(file, digest) as keeper:
+                for piece in _joined(stream.pieces):
+                    if self._stopping.is_set():
+                        raise StoppedError
+                    keeper.keep(piece)
+                    have += len(piece)
+                    self._moved(min(have, self._item.size))
+                    if have > self._farthest:  # else it was here before: that is no progress
+                        self._farthest = have
+                        self._patience.through()
+        if have < self._item.size:
+            raise ArcsecondConnectionError("The connection ended before the file did.")
+        return digest
+
+
+class _Keeper:
+    """Writes and hashes what came in a thread of its own, while the next bytes come.
+
+    At the end of the ``with`` statement all of it is written.
+    """
+
+    def __init__(self, file: BinaryIO, digest: Any) -> None:
+        self._file = file
+        self._digest = digest
+        self._waiting: queue.Queue[bytes] = queue.Queue(AHEAD)
+        self._error: BaseException | None = None
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def keep(self, piece: bytes) -> None:
+        """Take a piece; a small file has one, which is written at once.
+
+        Raises
+        ------
+        OSError
+            One that came before could not be written.
+        """
+        if self._error is not None:
+            raise self._error
+        if self._thread is None and len(piece) < READ:
+            self._write(piece)
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="arcsecond-keeper")
+            self._thread.start()
+        self._waiting.put(piece)
+
+    def _work(self) -> None:
+        while piece := self._waiting.get():
+            if self._error is None:
+                try:
+                    self._write(piece)
+                except BaseException as error:  # noqa: BLE001  # told in the other thread
+                    self._error = error
+
+    def _write(self, piece: bytes) -> None:
+        view = memoryview(piece)
+        while view:
+            view = view[self._file.write(view) :]
+        self._digest.update(piece)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Wait until everything is written."""
+        if self._thread is not None:
+            self._waiting.put(b"")
+            self._thread.join()
+        if kind is None and self._error is not None:
+            raise self._error
+
+
+def _joined(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Put pieces together: many small writes cost a file system more than their bytes do."""
+    waiting: list[bytes] = []
+    size = 0
+    try:
+        for piece in pieces:
+            waiting.append(piece)
+            size += len(piece)
+            if size >= READ:
+                yield b"".join(waiting)
+                waiting, size = [], 0
+    except ArcsecondError:
+        if waiting:  # what came before the cut counts
+            yield b"".join(waiting)
+        raise
+    if waiting:
+        yield b"".join(waiting)

@@ -1,0 +1,221 @@
+"""What lies in files and folders that are to be sent: found and named, hardly read.
+
+The name of a file inside its dataset is its path below the folder that was given; of
+several folders each keeps its own name in front. Hidden files, empty ones and those that
+are no FITS are left out of folders, and it is told which; what is called FITS and is none
+is a failure.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from arcsecond.errors import ArcsecondInputValueError, InvalidInputError
+from arcsecond.filenames import LONGEST_PATH, clean_path
+
+SIGNATURES = (b"SIMPLE  =", b"\x1f\x8b", b"BZh", b"\x1f\x9d", b"PK\x03\x04")
+"""First bytes of what the server reads: FITS, or FITS in gzip, bzip2, compress or zip."""
+
+_FITS_NAME = re.compile(r"\.(fits?|fts|fz)(\.(gz|bz2|z|zip))?$", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class Item:
+    """A file that is to be sent.
+
+    Attributes
+    ----------
+    path
+        Where it lies.
+    name
+        Its name inside the dataset.
+    size
+        In bytes.
+    changed_ns
+        When its content was changed last, as its file system says; a copy may keep it.
+    touched_ns
+        When anything of it was changed last, its name included.
+    sha256
+        Its digest; "" while it was not worked out.
+    state
+        What the server says of it; "" while it was not asked.
+    pk
+        Of the file that has its name on the server.
+    """
+
+    path: str
+    name: str
+    size: int
+    changed_ns: int
+    touched_ns: int = 0
+    sha256: str = ""
+    state: str = ""
+    pk: int | None = None
+
+
+def item_of(path: str, name: str, told: os.stat_result) -> Item:
+    """Return a file as its file system tells it."""
+    return Item(path, name, told.st_size, told.st_mtime_ns, told.st_ctime_ns)
+
+
+@dataclass(slots=True)
+class Found:
+    """What lies in some files and folders.
+
+    Attributes
+    ----------
+    left_out
+        Paths by why they are left out: "hidden", "empty", "no FITS", "excluded".
+    unreadable
+        Paths that cannot be sent, and why.
+    named
+        Paths of files that were given by themselves.
+    """
+
+    items: list[Item] = field(default_factory=list)
+    left_out: dict[str, list[str]] = field(default_factory=dict)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    named: set[str] = field(default_factory=set)
+
+    def no_fits(self, path: str) -> None:
+        """Write down what is no FITS: a failure where somebody says that it is."""
+        if path in self.named or is_called_fits(path):
+            self.unreadable.append((path, "it is no FITS"))
+        else:
+            self.leave_out(path, "no FITS")
+
+    def leave_out(self, path: str, why: str) -> None:
+        """Write down what is left out."""
+        self.left_out.setdefault(why, []).append(path)
+
+
+def find(
+    paths: Sequence[str | Path], include: Sequence[str] = (), exclude: Sequence[str] = ()
+) -> Found:
+    """Go through files and folders.
+
+    Parameters
+    ----------
+    include, exclude
+        Patterns such as ``*.fits``, of names or of paths inside the dataset.
+
+    Raises
+    ------
+    ArcsecondInputValueError
+        A path is not there, or two files would have one name.
+    """
+    search = _Search(include, exclude)
+    for given in paths:
+        path = Path(os.path.abspath(Path(given).expanduser()))  # ".." goes
+        if not os.path.lexists(path):
+            raise ArcsecondInputValueError(f"There is no {given}.")
+        if path.is_dir():
+            search.walk(str(path), f"{path.name}/" if len(paths) > 1 else "", frozenset())
+        else:
+            search.take(str(path), path.name, named=True)
+    names: dict[str, str] = {}
+    for item in search.found.items:
+        if (other := names.setdefault(item.name, item.path)) != item.path:
+            raise ArcsecondInputValueError(
+                f"{other} and {item.path} would both be {item.name} there; send them one by one."
+            )
+    if len(names) < len(search.found.items):  # one that was given twice
+        search.found.items = list({item.name: item for item in search.found.items}.values())
+    return search.found
+
+
+class _Search:
+    """One way through files and folders."""
+
+    def __init__(self, include: Sequence[str], exclude: Sequence[str]) -> None:
+        self.found = Found()
+        self._include = include
+        self._exclude = exclude
+
+    def walk(self, folder: str, inside: str, above: frozenset[tuple[int, int]]) -> None:
+        """Go through a folder and those in it, in the order of their names.
+
+        Parameters
+        ----------
+        inside
+            What stands in front of the names.
+        above
+            The folders that lead here: a link back to one of them is not followed.
+        """
+        try:
+            told = os.stat(folder)
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            self.found.unreadable.append((folder, reason(error)))
+            return
+        here = (told.st_dev, told.st_ino)
+        if here in above:
+            return
+        if len(inside) > LONGEST_PATH:
+            self.found.unreadable.append((folder, "its path is too long"))
+            return
+        for entry in entries:
+            if entry.name.startswith("."):
+                self.found.leave_out(entry.path, "hidden")
+            elif _is_folder(entry):
+                self.walk(entry.path, f"{inside}{entry.name}/", above | {here})
+            else:
+                self.take(entry.path, inside + entry.name)
+
+    def take(self, path: str, name: str, *, named: bool = False) -> None:
+        """Take a file, or say why not.
+
+        Parameters
+        ----------
+        named
+            Whether it was given by itself: then it is a failure when it cannot be sent.
+        """
+        if (self._include and not matches(name, self._include)) or matches(name, self._exclude):
+            self.found.leave_out(path, "excluded")
+            return
+        try:
+            told = os.stat(path)
+            if not stat.S_ISREG(told.st_mode):
+                self.found.unreadable.append((path, "it is no file"))
+                return
+            if told.st_size:
+                self.found.items.append(item_of(path, clean_path(name), told))
+            elif not named:
+                self.found.leave_out(path, "empty")
+            if named:
+                self.found.named.add(path)
+                if not told.st_size:
+                    self.found.unreadable.append((path, "it is empty"))
+        except OSError as error:
+            self.found.unreadable.append((path, reason(error)))
+        except InvalidInputError as error:
+            self.found.unreadable.append((path, " ".join(error.fields["name"]).rstrip(".")))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself: it is told when it is taken
+        return False
+
+
+def is_called_fits(name: str) -> bool:
+    """Tell whether a name says that a file is FITS, packed or not."""
+    return _FITS_NAME.search(name) is not None
+
+
+def matches(name: str, patterns: Sequence[str]) -> bool:
+    """Tell whether the name of a file, or its path, is like one of some patterns."""
+    last = name.rpartition("/")[2]
+    return any(fnmatch.fnmatchcase(last, p) or fnmatch.fnmatchcase(name, p) for p in patterns)
+
+
+def reason(error: OSError) -> str:
+    """Return why a file cannot be read, in a few words."""
+    return (error.strerror or str(error)).lower()

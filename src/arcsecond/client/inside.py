@@ -1,0 +1,161 @@
+"""What lives inside one resource: the files of a dataset, sent and fetched as a whole."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from arcsecond.client.downloading import fetch, seek
+from arcsecond.client.endpoint import Endpoint
+from arcsecond.client.folders import find
+from arcsecond.client.journal import Journal, journal_path
+from arcsecond.client.plan import Plan, make_plan
+from arcsecond.client.running import JOBS, Manner, Progress, Summary, Told
+from arcsecond.client.transport import Transport
+from arcsecond.client.uploading import carry_out
+from arcsecond.errors import ArcsecondInputValueError, ArcsecondInvalidEndpointError
+from arcsecond.registry import BY_NAME
+
+
+class Inside:
+    """What lives inside one resource, such as the files of a dataset."""
+
+    def __init__(self, endpoint: Endpoint, key: str) -> None:
+        self._endpoint = endpoint
+        self._key = key
+
+    def __getattr__(self, name: str) -> Endpoint:
+        """Return the endpoint of what lives inside."""
+        resource = BY_NAME.get(name)
+        if resource is None or resource.parent != self._endpoint.resource.name:
+            raise ArcsecondInvalidEndpointError(f"{self._endpoint.resource.name} hold no {name!r}.")
+        inner = self._endpoint
+        return Endpoint(resource, inner.transport, self._key, inner.progress)
+
+    def download(
+        self,
+        folder: str | Path,
+        *,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        replace: bool = False,
+        jobs: int = JOBS,
+        progress: Progress | None = None,
+        told: Told | None = None,
+        **filters: Any,
+    ) -> Summary:
+        """Fetch the files of a dataset into a folder; what is there already is not fetched.
+
+        It resumes by itself: after any interruption, call it again. A file bears its name
+        once it is whole, has the right digest, and is on the disk.
+
+        Parameters
+        ----------
+        folder
+            Where to; made when it is not there. Files keep their folders.
+        include, exclude
+            Patterns such as ``*.fits``, of names or of paths inside the dataset.
+        replace
+            Whether a file here is replaced that has other content.
+        jobs
+            How many requests are under way at a time.
+        progress
+            Called with how far it is whenever something moved, from several threads, one
+            at a time.
+        told
+            Called with each outcome, in the same way.
+        **filters
+            As for the list of the files: ``name``, ``tags``.
+
+        Returns
+        -------
+        Summary
+            ``ok`` when every file is here; ``done``, ``there`` and ``failed``, each with
+            its reason.
+
+        Raises
+        ------
+        ArcsecondError
+            The server cannot be asked, or there is no such dataset.
+        """
+        transport, manner = self._held(), Manner(jobs, progress=progress, told=told)
+        self.fitsfiles.refuse_unknown(filters)
+        with contextlib.closing(Journal(journal_path(transport.config.home))) as journal:
+            wanted = seek(
+                transport,
+                self._key,
+                folder,
+                journal,
+                filters=filters,
+                include=include,
+                exclude=exclude,
+                replace=replace,
+                stopping=manner.stopping,
+            )
+            return fetch(transport, wanted, manner)
+
+    def _held(self) -> Transport:
+        """Return the transport, where this holds files."""
+        if self._endpoint.resource.name != "datasets":
+            raise ArcsecondInvalidEndpointError(f"{self._endpoint.resource.name} hold no files.")
+        self._endpoint.check()
+        return self._endpoint.transport
+
+    def upload(
+        self,
+        paths: str | Path | Sequence[str | Path],
+        *,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        replace: bool = False,
+        jobs: int = JOBS,
+        progress: Progress | None = None,
+        told: Told | None = None,
+        **given: Any,
+    ) -> Summary:
+        """Send files and folders into a dataset; what is there already is not sent.
+
+        It resumes by itself: after any interruption, call it again.
+
+        Parameters
+        ----------
+        paths
+            Files and folders. A file is named by its path below the folder; of several
+            folders, each keeps its own name in front.
+        include, exclude
+            Patterns such as ``*.fits``, of names or of paths inside the dataset.
+        replace
+            Whether a file whose name has other content there becomes a new version of it.
+        jobs
+            How many requests are under way at a time.
+        progress
+            Called with how far it is whenever something moved, from several threads, one
+            at a time.
+        told
+            Called with each outcome, in the same way.
+        **given
+            What every file gets: ``tags``, ``is_raw``.
+
+        Returns
+        -------
+        Summary
+            ``ok`` when every file is on the server; ``done``, ``there``, ``failed``,
+            each with its reason, and ``left_out``.
+
+        Raises
+        ------
+        ArcsecondError
+            The server cannot be asked, or there is no such dataset.
+        """
+        transport, manner = self._held(), Manner(jobs, progress=progress, told=told)
+        given = {name: value for name, value in given.items() if value is not None}
+        if stray := given.keys() - {"tags", "is_raw"}:
+            raise ArcsecondInputValueError(f"Files take tags and is_raw, not {min(stray)!r}.")
+        many = [paths] if isinstance(paths, str | Path) else paths
+        with contextlib.closing(Journal(journal_path(transport.config.home))) as journal:
+            plan = Plan(transport.config.server, self._key, "", replace=replace, given=given)
+            found = find(many, include, exclude)
+            make_plan(transport, plan, found, journal, stopping=manner.stopping)
+            return carry_out(transport, plan, journal, manner)

@@ -1,0 +1,255 @@
+"""Send many files: small ones together, large ones in pieces, nothing that is there already."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from arcsecond.client.folders import Item, reason
+from arcsecond.client.journal import Journal, hash_item
+from arcsecond.client.patience import Patience, all_of
+from arcsecond.client.pieces import Sending
+from arcsecond.client.plan import SMALL, Plan
+from arcsecond.client.running import (
+    DONE,
+    FAILED,
+    THERE,
+    Manner,
+    Moved,
+    Outcome,
+    Run,
+    Summary,
+    failed,
+    outcome_of,
+)
+from arcsecond.client.transport import Transport, as_text
+from arcsecond.errors import (
+    ArcsecondError,
+    ChangedError,
+    ChecksumError,
+    NotFoundError,
+    from_wire,
+)
+
+TOGETHER = 32
+TOGETHER_BYTES = 4 << 20
+
+
+def carry_out(
+    transport: Transport,
+    plan: Plan,
+    journal: Journal,
+    manner: Manner,
+) -> Summary:
+    """Do what a plan says.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Somebody ended it: what is on its way comes to a stop first.
+    """
+    return _Upload(transport, plan, journal, manner).begin()
+
+
+class _Upload(Run[Item]):
+    """One upload of many files."""
+
+    def __init__(self, transport: Transport, plan: Plan, journal: Journal, manner: Manner) -> None:
+        super().__init__(Summary(plan.dataset, left_out=plan.left_out), manner)
+        self._transport = transport
+        self._plan = plan
+        self._journal = journal
+        self._files = f"/datasets/{plan.dataset}/fitsfiles/"
+        self._uploads = f"/datasets/{plan.dataset}/uploads/"
+        self._waiting: dict[tuple[str, int], str] = {}
+
+    def begin(self) -> Summary:
+        """Tell of those that are not sent, and send the others."""
+        plan = self._plan
+        for path, why in plan.unreadable:
+            self.ended(Outcome(path, "", 0, FAILED, f"It cannot be sent: {why}."))
+        for item in plan.there:
+            self.ended(outcome_of(item, THERE))
+        for item in plan.taken:
+            self.ended(failed(item, _NAME_TAKEN))
+        sending = plan.sending
+        if any(item.size > SMALL for item in sending):
+            self._waiting = self._that_wait()
+        return self.work(_units(sending), len(sending), plan.bytes_to_send)
+
+    def weight(self, item: Item) -> int:
+        """Return how many bytes of a file have to travel."""
+        return 0 if item.state == "elsewhere" else item.size
+
+    def move(self, unit: Sequence[Item], moved: Moved) -> Iterator[Outcome]:
+        """Send some files, and yield the outcome of each."""
+        if unit[0].state == "elsewhere":
+            yield self._take(unit[0], moved)
+        elif len(unit) == 1 and _goes_in_pieces(unit[0]):
+            yield self._send_large(unit[0], moved)
+        else:
+            yield from self._send_small(unit)
+
+    def _that_wait(self) -> dict[tuple[str, int], str]:
+        """Return the uploads that came to a stop and wait for the rest, by name and size."""
+        waiting = all_of(self._transport, self._uploads, self.stopping)
+        return {(one["name"], one["size"]): "/uploads/" + one["uuid"] for one in waiting}
+
+    def _take(self, item: Item, moved: Moved) -> Outcome:
+        """Let the server make a file of content that it has; send it when it cannot."""
+        fields = {"name": item.name, "sha256": item.sha256, **self._plan.given}
+        try:
+            answer = Patience(self.stopping).keep_trying(
+                lambda: self._transport.request("POST", self._files, fields=fields)
+            )
+        except NotFoundError:
+            item.state = "unknown"
+            return next(iter(self.move([item], moved)))
+        except ArcsecondError as error:
+            return self.refused(item, error)
+        return outcome_of(item, THERE, pk=answer.data["pk"])
+
+    def _send_large(self, item: Item, moved: Moved) -> Outcome:
+        told = {name: as_text(value) for name, value in self._plan.given.items()}
+        if self._plan.replace:
+            told["replace"] = "true"
+        if item.sha256:
+            told["sha256"] = item.sha256
+        sending = Sending(
+            self._transport,
+            self._uploads,
+            item,
+            told,
+            waiting=self._waiting.get((item.name, item.size), ""),
+            moved=moved,
+            stopping=self.stopping,
+        )
+        try:
+            reply = sending.send()
+        except ArcsecondError as error:
+            return self.refused(item, error)
+        except OSError as error:
+            return _unreadable(item, error)
+        try:
+            if not item.sha256:  # somebody else sent the last of it
+                hash_item(item, self._journal)
+        except (ArcsecondError, OSError):
+            return failed(item, "It cannot be read any more, to compare it.", again=True)
+        if reply.headers.get("Arcsecond-SHA256") != item.sha256:
+            return failed(item, _OTHER_BYTES)
+        self._journal.note(item)
+        pk = int(reply.headers["Arcsecond-File"].rstrip("/").rpartition("/")[2])
+        return outcome_of(item, DONE, pk=pk, problems=self._problems_of(item))
+
+    def _problems_of(self, item: Item) -> tuple[str, ...]:
+        """Ask what is damaged in a file that was sent; it is kept, whatever comes of this."""
+        with contextlib.suppress(ArcsecondError):
+            answer = Patience(self.stopping).keep_trying(
+                lambda: self._transport.request("GET", self._files, params={"name": item.name})
+            )
+            return tuple(problem for file in answer.data for problem in file["problems"])
+        return ()
+
+    def _send_small(self, unit: Sequence[Item]) -> Iterator[Outcome]:
+        """Send small files in one request; what is wrong with one of them is its own outcome."""
+        ready: list[tuple[Item, bytes]] = []
+        for item in unit:
+            try:
+                ready.append((item, _content(item)))
+            except ArcsecondError as error:
+                yield self.refused(item, error)
+            except OSError as error:
+                yield _unreadable(item, error)
+        if ready:
+            yield from self._send_together(ready)
+
+    def _send_together(self, ready: Sequence[tuple[Item, bytes]]) -> Iterator[Outcome]:
+        fields = {**self._plan.given, "sha256": [item.sha256 for item, _ in ready]}
+        parts = [(item.name, data) for item, data in ready]
+        try:
+            answer = Patience(self.stopping).keep_trying(
+                lambda: self._transport.send_parts(self._files, parts, fields)
+            )
+        except ArcsecondError as error:
+            if len(ready) == 1 or error.status not in (400, 413):
+                yield from [self.refused(item, error) for item, _ in ready]
+            else:  # what is wrong with one of them, or with all of them together?
+                for one in ready:
+                    yield from self._send_together([one])
+            return
+        if len(ready) == 1:
+            yield self._kept(ready[0][0], answer.data)
+            return
+        for (item, data), told in zip(ready, answer.data, strict=True):
+            if told["file"] is not None:
+                yield self._kept(item, told["file"])
+                continue
+            refusal = from_wire(told["status"], told["error"])
+            if isinstance(refusal, ChecksumError):
+                yield from self._send_together([(item, data)])
+            else:
+                yield self.refused(item, refusal)
+
+    def _kept(self, item: Item, file: Mapping[str, Any]) -> Outcome:
+        if file["sha256"] != item.sha256:
+            return failed(item, _OTHER_BYTES)
+        self._journal.note(item)
+        return outcome_of(item, DONE, pk=file["pk"], problems=tuple(file["problems"]))
+
+
+_NAME_TAKEN = (
+    "Its name is taken by other content there. With --replace it becomes a new version; "
+    "or send it under another name."
+)
+_OTHER_BYTES = "The server kept other bytes than were sent; ask whoever runs it."
+
+
+def _units(items: Sequence[Item]) -> Iterator[list[Item]]:
+    """Put small files together, up to a number and a size; others go alone."""
+    group: list[Item] = []
+    size = 0
+    for item in items:
+        if item.state == "elsewhere" or _goes_in_pieces(item):
+            yield [item]
+            continue
+        if group and (len(group) == TOGETHER or size + item.size > TOGETHER_BYTES):
+            yield group
+            group, size = [], 0
+        group.append(item)
+        size += item.size
+    if group:
+        yield group
+
+
+def _goes_in_pieces(item: Item) -> bool:
+    # A form would change "%" in a name, and cannot replace.
+    return item.size > SMALL or item.state == "other" or "%" in item.name
+
+
+def _content(item: Item) -> bytes:
+    """Return the bytes of a small file, if it still is what was planned.
+
+    Raises
+    ------
+    ChangedError
+        It is not.
+    OSError
+        It cannot be read.
+    """
+    with open(item.path, "rb", buffering=0) as file:
+        data = file.read(SMALL + 1) or b""
+        told = os.fstat(file.fileno())
+    if (len(data), told.st_size, told.st_mtime_ns) != (item.size, item.size, item.changed_ns):
+        raise ChangedError
+    found = hashlib.sha256(data).hexdigest()
+    if item.sha256 and item.sha256 != found:
+        raise ChangedError
+    item.sha256 = found
+    return data
+
+
+def _unreadable(item: Item, error: OSError) -> Outcome:
+    return failed(item, f"It cannot be read: {reason(error)}.", again=True)

@@ -1,0 +1,127 @@
+"""What is there already: asked before bytes are sent, and answered only by what may be read.
+
+A digest is no key to somebody's data: content that the asker may not read is unknown,
+and who sends it all the same learns nothing, though it is kept once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from msgspec import UNSET
+
+from arcsecond.errors import ArcsecondError, InvalidInputError, NotFoundError
+from arcsecond.filenames import clean_path
+from arcsecond.schemas.archive import (
+    MOST_ASKED,
+    FileAsked,
+    FileKnown,
+    FilesAsked,
+    FileTaken,
+    FitsFileChange,
+)
+from arcsecond.server.archive.adding import Added, add_files
+from arcsecond.server.archive.files import Named, named_files
+from arcsecond.server.archive.service import DATASET
+from arcsecond.server.archive.tables import LOST, blobs, datasets, files, versions
+from arcsecond.server.context import Backend, Viewer
+from arcsecond.server.crud import parse_uuid
+from arcsecond.server.people.owned import find_own
+from arcsecond.server.people.visibility import visible_to
+from arcsecond.server.storage import Arrived
+
+SAME, OTHER, ELSEWHERE, UNCLEAR, UNKNOWN = "same", "other", "elsewhere", "unclear", "unknown"
+
+
+def known(backend: Backend, viewer: Viewer, dataset: str, body: FilesAsked) -> list[FileKnown]:
+    """Tell of files whether they are there, in the order in which they are asked for.
+
+    Raises
+    ------
+    InvalidInputError
+        They are too many, or a name is none.
+    """
+    if len(body.files) > MOST_ASKED:
+        raise InvalidInputError(fields={"files": [f"{MOST_ASKED} are the most at once."]})
+    asked = [(clean_path(one.name), one) for one in body.files]
+    with backend.db.read() as connection:
+        uuid = parse_uuid(dataset, DATASET)
+        find_own(connection, viewer, datasets, uuid, DATASET, "fitsfiles:create")
+        there = named_files(connection, uuid, {name for name, _ in asked})
+        digests = {one.sha256 for name, one in asked if one.sha256 and name not in there}
+        content = _readable(connection, viewer, blobs.c.sha256, digests)
+        sizes = _readable(
+            connection, viewer, blobs.c.size, {o.size for _, o in asked if not o.sha256}
+        )
+    return [_answer(name, one, there, content, sizes) for name, one in asked]
+
+
+def _answer(
+    name: str,
+    asked: FileAsked,
+    there: Mapping[str, Named],
+    content: set[Any],
+    sizes: set[Any],
+) -> FileKnown:
+    pk, blob, lost = there.get(name, (None, "", False))
+    if asked.sha256 is None:
+        state = UNCLEAR if lost or asked.size in sizes else OTHER if pk else UNKNOWN
+    elif pk:
+        # What was lost is sent again, under its name.
+        state = OTHER if blob != asked.sha256 else UNKNOWN if lost else SAME
+    else:
+        state = ELSEWHERE if asked.sha256 in content else UNKNOWN
+    return FileKnown(name=name, state=state, pk=pk)
+
+
+def _readable(
+    connection: sa.Connection, viewer: Viewer, column: sa.Column[Any], values: Iterable[Any]
+) -> set[Any]:
+    """Return those values that blobs have which the viewer may read, and which are not lost."""
+    chosen = list(values)
+    if not chosen:
+        return set()
+    in_a_file = (
+        sa.select(1)
+        .select_from(versions)
+        .join(files, files.c.pk == versions.c.file)
+        .where(versions.c.blob == blobs.c.sha256, visible_to(viewer, files))
+    )
+    statement = sa.select(column).where(
+        column.in_(chosen), blobs.c.state != LOST, sa.exists(in_a_file)
+    )
+    return set(connection.scalars(statement))
+
+
+def take(backend: Backend, viewer: Viewer, dataset: str, body: FileTaken) -> Added:
+    """Make a file of content that the viewer may read already.
+
+    Raises
+    ------
+    ConflictError
+        Its name is taken by other content.
+    NotFoundError
+        There is no such content, or none that the viewer may read.
+    """
+    if body.sha256 is UNSET:
+        raise InvalidInputError(fields={"file": ["No file was submitted."]})
+    if body.name is UNSET:
+        raise InvalidInputError(fields={"name": ["A file needs a name."]})
+    name, sha256 = clean_path(body.name), body.sha256.lower()
+    missing = NotFoundError("Content with this digest not found; send the bytes.")
+    with backend.db.read() as connection:
+        uuid = parse_uuid(dataset, DATASET)
+        find_own(connection, viewer, datasets, uuid, DATASET, "fitsfiles:create")
+        if not _readable(connection, viewer, blobs.c.sha256, [sha256]):
+            raise missing
+    change = FitsFileChange(tags=body.tags, is_raw=body.is_raw)
+    try:
+        again: Sequence[Arrived] = [Arrived(name, backend.store.again(sha256))]
+        (outcome,) = add_files(backend, viewer, dataset, again, change)
+    except FileNotFoundError:
+        raise missing from None
+    if isinstance(outcome, ArcsecondError):
+        raise outcome
+    return outcome

@@ -1,0 +1,209 @@
+"""Many files as one stream: ZIP, tar, a list of checksums, a script of addresses.
+
+Nothing is held but the piece that is on its way, whatever the size. Files are kept as
+they are, not packed: frames that can be packed well come packed.
+"""
+
+from __future__ import annotations
+
+import shlex
+import tarfile
+import zipfile
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import BinaryIO, cast
+
+PIECE = 1 << 20
+Pieces = Generator[bytes, None, None]
+
+SUMS, MISSING = "SHA256SUMS", "MISSING.txt"
+EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)
+"""The first moment that a ZIP can tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file of a bundle.
+
+    Attributes
+    ----------
+    open
+        Opens its bytes; FileNotFoundError when they are lost.
+    address
+        Where it can be downloaded by itself.
+    """
+
+    name: str
+    size: int
+    sha256: str
+    changed: datetime
+    open: Callable[[], BinaryIO]
+    address: str
+
+
+def as_zip(entries: Iterable[Entry]) -> Pieces:
+    """Yield a ZIP archive, with ZIP64 where a size needs it.
+
+    Sizes and checksums follow the bytes, since they are not known before (APPNOTE 4.3.9).
+    """
+    sink = _Sink()
+    with zipfile.ZipFile(cast(BinaryIO, sink), "w", zipfile.ZIP_STORED) as archive:
+
+        def member(name: str, size: int, changed: datetime) -> zipfile.ZipInfo:
+            info = zipfile.ZipInfo(name, max(changed, EARLIEST).timetuple()[:6])
+            info.file_size = size
+            info.external_attr = 0o644 << 16
+            return info
+
+        last = _Last()
+        for entry in entries:
+            if (content := last.opened(entry)) is None:
+                continue
+            with (
+                content,
+                archive.open(member(entry.name, entry.size, entry.changed), "w") as target,
+            ):
+                while piece := content.read(PIECE):
+                    target.write(piece)
+                    yield sink.take()
+        for name, text in last.files():
+            archive.writestr(member(name, len(text), datetime.now(UTC)), text)
+            yield sink.take()
+    yield sink.take()
+
+
+class _Sink:
+    """Takes what is written until somebody fetches it. It cannot seek, and says so."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        """Take bytes."""
+        self._pieces.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+    def take(self) -> bytes:
+        """Return what was written since the last time."""
+        pieces, self._pieces = self._pieces, []
+        return b"".join(pieces)
+
+
+def as_tar(entries: Iterable[Entry]) -> Pieces:
+    """Yield a tar archive (POSIX.1-2001, pax: any size, names in UTF-8)."""
+    last = _Last()
+    for entry in entries:
+        if (content := last.opened(entry)) is None:
+            continue
+        with content:
+            yield _tar_header(entry.name, entry.size, entry.changed)
+            left = entry.size
+            while left and (piece := content.read(min(PIECE, left))):
+                left -= len(piece)
+                yield piece
+        if left:  # damaged: what follows has to stand where it should all the same
+            last.is_missing(entry)
+            while left:
+                left -= len(zeros := bytes(min(PIECE, left)))
+                yield zeros
+        yield bytes(-entry.size % tarfile.BLOCKSIZE)
+    for name, text in last.files():
+        yield _tar_header(name, len(text), datetime.now(UTC))
+        yield text + bytes(-len(text) % tarfile.BLOCKSIZE)
+    yield bytes(2 * tarfile.BLOCKSIZE)
+
+
+def _tar_header(name: str, size: int, changed: datetime) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.size = size
+    info.mtime = int(changed.timestamp())
+    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
+
+
+class _Last:
+    """What comes at the end of an archive: the checksums, and what is missing."""
+
+    def __init__(self) -> None:
+        self._sums: list[str] = []
+        self._missing: list[str] = []
+        self._taken: set[str] = set()
+
+    def opened(self, entry: Entry) -> BinaryIO | None:
+        """Open the bytes of an entry; None when they are lost, which is told at the end."""
+        self._sums.append(sum_line(entry))
+        if entry.name in (SUMS, MISSING):
+            self._taken.add(entry.name)
+        try:
+            return entry.open()
+        except FileNotFoundError:
+            self.is_missing(entry)
+            return None
+
+    def is_missing(self, entry: Entry) -> None:
+        """Write down that the bytes of an entry are not there, or not all of them."""
+        self._missing.append(entry.name)
+
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        """Yield names and contents; a file that has such a name goes before."""
+        if SUMS not in self._taken:
+            yield SUMS, "".join(self._sums).encode()
+        if self._missing and MISSING not in self._taken:
+            lines = ["The bytes of these files are missing on the server:", *self._missing, ""]
+            yield MISSING, "\n".join(lines).encode()
+
+
+def sum_line(entry: Entry) -> str:
+    """Return a line as ``sha256sum --check`` reads it."""
+    return f"{entry.sha256}  {entry.name}\n"
+
+
+def as_sums(entries: Iterable[Entry]) -> Pieces:
+    """Yield the checksums of files, as ``sha256sum --check`` reads them."""
+    for entry in entries:
+        yield sum_line(entry).encode()
+
+
+_SCRIPT = """#!/bin/sh
+# Downloads the files of {what} into the folder that it is run in.
+# It goes on where it was stopped, checks every file, and skips those that are there.
+# The key, where one is needed: ARCSECOND_KEY=... sh {name}
+set -u
+failed=0
+is() {{ [ -f "$2" ] && echo "$1  $2" | sha256sum --check --status; }}
+get() {{
+    if is "$1" "$2"; then return; fi
+    case "$2" in */*) mkdir -p "${{2%/*}}" ;; esac
+    if is "$1" "$2.part" || curl --fail --silent --show-error --retry 8 --continue-at - \\
+        --header "X-Arcsecond-API-Authorization: Key ${{ARCSECOND_KEY:-}}" \\
+        --output "$2.part" "$3"; then
+        if is "$1" "$2.part"; then
+            mv "$2.part" "$2" && echo "$2"
+            return
+        fi
+        mv "$2.part" "$2.part.bad"
+    fi
+    echo "$2: failed; run this again to go on" >&2
+    failed=1
+}}
+"""
+
+
+def as_script(entries: Iterable[Entry], what: str, name: str) -> Pieces:
+    """Yield a shell script that downloads files one by one, and checks them.
+
+    Parameters
+    ----------
+    what
+        What they are the files of; it stands in a comment.
+    name
+        What the script is called.
+    """
+    yield _SCRIPT.format(what=" ".join(what.split()), name=name).encode()
+    for entry in entries:
+        words = (entry.sha256, f"./{entry.name}", entry.address)
+        yield f"get {shlex.join(words)}\n".encode()
+    yield b'exit "$failed"\n'

@@ -1,0 +1,203 @@
+"""Getting data out: the bytes of a file, from anywhere in it, and of many files as one stream."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from email.utils import format_datetime
+from functools import partial
+from typing import BinaryIO
+from urllib.parse import quote
+
+from litestar import Response, get, head
+from litestar.params import FromPath
+from litestar.response import Stream
+
+from arcsecond.errors import RangeError
+from arcsecond.registry import BY_NAME
+from arcsecond.schemas.archive import FitsFile
+from arcsecond.server.archive import files
+from arcsecond.server.archive.routes import ONE, version_of
+from arcsecond.server.archive.service import Datasets
+from arcsecond.server.context import (
+    AnyRequest,
+    Backend,
+    backend_of,
+    base_url,
+    reading,
+)
+from arcsecond.server.crud import BATCH, Listing, filters_of
+from arcsecond.server.transfers.bundles import (
+    PIECE,
+    Entry,
+    Pieces,
+    as_script,
+    as_sums,
+    as_tar,
+    as_zip,
+)
+
+Bundle = Callable[[Iterator[Entry], str], Pieces]
+
+BUNDLES: dict[str, tuple[str, Bundle]] = {
+    "files.zip": ("application/zip", lambda entries, _: as_zip(entries)),
+    "files.tar": ("application/x-tar", lambda entries, _: as_tar(entries)),
+    "files.sh": ("text/x-shellscript", lambda entries, what: as_script(entries, what, "files.sh")),
+    "SHA256SUMS": ("text/plain", lambda entries, _: as_sums(entries)),
+}
+"""What a dataset can be downloaded as: its media type, and what makes it."""
+
+_RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))")
+
+
+@get([path + "download/" for path in ONE])
+async def download(
+    request: AnyRequest, dataset: FromPath[str], key: FromPath[str]
+) -> Stream | Response[None]:
+    file = await reading(request, files.find_file, dataset, key, version_of(request))
+    headers = _headers(file)
+    first, last, status = 0, file.size - 1, 200
+    if _is_held(request, headers["ETag"]):
+        return Response(None, status_code=304, headers=headers)
+    if asked := _asked_range(request, headers["ETag"], file.size):
+        (first, last), status = asked, 206
+        headers["Content-Range"] = f"bytes {first}-{last}/{file.size}"
+    opened = partial(backend_of(request).store.open, file.sha256)
+    return Stream(
+        in_a_thread(_read(opened, first, last + 1 - first)),
+        status_code=status,
+        media_type=_media_type(file),
+        headers={**headers, "Content-Length": str(last + 1 - first)},
+    )
+
+
+@head([path + "download/" for path in ONE])
+async def about_download(
+    request: AnyRequest, dataset: FromPath[str], key: FromPath[str]
+) -> Response[None]:
+    file = await reading(request, files.read_file, dataset, key, version_of(request))
+    told = {"Content-Length": str(file.size), "Content-Type": _media_type(file)}
+    return Response(None, headers=_headers(file) | told)
+
+
+def _media_type(file: FitsFile) -> str:
+    return "application/fits" if file.packing is None else "application/octet-stream"
+
+
+def _headers(file: FitsFile) -> dict[str, str]:
+    """Return what is said of a file's bytes: their digest, twice (RFC 9110, 9530), and its name."""
+    digest = base64.b64encode(bytes.fromhex(file.sha256)).decode()
+    name = quote(file.name.rpartition("/")[2], safe="")  # a browser saves it without its folders
+    return {
+        "ETag": f'"{file.sha256}"',
+        "Repr-Digest": f"sha-256=:{digest}:",
+        "Accept-Ranges": "bytes",
+        "Last-Modified": format_datetime(file.last_update, usegmt=True),
+        "Cache-Control": "private, no-cache",
+        "Vary": "Cookie",
+        "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
+    }
+
+
+def _is_held(request: AnyRequest, etag: str) -> bool:
+    told = request.headers.get("if-none-match", "")
+    return told.strip() == "*" or etag in told
+
+
+def _asked_range(request: AnyRequest, etag: str, size: int) -> tuple[int, int] | None:
+    """Return the first and the last byte that are asked for; None for all of them.
+
+    Several ranges, another unit, and a range of what the file was before are ignored,
+    as RFC 9110, section 14.2, allows or wants.
+
+    Raises
+    ------
+    RangeError
+        It begins behind the end.
+    """
+    found = _RANGE.fullmatch(request.headers.get("range", "").strip())
+    if found is None or request.headers.get("if-range", etag) != etag:
+        return None
+    begin, end, suffix = found.groups()
+    if suffix is not None:
+        first, last = max(0, size - int(suffix)), size - 1
+    else:
+        first, last = int(begin), min(int(end or size), size - 1)
+        if end and int(end) < first:
+            return None
+    if first >= size or first > last:
+        error = RangeError(f"The file has {size} bytes.")
+        error.headers["Content-Range"] = f"bytes */{size}"
+        raise error
+    return first, last
+
+
+def _read(opened: Callable[[], BinaryIO], first: int, length: int) -> Pieces:
+    """Read a part of a file, which is open only while somebody takes what comes."""
+    with opened() as content:
+        content.seek(first)
+        while length and (piece := content.read(min(PIECE, length))):
+            length -= len(piece)
+            yield piece
+
+
+@get([f"/datasets/{{dataset:str}}/{name}" for name in BUNDLES])
+async def download_all(request: AnyRequest, dataset: FromPath[str]) -> Stream:
+    bundle = request.scope["path"].rpartition("/")[2]
+    filters = filters_of(request, BY_NAME["fitsfiles"].filters)
+    listing = await reading(request, files.list_files, dataset, filters)
+    name = (await reading(request, Datasets().read, dataset)).name
+    media_type, make = BUNDLES[bundle]
+    entries = _entries(backend_of(request), listing, base_url(request))
+    _, dot, ending = bundle.rpartition(".")
+    saved = quote(f"{name}.{ending}" if dot else bundle, safe="")
+    return Stream(
+        in_a_thread(make(entries, f"the dataset {name}, {base_url(request)}/datasets/{dataset}/")),
+        media_type=media_type,
+        headers={
+            "Content-Disposition": f"attachment; filename*=UTF-8''{saved}",
+            "Cache-Control": "private, no-store",
+        },
+    )
+
+
+def _entries(backend: Backend, listing: Listing[FitsFile], base: str) -> Iterator[Entry]:
+    """Go through the files of a listing, some at a time."""
+    after = None
+    while rows := listing.rows(after, BATCH):
+        for _, file in rows:
+            yield Entry(
+                file.name,
+                file.size,
+                file.sha256,
+                file.last_update,
+                partial(backend.store.open, file.sha256),
+                base + file.download_url,
+            )
+        after = rows[-1][0]
+
+
+async def in_a_thread(pieces: Pieces) -> AsyncIterator[bytes]:
+    """Make pieces in a thread, one by one; whatever they hold open is closed in the end."""
+    at_work = threading.Lock()
+
+    def make() -> bytes | None:
+        with at_work:
+            return next(pieces, None)
+
+    def close() -> None:
+        with at_work:  # who gave up did not wait for a piece that was being made
+            pieces.close()
+
+    try:
+        while (piece := await asyncio.to_thread(make)) is not None:
+            if piece:
+                yield piece
+    finally:
+        await asyncio.to_thread(close)
+
+
+routes = [download, about_download, download_all]

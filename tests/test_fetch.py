@@ -1,0 +1,307 @@
+"""`arcsecond download` and the module's: resumed, verified, never a half file under its name."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arcsecond.client import downloading, patience
+from arcsecond.client.api import ArcsecondAPI
+from arcsecond.client.transport import Transport
+from arcsecond.errors import ArcsecondConnectionError, ArcsecondInputValueError
+from tests.conftest import Command, fits_bytes
+
+CONTENT = {
+    "V/a.fits": fits_bytes(OBJECT="a"),
+    "B/a.fits": fits_bytes(OBJECT="b"),
+    "large.fits": fits_bytes((1000, 1000), OBJECT="large"),
+}
+
+
+def filled(api: ArcsecondAPI, folder: Path) -> str:
+    for name, content in CONTENT.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    uuid: str = api.datasets.create(name="night")["uuid"]
+    assert api.datasets(uuid).upload(folder, tags=["x"]).ok
+    return uuid
+
+
+def in_folder(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture
+def dataset(api: ArcsecondAPI, tmp_path: Path) -> str:
+    return filled(api, tmp_path / "source")
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "target"
+
+
+def test_a_dataset_comes_into_a_folder(
+    arcsecond: Command, dataset: str, target: Path, api: ArcsecondAPI,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    planned = arcsecond("download", "night", "--to", str(target), "--dry-run")
+    assert planned.status == 0
+    assert "3  to fetch" in planned.err
+    assert not target.exists()
+    done = arcsecond("download", "night", "--to", str(target), "--json")
+    assert (done.json["done"], done.json["there"], done.json["failed"]) == (3, 0, 0)
+    assert in_folder(target) == CONTENT
+    again = arcsecond("download", dataset, "--to", str(target))
+    assert again.status == 0
+    assert "3 there already" in again.err
+
+    (target / "V/a.fits").write_bytes(b"mine")
+    refused = arcsecond("download", dataset, "--to", str(target))
+    assert refused.status == 1
+    assert "--replace" in refused.err
+    assert (target / "V/a.fits").read_bytes() == b"mine"
+    replaced = arcsecond("download", dataset, "--to", str(target), "--replace", "--quiet")
+    assert replaced.status == 0
+    assert str(target / "V/a.fits") in replaced.out.splitlines()
+    assert in_folder(target) == CONTENT
+
+    monkeypatch.chdir(target.parent)
+    assert arcsecond("download", "night", "--include", "a.fits", "--exclude", "B/*").status == 0
+    assert list(in_folder(target.parent / "night")) == ["V/a.fits"]
+    assert arcsecond("download", "night", "--tag", "y", "--to", "y", "--json").json["done"] == 0
+    missing = arcsecond("download", "nowhere")
+    assert missing.status == 1
+    assert "not found" in missing.err
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("place", ["embedded"], indirect=True)
+class TestFetching:
+    """What happens to a file on its way."""
+
+    @pytest.fixture(autouse=True)
+    def _at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(patience, "LONGEST_WAIT_S", 0.0)
+
+    def cutting(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        times: int,
+        *,
+        spoil: bool = False,
+        by: BaseException = ArcsecondConnectionError("cut"),  # noqa: B008
+    ) -> list[str]:
+        """Let some answers end too early, or come spoilt; returns what was asked for."""
+        stream, asked = Transport.stream, list[str]()
+
+        @contextlib.contextmanager
+        def cut(self: Transport, path: str, headers: Any) -> Iterator[Any]:
+            asked.append(headers.get("Range", ""))
+            with stream(self, path, headers) as found:
+                if len(asked) > times:
+                    yield found
+                else:
+                    yield replace(found, pieces=half(found.pieces))
+
+        def half(pieces: Iterator[bytes]) -> Iterator[bytes]:
+            for n, piece in enumerate(pieces):
+                if spoil:
+                    yield bytes(len(piece))
+                else:
+                    yield piece[: len(piece) // 2] if n else piece
+                    if n:
+                        raise by
+
+        monkeypatch.setattr(Transport, "stream", cut)
+        return asked
+
+    def test_it_goes_on_where_it_was_cut(
+        self, api: ArcsecondAPI, dataset: str, target: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked = self.cutting(monkeypatch, 1)
+        seen: list[list[str]] = []
+        summary = api.datasets(dataset).download(
+            target,
+            include=["large.fits"],
+            progress=lambda _: seen.append([p.name for p in target.rglob("*") if p.is_file()]),
+        )
+        assert summary.ok
+        assert in_folder(target) == {"large.fits": CONTENT["large.fits"]}
+        assert asked[0] == ""
+        assert asked[1].startswith("bytes=")
+        assert ["large.fits"] not in seen[:-2]
+
+    def test_a_stop_and_a_new_start(
+        self, api: ArcsecondAPI, dataset: str, target: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.cutting(monkeypatch, 1, by=KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            api.datasets(dataset).download(target, include=["large.fits"])
+        (part,) = in_folder(target)
+        assert part.endswith(".part")
+        monkeypatch.undo()
+        asked = self.cutting(monkeypatch, 0)
+        assert api.datasets(dataset).download(target, include=["large.fits"]).ok
+        assert asked == [f"bytes={asked[0][6:-1]}-"]
+        assert in_folder(target) == {"large.fits": CONTENT["large.fits"]}
+
+    def test_bytes_that_are_others_are_fetched_anew(
+        self, api: ArcsecondAPI, dataset: str, target: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked = self.cutting(monkeypatch, 2, spoil=True)
+        assert api.datasets(dataset).download(target, include=["V/*"]).ok
+        assert asked == ["", "", ""]
+        assert in_folder(target) == {"V/a.fits": CONTENT["V/a.fits"]}
+
+    def test_bytes_that_are_always_others_are_given_up(
+        self, api: ArcsecondAPI, dataset: str, target: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.cutting(monkeypatch, 10**9, spoil=True)
+        (failed,) = api.datasets(dataset).download(target, include=["V/*"]).failed
+        assert "SHA-256" in failed.reason
+        assert in_folder(target) == {}
+
+    def test_what_lies_there_of_another_file_is_no_part_of_it(
+        self, api: ArcsecondAPI, dataset: str, target: Path
+    ) -> None:
+        digest = hashlib.sha256(CONTENT["V/a.fits"]).hexdigest()
+        (target / "V").mkdir(parents=True)
+        for left in (b"x" * 100, b"x" * 10**6):
+            (target / "V" / f".a.fits.{digest[:8]}.part").write_bytes(left)
+            assert api.datasets(dataset).download(target, include=["V/*"]).ok
+            assert in_folder(target) == {"V/a.fits": CONTENT["V/a.fits"]}
+            (target / "V/a.fits").unlink()
+
+    def test_a_proxy_that_knows_no_ranges(
+        self, api: ArcsecondAPI, dataset: str, target: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.cutting(monkeypatch, 1)
+        stream = Transport.stream
+        monkeypatch.setattr(Transport, "stream", lambda self, path, _: stream(self, path, {}))
+        assert api.datasets(dataset).download(target).ok
+        assert in_folder(target) == CONTENT
+
+    def test_something_else_that_answers(
+        self, api: ArcsecondAPI, dataset: str, target: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A captive portal, half-way: what has arrived stays."""
+        digest = hashlib.sha256(CONTENT["large.fits"]).hexdigest()
+        part = target / f".large.fits.{digest[:8]}.part"
+        target.mkdir()
+        part.write_bytes(CONTENT["large.fits"][:5000])
+        stream = Transport.stream
+
+        @contextlib.contextmanager
+        def portal(self: Transport, path: str, headers: Any) -> Iterator[Any]:
+            with stream(self, path, headers) as found:
+                yield replace(found, status=200, headers={}, pieces=iter([b"<html>pay</html>"]))
+
+        monkeypatch.setattr(Transport, "stream", portal)
+        (failed,) = api.datasets(dataset).download(target, include=["large.fits"]).failed
+        assert "not this file" in failed.reason
+        assert part.read_bytes() == CONTENT["large.fits"][:5000]
+        monkeypatch.undo()
+        assert api.datasets(dataset).download(target).ok
+        assert in_folder(target) == CONTENT
+
+    def test_two_downloads_into_one_folder(
+        self, api: ArcsecondAPI, dataset: str, target: Path
+    ) -> None:
+        digest = hashlib.sha256(CONTENT["V/a.fits"]).hexdigest()
+        (target / "V").mkdir(parents=True)
+        part = target / "V" / f".a.fits.{digest[:8]}.part"
+        with part.open("ab") as other:
+            fcntl.flock(other, fcntl.LOCK_EX)
+            summary = api.datasets(dataset).download(target)
+            (failed,) = summary.failed
+            assert ("Another download" in failed.reason, failed.again) == (True, True)
+            assert len(summary.done) == 2
+        assert api.datasets(dataset).download(target).ok
+        assert in_folder(target) == CONTENT
+
+    def test_what_replaces_a_file_meanwhile_is_another_one(
+        self, api: ArcsecondAPI, dataset: str, target: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        compare = downloading._compare
+
+        def slower(*args: Any) -> None:
+            compare(*args)
+            new = target.parent / "new.fits"
+            new.write_bytes(fits_bytes(OBJECT="new"))
+            pk = api.datasets(dataset).fitsfiles.list(name="V/a.fits")[0]["pk"]
+            api.datasets(dataset).fitsfiles.update(pk, file=new)
+
+        monkeypatch.setattr(downloading, "_compare", slower)
+        assert api.datasets(dataset).download(target).ok
+        assert in_folder(target) == CONTENT
+
+    def test_a_full_disk_ends_it(
+        self, api: ArcsecondAPI, dataset: str, target: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(_: int) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(downloading.os, "fsync", full)
+        summary = api.datasets(dataset).download(target, jobs=1)
+        assert len(summary.failed) == 3
+        assert "no space left" in summary.failed[0].reason
+        assert "not tried any more" in summary.failed[2].reason
+        assert not any(name in CONTENT for name in in_folder(target))
+        monkeypatch.undo()
+        assert api.datasets(dataset).download(target).ok
+        assert in_folder(target) == CONTENT
+
+    def test_a_file_where_a_folder_should_be(
+        self, api: ArcsecondAPI, dataset: str, target: Path
+    ) -> None:
+        target.mkdir()
+        (target / "V").write_bytes(b"a file")
+        summary = api.datasets(dataset).download(target)
+        assert [one.name for one in summary.failed] == ["V/a.fits"]
+        assert len(summary.done) == 2
+
+    @pytest.mark.parametrize(
+        "name", ["../out.fits", "/etc/out.fits", ".ssh/keys", "a/../../b", "a\\b"]
+    )
+    def test_names_that_would_lead_elsewhere(
+        self, name: str, api: ArcsecondAPI, dataset: str, target: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        """A server that is not to be trusted."""
+        listed = downloading.all_of
+        monkeypatch.setattr(
+            downloading, "all_of",
+            lambda *args: ({**file, "name": name} for file in listed(*args)),
+        )  # fmt: skip
+        summary = api.datasets(dataset).download(target)
+        assert len(summary.failed) == 3
+        assert not target.exists()
+
+    def test_filters_that_there_are_not(self, api: ArcsecondAPI, target: Path) -> None:
+        with pytest.raises(ArcsecondInputValueError):
+            api.datasets("x").download(target, colour="red")
+
+
+def test_plans_and_ends_are_told_for_programs(
+    arcsecond: Command, dataset: str, target: Path
+) -> None:
+    planned = json.loads(
+        arcsecond("download", dataset, "--to", str(target), "--dry-run", "--json").out
+    )
+    assert {item["name"] for item in planned["items"]} == set(CONTENT)
+    assert {item["state"] for item in planned["items"]} == {""}

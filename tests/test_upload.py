@@ -1,0 +1,729 @@
+"""`arcsecond upload` and the module's: what is sent, what is not, and what is said of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arcsecond.cli import standing, transfers
+from arcsecond.client import folders, patience, pieces, plan, running, uploading, watching
+from arcsecond.client import journal as journals
+from arcsecond.client.api import ArcsecondAPI
+from arcsecond.client.folders import Item, find
+from arcsecond.client.journal import Journal, hash_item
+from arcsecond.client.patience import Patience, StoppedError
+from arcsecond.client.running import Standing
+from arcsecond.client.transport import Transport
+from arcsecond.errors import (
+    ArcsecondConnectionError,
+    ArcsecondInputValueError,
+    ArcsecondInvalidEndpointError,
+    ConflictError,
+    NotFitsError,
+    ThrottledError,
+    from_wire,
+)
+from tests.conftest import Command, fits_bytes
+
+OLD_NS = 1_700_000_000_000_000_000
+"""A time of change long ago."""
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    os.utime(path, ns=(OLD_NS, OLD_NS))
+    return path
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Path:
+    """A night's folder as nights are: filters, calibrations, and things that do not belong."""
+    folder = tmp_path / "night"
+    for name in ("V/a.fits", "B/a.fits", "flats/f1.fits", "flats/f2.fits"):
+        write(folder / name, fits_bytes(OBJECT=name))
+    write(folder / "large.fits", fits_bytes((1200, 1000), OBJECT="large"))
+    write(folder / ".hidden.fits", fits_bytes())
+    write(folder / "empty.fits", b"")
+    write(folder / "observing.log", b"clouds at 2 h\n")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let files of some megabytes travel as those of gigabytes do."""
+    monkeypatch.setattr(pieces, "PIECE", 1 << 20)
+    for module in (plan, uploading):
+        monkeypatch.setattr(module, "SMALL", 1 << 20)
+
+
+def digests(api: ArcsecondAPI, dataset: str) -> dict[str, str]:
+    listed = api.datasets(dataset).fitsfiles.list()
+    return {file["name"]: file["sha256"] for file in listed}
+
+
+def of_folder(folder: Path, *patterns: str) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*.fits"))
+        if path.stat().st_size and not path.name.startswith(".")
+    }
+
+
+class TestCommand:
+    """The command, embedded and remote, on both databases."""
+
+    def test_a_night_goes_there_and_is_there(
+        self, arcsecond: Command, api: ArcsecondAPI, night: Path
+    ) -> None:
+        planned = arcsecond("upload", str(night), "--dataset", "n", "--dry-run", "--json")
+        assert (planned.json["to_send"], planned.json["there"]) == (5, 0)
+        assert planned.json["dataset"] == ""
+        assert api.datasets.list(name="n") == []
+
+        sent = arcsecond("upload", str(night), "--dataset", "n", "--tag", "x", "--tag", "y",
+                         "--json")  # fmt: skip
+        assert (sent.json["done"], sent.json["there"], sent.json["failed"]) == (5, 0, 0)
+        left_out = sent.json["left_out"]
+        assert {why: [Path(p).name for p in paths] for why, paths in left_out.items()} == {
+            "hidden": [".hidden.fits"], "empty": ["empty.fits"], "no FITS": ["observing.log"],
+        }  # fmt: skip
+        uuid = sent.json["dataset"]
+        assert digests(api, uuid) == of_folder(night)
+        large = api.datasets(uuid).fitsfiles.list(name="large.fits")[0]
+        assert large["tags"] == ["x", "y"]
+        assert {one["pk"] for one in sent.json["files"]} == {
+            one["pk"] for one in api.datasets(uuid).fitsfiles.list()
+        }
+
+        again = arcsecond("upload", str(night), "--dataset", uuid)
+        assert again.status == 0
+        assert "5 there already" in again.err
+        assert len(digests(api, uuid)) == 5
+
+    def test_content_that_is_elsewhere_is_not_sent(
+        self, arcsecond: Command, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        arcsecond("upload", str(night), "--dataset", "one")
+        monkeypatch.setattr(Transport, "send_parts", None)
+        monkeypatch.setattr(Transport, "exchange", None)
+        copied = arcsecond("upload", str(night), "--dataset", "two", "--json")
+        assert (copied.json["there"], copied.json["failed"]) == (5, 0)
+        assert digests(api, copied.json["dataset"]) == of_folder(night)
+
+    def test_a_name_that_is_taken(self, arcsecond: Command, api: ArcsecondAPI, night: Path) -> None:
+        uuid = arcsecond("upload", str(night), "--dataset", "n", "--json").json["dataset"]
+        write(night / "V/a.fits", fits_bytes(OBJECT="another"))
+        write(night / "large.fits", fits_bytes((1200, 1000), OBJECT="larger"))
+        planned = arcsecond("upload", str(night), "--dataset", "n", "--dry-run", "--json")
+        assert (planned.json["name_taken"], planned.json["there"]) == (2, 3)
+        refused = arcsecond("upload", str(night), "--dataset", "n")
+        assert refused.status == 1
+        assert "2 failed" in refused.err
+        assert "--replace" in refused.err
+        replaced = arcsecond("upload", str(night), "--dataset", "n", "--replace", "--json")
+        assert (replaced.json["done"], replaced.json["there"]) == (2, 3)
+        assert digests(api, uuid) == of_folder(night)
+        assert api.datasets(uuid).fitsfiles.list(name="V/a.fits")[0]["version"] == 2
+
+    def test_a_plan_is_saved_and_applied(
+        self, arcsecond: Command, api: ArcsecondAPI, night: Path, tmp_path: Path
+    ) -> None:
+        saved = tmp_path / "night.json"
+        done = arcsecond("upload", str(night), "--dataset", "n", "--include", "*a.fits",
+                         "--exclude", "B/*", "--dry-run", "--plan", str(saved))  # fmt: skip
+        assert done.status == 0
+        assert "1  to send" in done.err
+        write(night / "V/b.fits", fits_bytes(OBJECT="not planned"))
+        applied = arcsecond("upload", "--plan", str(saved), "--json")
+        assert applied.json["done"] == 1
+        assert list(digests(api, applied.json["dataset"])) == ["V/a.fits"]
+        again = arcsecond("upload", "--plan", str(saved), "--json")
+        assert (again.json["done"], again.json["there"]) == (0, 1)
+        write(night / "V/a.fits", fits_bytes(OBJECT="changed since"))
+        api.datasets.delete(applied.json["dataset"])
+        changed = arcsecond("upload", "--plan", str(saved))
+        assert changed.status == 1
+        assert "changed" in changed.err.lower()
+
+    def test_what_cannot_be_sent_is_a_failure_and_holds_up_no_other(
+        self, arcsecond: Command, night: Path
+    ) -> None:
+        write(night / "broken.fits", b"this is no frame" * 100)
+        os.mkfifo(night / "pipe.fits")
+        (night / "gone.fits").symlink_to(night / "nowhere.fits")
+        (night / "a\udcff.fits").write_bytes(fits_bytes())
+        sent = arcsecond("upload", str(night), "--dataset", "n", "--json")
+        assert sent.status == 1
+        told = json.loads(sent.out)
+        assert (told["done"], told["failed"]) == (5, 4)
+        reasons = {Path(f["path"]).name: f["reason"] for f in told["files"] if f["reason"]}
+        assert "no FITS" in reasons["broken.fits"]
+        assert "no file" in reasons["pipe.fits"]
+        assert "no such file" in reasons["gone.fits"]
+        assert "shown" in reasons["a\udcff.fits"]
+
+    def test_files_that_are_named_have_to_go(self, arcsecond: Command, night: Path) -> None:
+        sent = arcsecond("upload", str(night / ".hidden.fits"), str(night / "empty.fits"),
+                         str(night / "observing.log"), "--dataset", "n", "--json")  # fmt: skip
+        assert sent.status == 1
+        told = json.loads(sent.out)
+        assert (told["done"], told["failed"]) == (1, 2)
+
+    def test_the_dataset_is_made_with_what_is_said_of_it(
+        self, arcsecond: Command, api: ArcsecondAPI, night: Path
+    ) -> None:
+        telescope = api.telescopes.list(search="VISTA")[0]
+        done = arcsecond("upload", str(night / "V"), "--dataset", "v",
+                         "--telescope", telescope["uuid"], "--quiet")  # fmt: skip
+        assert done.status == 0
+        (made,) = api.datasets.list(name="v")
+        assert made["telescope"] == telescope["uuid"]
+        assert done.out.split() == [str(api.datasets(made["uuid"]).fitsfiles.list()[0]["pk"])]
+        refused = arcsecond("upload", str(night / "B"), "--dataset", "v", "--telescope", "VISTA")
+        assert refused.status == 2
+        assert "datasets update" in refused.err
+        api.datasets.create(name="v")
+        twice = arcsecond("upload", str(night / "B"), "--dataset", "v")
+        assert twice.status == 2
+        assert made["uuid"] in twice.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "Upload what?"),
+        (("x",), "Into which dataset?"),
+        (("nowhere", "--dataset", "d"), "There is no nowhere"),
+        ((".", "--dataset", "d", "--plan", "p"), "with --dry-run"),
+        ((".", "--dataset", "d", "--watch", "--dry-run"), "--watch"),
+        (("--plan", "p", "--dataset", "d"), "knows its dataset"),
+        (("--plan", "nowhere.json"), "cannot be read"),
+        ((".", "--dataset", "0c8dbe8d-9b50-53a3-9382-cecec71f9ec6"), "not found"),
+    ],
+)
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("place", ["embedded"], indirect=True)
+def test_what_cannot_be_done_is_told(
+    words: tuple[str, ...], said: str, arcsecond: Command, night: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(night)
+    done = arcsecond("upload", *words)
+    assert done.status in (1, 2)
+    assert said in done.err
+    (night / "nowhere.json").write_text('{"version": 1}')
+    assert "is no plan" in arcsecond("upload", "--plan", str(night / "nowhere.json")).err
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("place", ["embedded"], indirect=True)
+class TestModule:
+    """What the module's upload does, on the embedded server."""
+
+    def test_progress_and_outcomes_are_told(self, api: ArcsecondAPI, night: Path) -> None:
+        dataset = api.datasets.create(name="d")["uuid"]
+        seen: list[tuple[int, int, int]] = []
+        told: list[str] = []
+
+        def progress(now: Standing) -> None:
+            seen.append((now.done, now.moved, now.size))
+            assert all(moved <= size for moved, size in now.active.values())
+
+        summary = api.datasets(dataset).upload(
+            night, tags=["t"], progress=progress, told=lambda one: told.append(one.name)
+        )
+        assert summary.ok
+        assert sorted(told) == sorted(one.name for one in summary.done) == sorted(of_folder(night))
+        total = sum(one.size for one in summary.done)
+        assert seen[-1] == (5, total, total)
+        assert [moved for _, moved, _ in seen] == sorted(moved for _, moved, _ in seen)
+        assert {size for _, _, size in seen} == {total}
+
+    def test_only_datasets_hold_files(self, api: ArcsecondAPI, night: Path) -> None:
+        with pytest.raises(ArcsecondInvalidEndpointError):
+            api.telescopes("x").upload(night)
+        with pytest.raises(ArcsecondInputValueError):
+            api.datasets("x").upload(night, colour="red")
+
+    def test_a_file_that_changes_while_it_is_sent_is_not_kept(
+        self, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        dataset = api.datasets.create(name="d")["uuid"]
+        exchange = Transport.exchange
+
+        def changing(self: Transport, method: str, *args: Any) -> Any:
+            if method == "PATCH":
+                with (night / "large.fits").open("r+b") as file:
+                    file.seek(100_000)
+                    file.write(b"x")
+            return exchange(self, method, *args)
+
+        monkeypatch.setattr(Transport, "exchange", changing)
+        summary = api.datasets(dataset).upload(night / "large.fits")
+        (failed,) = summary.failed
+        assert "changed" in failed.reason
+        assert failed.again
+        assert digests(api, dataset) == {}
+        assert api.transport.request("GET", f"/datasets/{dataset}/uploads/").data == []
+
+    def test_a_small_file_that_changed_since_it_was_hashed(
+        self, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        dataset = api.datasets.create(name="d")["uuid"]
+        compare = plan.compare
+
+        def changing(*args: Any) -> None:
+            compare(*args)
+            write(night / "V/a.fits", fits_bytes(OBJECT="another"))  # of the same age and size
+
+        monkeypatch.setattr(plan, "compare", changing)
+        summary = api.datasets(dataset).upload(night / "V")
+        assert [one.again for one in summary.failed] == [True]
+        assert digests(api, dataset) == {}
+
+    def test_passing_failures_pass(
+        self, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Answers that get lost, busy servers, checksums that are wrong once."""
+        dataset = api.datasets.create(name="d")["uuid"]
+        monkeypatch.setattr(patience, "LONGEST_WAIT_S", 0.0)
+        real = Transport._response
+        count = iter(range(1000))
+
+        def failing(self: Transport, method: str, path: str, *args: Any, **kwargs: Any) -> Any:
+            n = next(count)
+            if n % 3 == 0:
+                answer = real(self, method, path, *args, **kwargs)
+                if n % 2:  # it was done, and nobody heard of it
+                    raise ArcsecondConnectionError("cut")
+                return answer
+            if n % 3 == 1:
+                error = ThrottledError()
+                error.retry_after = 0.01
+                raise error
+            return real(self, method, path, *args, **kwargs)
+
+        monkeypatch.setattr(Transport, "_response", failing)
+        summary = api.datasets(dataset).upload(night, jobs=1)
+        monkeypatch.undo()
+        assert summary.ok, summary.failed
+        assert digests(api, dataset) == of_folder(night)
+
+    def test_corrupted_pieces_are_sent_again(
+        self, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        dataset = api.datasets.create(name="d")["uuid"]
+        monkeypatch.setattr(patience, "LONGEST_WAIT_S", 0.0)
+        exchange, send_parts = Transport.exchange, Transport.send_parts
+        spoilt: set[str] = set()
+
+        def once(key: str, data: bytes) -> bytes:
+            if key in spoilt or not data:
+                return data
+            spoilt.add(key)
+            return data[:-1] + bytes([data[-1] ^ 1])
+
+        def spoiling(
+            self: Transport, method: str, path: str, headers: Any, content: bytes = b""
+        ) -> Any:
+            offset = headers.get("Upload-Offset", "")
+            return exchange(self, method, path, headers, once(offset, content))
+
+        def spoiling_parts(self: Transport, path: str, parts: Any, fields: Any) -> Any:
+            spoilt_parts = [(name, once(name, data)) for name, data in parts]
+            return send_parts(self, path, spoilt_parts, fields)
+
+        monkeypatch.setattr(Transport, "exchange", spoiling)
+        monkeypatch.setattr(Transport, "send_parts", spoiling_parts)
+        summary = api.datasets(dataset).upload(night)
+        assert summary.ok, summary.failed
+        assert len(spoilt) == 4 + 3  # each small file, each piece of the large one
+        assert digests(api, dataset) == of_folder(night)
+
+    def test_what_never_arrives_whole_is_given_up(
+        self, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A digest of the whole that is always another, though every piece is right."""
+        dataset = api.datasets.create(name="d")["uuid"]
+        monkeypatch.setattr(patience, "LONGEST_WAIT_S", 0.0)
+        exchange = Transport.exchange
+
+        def lying(
+            self: Transport, method: str, path: str, headers: Any, content: bytes = b""
+        ) -> Any:
+            if "Arcsecond-SHA256" in headers:
+                headers = headers | {"Arcsecond-SHA256": "0" * 64}
+            return exchange(self, method, path, headers, content)
+
+        monkeypatch.setattr(Transport, "exchange", lying)
+        (failed,) = api.datasets(dataset).upload(night / "large.fits").failed
+        assert "SHA-256" in failed.reason
+        assert api.transport.request("GET", f"/datasets/{dataset}/uploads/").data == []
+
+    def test_a_server_that_is_gone_ends_it_for_all(
+        self, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        dataset = api.datasets.create(name="d")["uuid"]
+        monkeypatch.setattr(patience, "LONGEST_WAIT_S", 0.0)
+        tries: list[str] = []
+
+        def gone(self: Transport, path: str, *args: Any) -> Any:
+            tries.append(path)
+            raise ArcsecondConnectionError("nobody answers")
+
+        monkeypatch.setattr(Transport, "send_parts", gone)
+        monkeypatch.setattr(uploading, "TOGETHER", 1)
+        summary = api.datasets(dataset).upload(night, jobs=1, exclude=["large*"])
+        assert len(summary.failed) == 4
+        assert len(tries) == 8
+        assert all(one.again for one in summary.failed)
+        assert "not tried any more" in summary.failed[-1].reason
+
+    def test_it_goes_on_where_it_was_stopped(
+        self, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As by Ctrl-C; the second time only what is missing is sent."""
+        dataset = api.datasets.create(name="d")["uuid"]
+        exchange = Transport.exchange
+        sent: list[int] = []
+
+        def stopping(
+            self: Transport, method: str, path: str, headers: Any, content: bytes = b""
+        ) -> Any:
+            if method == "PATCH" and len(sent) == 1 and stop:
+                raise KeyboardInterrupt
+            reply = exchange(self, method, path, headers, content)
+            if method == "PATCH":
+                sent.append(len(content))
+            return reply
+
+        stop = True
+        monkeypatch.setattr(Transport, "exchange", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            api.datasets(dataset).upload(night / "large.fits")
+        assert sent == [1 << 20]
+        stop = False
+        assert api.datasets(dataset).upload(night / "large.fits").ok
+        assert sum(sent) == (night / "large.fits").stat().st_size
+        assert digests(api, dataset) == {"large.fits": of_folder(night)["large.fits"]}
+
+    def test_what_waits_and_is_another_file_is_sent_from_its_beginning(
+        self, api: ArcsecondAPI, night: Path
+    ) -> None:
+        """An upload of that name and size, begun from another machine with other content."""
+        dataset = api.datasets.create(name="d")["uuid"]
+        item = find([night / "large.fits"]).items[0]
+        other = pieces.Sending(
+            api.transport, f"/datasets/{dataset}/uploads/", item, {},
+            waiting="", moved=lambda _: None, stopping=threading.Event(),
+        )  # fmt: skip
+        with (night / "large.fits").open("rb", buffering=0) as file:
+            other._step(file)
+        content = bytearray((night / "large.fits").read_bytes())
+        content[5000] ^= 1
+        write(night / "large.fits", bytes(content))
+        summary = api.datasets(dataset).upload(night / "large.fits")
+        assert summary.ok, summary.failed
+        assert digests(api, dataset) == {"large.fits": of_folder(night)["large.fits"]}
+
+    def test_names_that_forms_would_change(self, api: ArcsecondAPI, night: Path) -> None:
+        dataset = api.datasets.create(name="d")["uuid"]
+        names = ['a"b.fits', "a%22b.fits", "50% flat.fits", "a;b.fits", "été 🔭.fits", "%0A.fits"]
+        for name in names:
+            write(night / "odd" / name, fits_bytes(OBJECT=name.encode().hex()))
+        assert api.datasets(dataset).upload(night / "odd").ok
+        assert set(digests(api, dataset)) == set(names)
+        assert len(api.datasets(dataset).upload(night / "odd").there) == len(names)
+
+    def test_other_content_of_one_name_that_came_in_between(
+        self, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Two clients: between plan and transfer the other one was faster."""
+        dataset = api.datasets.create(name="d")["uuid"]
+        monkeypatch.setattr(patience, "LONGEST_WAIT_S", 0.0)
+        compare = plan.compare
+
+        def slower(*args: Any) -> None:
+            compare(*args)
+            for name, shape in (("a.fits", (8, 8)), ("large.fits", (1200, 1000))):
+                path = write(night / "other" / name, fits_bytes(shape, OBJECT="faster"))
+                api.datasets(dataset).fitsfiles.create(path)
+
+        monkeypatch.setattr(plan, "compare", slower)
+        paths = [night / "V/a.fits", night / "large.fits"]
+        summary = api.datasets(dataset).upload(paths)
+        assert len(summary.failed) == 2
+        assert all("other content" in one.reason for one in summary.failed)
+        assert not any(one.again for one in summary.failed)
+
+    def test_damaged_frames_are_kept_and_told(self, api: ArcsecondAPI, night: Path) -> None:
+        dataset = api.datasets.create(name="d")["uuid"]
+        for name in ("V/a.fits", "large.fits"):
+            write(night / name, (night / name).read_bytes()[:-3000])
+        summary = api.datasets(dataset).upload(night)
+        assert summary.ok
+        damaged = {one.name: one.problems for one in summary.done if one.problems}
+        assert set(damaged) == {"V/a.fits", "large.fits"}
+        assert all("the file ends" in problems[0] for problems in damaged.values())
+        assert "2 files kept, though damaged:" in transfers.summed_up(summary, "sent")
+
+
+class TestFolders:
+    """What lies in folders."""
+
+    def test_links_that_lead_back_are_not_followed(self, night: Path) -> None:
+        (night / "V" / "again").symlink_to(night)
+        (night / "itself").symlink_to(night / "itself")
+        found = find([night])
+        assert [item.name for item in found.items] == sorted([*of_folder(night), "observing.log"])
+        assert [Path(path).name for path, _ in found.unreadable] == ["itself"]
+
+    def test_several_folders_keep_their_names(self, night: Path) -> None:
+        found = find([night / "V", night / "B", night / "large.fits", night / "V"])
+        assert [item.name for item in found.items] == ["V/a.fits", "B/a.fits", "large.fits"]
+        with pytest.raises(ArcsecondInputValueError, match="would both be"):
+            find([night / "V/a.fits", night / "B/a.fits"])
+
+    def test_a_folder_that_may_not_be_read(self, night: Path) -> None:
+        walk = folders.os.scandir
+
+        def refusing(folder: str) -> Any:
+            if folder.endswith("flats"):
+                raise PermissionError(13, "Permission denied")
+            return walk(folder)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(folders.os, "scandir", refusing)
+            found = find([night])
+        assert found.unreadable == [(str(night / "flats"), "permission denied")]
+        assert len(found.items) == 4
+
+    def test_patterns(self, night: Path) -> None:
+        def names(**given: Any) -> list[str]:
+            return [item.name for item in find([night], **given).items]
+
+        assert names(include=["a.fits"]) == ["B/a.fits", "V/a.fits"]
+        assert names(include=["flats/*"], exclude=["*2.fits"]) == ["flats/f1.fits"]
+
+
+class TestJournal:
+    """Digests are worked out once."""
+
+    def item(self, path: Path) -> Item:
+        told = path.stat()
+        return Item(str(path), path.name, told.st_size, told.st_mtime_ns, told.st_ctime_ns)
+
+    def test_unchanged_files_are_not_read_again(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(journals, "FRESH_NS", -1)
+        path = write(tmp_path / "a.fits", fits_bytes())
+        journal = Journal(tmp_path / "home" / "digests.sqlite")
+        hash_item(item := self.item(path), journal)
+        journal.close()
+        journal = Journal(tmp_path / "home" / "digests.sqlite")
+        again = self.item(path)
+        journal.recall([again])
+        assert again.sha256 == item.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+        for changed in ({"size": 1}, {"changed_ns": 1}, {"touched_ns": 1}, {"path": "x"}):
+            other = self.item(path)
+            for name, value in changed.items():
+                setattr(other, name, value)
+            journal.recall([other])
+            assert other.sha256 == ""
+        journal.close()
+
+    def test_a_file_that_is_young_may_change_unseen(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "a.fits", fits_bytes())  # old, as it says
+        journal = Journal(tmp_path / "digests.sqlite")
+        hash_item(self.item(path), journal)
+        journal.close()
+        journal = Journal(tmp_path / "digests.sqlite")
+        journal.recall([again := self.item(path)])
+        assert again.sha256 == ""
+        journal.close()
+
+    def test_without_a_journal_everything_is_read_anew(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"x")
+        damaged = tmp_path / "damaged.sqlite"
+        damaged.write_bytes(b"this is no database" * 100)
+        for place in (tmp_path / "file" / "digests.sqlite", damaged):
+            journal = Journal(place)
+            path = write(tmp_path / "a.fits", fits_bytes())
+            hash_item(item := self.item(path), journal)
+            assert item.sha256
+            journal.recall([self.item(path)])
+            journal.close()
+
+    def test_what_is_no_fits_is_not_hashed(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "a.txt", b"hello")
+        journal = Journal(tmp_path / "digests.sqlite")
+        with pytest.raises(NotFitsError):
+            hash_item(self.item(path), journal)
+        journal.close()
+
+
+class TestPatience:
+    """What may pass is tried again, for a while."""
+
+    def test_waits_grow_and_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        waits: list[float] = []
+        stopping = threading.Event()
+        monkeypatch.setattr(stopping, "wait", lambda s: waits.append(s) or False)
+        with pytest.raises(ArcsecondConnectionError):
+            Patience(stopping).keep_trying(self.failing(ArcsecondConnectionError("x")))
+        assert len(waits) == 7
+        assert all(0.25 * 2**n <= wait <= 0.5 * 2**n or wait <= 30 for n, wait in enumerate(waits))
+        assert sum(waits) < 120
+        busy = ThrottledError()
+        for asked, waited in ((7.0, 7.0), (9999.0, 300.0)):
+            busy.retry_after = asked
+            Patience(stopping).after(busy)
+            assert waits[-1] == waited
+
+    def test_what_cannot_pass_is_not_tried_again(self) -> None:
+        tries: list[int] = []
+        with pytest.raises(ConflictError):
+            Patience(threading.Event()).keep_trying(self.failing(ConflictError("x"), tries))
+        assert len(tries) == 1
+
+    def test_it_can_be_stopped(self) -> None:
+        stopping = threading.Event()
+        stopping.set()
+        with pytest.raises(StoppedError):
+            Patience(stopping).keep_trying(self.failing(ArcsecondConnectionError("x")))
+        with pytest.raises(StoppedError):
+            Patience(stopping).after(ArcsecondConnectionError("x"))
+
+    def failing(self, error: Exception, tries: list[int] | None = None) -> Callable[[], None]:
+        def fail() -> None:
+            if tries is not None:
+                tries.append(1)
+            raise error
+
+        return fail
+
+    @pytest.mark.parametrize(
+        ("status", "passes"),
+        [(429, True), (500, True), (502, True), (503, True), (504, True), (423, True),
+         (507, False), (400, False), (401, False), (403, False), (404, False), (409, False),
+         (413, False)],
+    )  # fmt: skip
+    def test_which_answers_may_pass(self, status: int, passes: bool) -> None:
+        assert from_wire(status, "<html>a proxy's page</html>").passes is passes
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("place", ["embedded"], indirect=True)
+class TestWatch:
+    """A folder that grows."""
+
+    @pytest.fixture(autouse=True)
+    def _quick(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(watching, "LOOK_S", 0.01)
+        monkeypatch.setattr(watching, "REST_S", 0.05)
+
+    def watched(
+        self, arcsecond: Command, night: Path, monkeypatch: pytest.MonkeyPatch, *steps: Any
+    ) -> Any:
+        """Watch, and do a step whenever the folder was looked at for some time; then end it."""
+        rounds = iter(range(10_000))
+        todo = list(steps)
+
+        def rest(self: watching.Watch, stopping: threading.Event) -> None:
+            time.sleep(0.01)
+            if next(rounds) % 12 == 11:
+                if not todo:
+                    raise KeyboardInterrupt
+                todo.pop(0)()
+
+        monkeypatch.setattr(watching.Watch, "rest", rest)
+        return arcsecond("upload", str(night), "--dataset", "w", "--watch", "--json")
+
+    def test_files_are_taken_when_they_are_complete(
+        self, arcsecond: Command, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        frame = fits_bytes((300, 300), OBJECT="slow")
+        slow = night / "V" / "slow.fits"
+        taken: list[list[str]] = []
+
+        def names() -> list[str]:
+            return sorted(digests(api, api.datasets.list(name="w")[0]["uuid"]))
+
+        done = self.watched(
+            arcsecond, night, monkeypatch,
+            lambda: taken.append(names()),
+            lambda: write(slow, frame[:10_000]),
+            lambda: taken.append(names()),
+            lambda: write(slow, frame),
+            lambda: taken.append(names()),
+            lambda: (night / "V").rename(night / "visual"),
+            lambda: taken.append(names()),
+        )  # fmt: skip
+        assert done.status == 0, done.err
+        first = sorted(of_folder(night) | {"V/a.fits": ""})
+        first = [name for name in first if not name.startswith("visual")]
+        assert taken[0] == taken[1] == first
+        assert "not complete yet" in done.err
+        assert taken[2] == sorted([*first, "V/slow.fits"])
+        renamed = [name.replace("V/", "visual/") for name in taken[2]]
+        assert taken[3] == sorted(renamed)
+        lines = [json.loads(line) for line in done.out.splitlines()]
+        assert sorted(line["name"] for line in lines) == taken[2]
+        assert {line["outcome"] for line in lines} == {"done"}
+
+        again = self.watched(arcsecond, night, monkeypatch, lambda: None)
+        assert {json.loads(line)["outcome"] for line in again.out.splitlines()} == {"there"}
+
+    def test_a_server_that_is_away_for_a_while(
+        self, arcsecond: Command, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real = Transport._response
+        away = True
+
+        def leaving(self: Transport, method: str, path: str, *args: Any, **kwargs: Any) -> Any:
+            if away and path.endswith("/known/"):
+                raise ArcsecondConnectionError("nobody answers.")
+            return real(self, method, path, *args, **kwargs)
+
+        def back() -> None:
+            nonlocal away
+            away = False
+
+        monkeypatch.setattr(patience, "LONGEST_WAIT_S", 0.0)
+        monkeypatch.setattr(Transport, "_response", leaving)
+        done = self.watched(arcsecond, night, monkeypatch, back, lambda: None)
+        assert done.status == 0, done.err
+        assert "tried again" in done.err
+        assert len(done.out.splitlines()) == 5
+
+
+def test_how_far_it_is_in_a_line() -> None:
+    now = Standing(files=10, size=4_000_000, done=3, moved=1_000_000, failed=1)
+    assert standing.line(now, 2.0) == (
+        "3 of 10 files, 1.0 MB of 4.0 MB, 500.0 kB/s, 0 min 6 s left, 1 failed"
+    )
+    assert standing.line(Standing(files=1, size=9_000_000_000, moved=1_000_000), 2.0).endswith(
+        "4 h 59 min left"
+    )
+    assert standing.line(Standing(files=2), 0.0) == "0 of 2 files, 0 bytes of 0 bytes"
+
+
+def test_what_is_said_in_the_end(tmp_path: Path) -> None:
+    item = Item(str(tmp_path / "a.fits"), "a.fits", 5, 0)
+    failed = [running.failed(item, f"Reason {n}.") for n in range(7)]
+    summary = running.Summary("d", failed, {"empty": ["x", "y"]})
+    told = transfers.summed_up(summary, "sent")
+    assert told.startswith("0 files sent, 0 bytes; 2 left out; 7 failed.")
+    assert "Reason 4." in told
+    assert "Reason 5." not in told
+    assert "2 more" in told
