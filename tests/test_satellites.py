@@ -734,7 +734,7 @@ def test_the_module(api: ArcsecondAPI, world: str) -> None:
     if world == "served":
         assert list(api.passes.list(site="309")) == []
         return
-    api.satellites._transport.request("POST", "/satellites/import/", content=ISS.encode())
+    api.transport.request("POST", "/satellites/import/", content=ISS.encode())
     passes = api.satellites(25544).passes.list(site="309", date=NIGHT)
     assert passes[0]["name"] == "ISS (ZARYA)"
     assert api.passes.list(site="309", date=NIGHT) == passes

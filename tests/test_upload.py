@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
+from arcsecond import folders
 from arcsecond.cli import standing, transfers
-from arcsecond.client import folders, patience, pieces, plan, running, uploading, watching
 from arcsecond.client import journal as journals
+from arcsecond.client import patience, pieces, plan, running, uploading, watching
 from arcsecond.client.api import ArcsecondAPI
-from arcsecond.client.folders import Item, find
 from arcsecond.client.journal import Journal, hash_item
 from arcsecond.client.patience import Patience, StoppedError
 from arcsecond.client.running import Standing
@@ -31,6 +31,7 @@ from arcsecond.errors import (
     ThrottledError,
     from_wire,
 )
+from arcsecond.folders import Item, find
 from tests.conftest import Command, fits_bytes
 
 OLD_NS = 1_700_000_000_000_000_000

@@ -28,7 +28,6 @@ from arcsecond.cli.transfers import (
     tell_end,
 )
 from arcsecond.client.api import ArcsecondAPI
-from arcsecond.client.folders import Item, find
 from arcsecond.client.journal import Journal, journal_path
 from arcsecond.client.patience import StoppedError
 from arcsecond.client.plan import Looked, Plan, ask, load_plan, make_plan, save_plan
@@ -36,6 +35,7 @@ from arcsecond.client.running import DONE, FAILED, Manner, Outcome, Summary
 from arcsecond.client.uploading import carry_out
 from arcsecond.client.watching import Watch
 from arcsecond.errors import ArcsecondError, ArcsecondInputValueError, ArcsecondNotLoggedInError
+from arcsecond.folders import Item, find
 
 
 @dataclass(frozen=True, slots=True)

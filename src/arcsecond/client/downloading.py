@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-from arcsecond.client.folders import Item, item_of, matches, reason
 from arcsecond.client.journal import Journal, hash_open
 from arcsecond.client.patience import Patience, StoppedError, all_of
 from arcsecond.client.running import (
@@ -46,6 +45,7 @@ from arcsecond.errors import (
 )
 from arcsecond.filenames import LONGEST_NAME, clean_path
 from arcsecond.flushing import flush_folder
+from arcsecond.folders import Item, item_of, matches, reason
 
 READ = 1 << 20
 AHEAD = 8

@@ -9,13 +9,13 @@ from typing import Any
 
 from arcsecond.client.downloading import fetch, seek
 from arcsecond.client.endpoint import Endpoint
-from arcsecond.client.folders import find
 from arcsecond.client.journal import Journal, journal_path
 from arcsecond.client.plan import Plan, make_plan
 from arcsecond.client.running import JOBS, Manner, Progress, Summary, Told
 from arcsecond.client.transport import Transport
 from arcsecond.client.uploading import carry_out
 from arcsecond.errors import ArcsecondInputValueError, ArcsecondInvalidEndpointError
+from arcsecond.folders import find
 from arcsecond.registry import BY_NAME
 
 

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from io import FileIO
 from pathlib import Path
 
-from arcsecond.client.folders import SIGNATURES, Item
 from arcsecond.errors import NotFitsError
+from arcsecond.folders import SIGNATURES, Item
 
 SIGNATURE_BYTES = max(map(len, SIGNATURES))
 TOGETHER = 500

@@ -15,7 +15,6 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
-from arcsecond.client.folders import Item
 from arcsecond.client.patience import Patience, StoppedError
 from arcsecond.client.transport import Reply, Transport
 from arcsecond.errors import (
@@ -25,6 +24,7 @@ from arcsecond.errors import (
     ConflictError,
     LockedError,
 )
+from arcsecond.folders import Item
 
 PIECE = 16 << 20
 READ = 1 << 20

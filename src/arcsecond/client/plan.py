@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from arcsecond.client.folders import Found, Item, reason
 from arcsecond.client.journal import Journal, hash_item, sniff
 from arcsecond.client.patience import Patience
 from arcsecond.client.transport import Transport
 from arcsecond.errors import ArcsecondInputValueError, NotFitsError
+from arcsecond.folders import Found, Item, reason
 
 SMALL = 4 << 20
 """Files up to this size travel together, larger ones in pieces."""

@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from arcsecond.client.folders import Item, reason
 from arcsecond.client.journal import Journal, hash_item
 from arcsecond.client.patience import Patience, all_of
 from arcsecond.client.pieces import Sending
@@ -33,6 +32,7 @@ from arcsecond.errors import (
     NotFoundError,
     from_wire,
 )
+from arcsecond.folders import Item, reason
 
 TOGETHER = 32
 TOGETHER_BYTES = 4 << 20

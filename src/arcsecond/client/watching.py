@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from arcsecond.client.folders import SIGNATURES, Found, Item, find, is_called_fits
 from arcsecond.errors import ArcsecondInputValueError
 from arcsecond.fits import walking
+from arcsecond.folders import SIGNATURES, Found, Item, find, is_called_fits
 
 LOOK_S = 2.0
 REST_S = 3.0

@@ -12,7 +12,7 @@ import fnmatch
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -110,35 +110,58 @@ def find(
     ArcsecondInputValueError
         A path is not there, or two files would have one name.
     """
-    search = _Search(include, exclude)
+    found = Found()
+    names: dict[str, Item] = {}
+    for item in walk(paths, found, include, exclude):
+        other = names.setdefault(item.name, item)
+        if other.path != item.path:
+            raise ArcsecondInputValueError(
+                f"{other.path} and {item.path} would both be {item.name} there; "
+                "send them one by one."
+            )
+    found.items = list(names.values())
+    return found
+
+
+def walk(
+    paths: Sequence[str | Path],
+    found: Found,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+) -> Iterator[Item]:
+    """Go through files and folders, however many there are.
+
+    Parameters
+    ----------
+    found
+        Where it is written what is left out, and what is unreadable.
+
+    Raises
+    ------
+    ArcsecondInputValueError
+        A path is not there.
+    """
+    search = _Search(found, include, exclude)
     for given in paths:
         path = Path(os.path.abspath(Path(given).expanduser()))  # ".." goes
         if not os.path.lexists(path):
             raise ArcsecondInputValueError(f"There is no {given}.")
         if path.is_dir():
-            search.walk(str(path), f"{path.name}/" if len(paths) > 1 else "", frozenset())
+            inside = f"{path.name}/" if len(paths) > 1 else ""
+            yield from search.walk(str(path), inside, frozenset())
         else:
-            search.take(str(path), path.name, named=True)
-    names: dict[str, str] = {}
-    for item in search.found.items:
-        if (other := names.setdefault(item.name, item.path)) != item.path:
-            raise ArcsecondInputValueError(
-                f"{other} and {item.path} would both be {item.name} there; send them one by one."
-            )
-    if len(names) < len(search.found.items):  # one that was given twice
-        search.found.items = list({item.name: item for item in search.found.items}.values())
-    return search.found
+            yield from search.take(str(path), path.name, named=True)
 
 
 class _Search:
     """One way through files and folders."""
 
-    def __init__(self, include: Sequence[str], exclude: Sequence[str]) -> None:
-        self.found = Found()
+    def __init__(self, found: Found, include: Sequence[str], exclude: Sequence[str]) -> None:
+        self.found = found
         self._include = include
         self._exclude = exclude
 
-    def walk(self, folder: str, inside: str, above: frozenset[tuple[int, int]]) -> None:
+    def walk(self, folder: str, inside: str, above: frozenset[tuple[int, int]]) -> Iterator[Item]:
         """Go through a folder and those in it, in the order of their names.
 
         Parameters
@@ -164,11 +187,11 @@ class _Search:
             if entry.name.startswith("."):
                 self.found.leave_out(entry.path, "hidden")
             elif _is_folder(entry):
-                self.walk(entry.path, f"{inside}{entry.name}/", above | {here})
+                yield from self.walk(entry.path, f"{inside}{entry.name}/", above | {here})
             else:
-                self.take(entry.path, inside + entry.name)
+                yield from self.take(entry.path, inside + entry.name)
 
-    def take(self, path: str, name: str, *, named: bool = False) -> None:
+    def take(self, path: str, name: str, *, named: bool = False) -> Iterator[Item]:
         """Take a file, or say why not.
 
         Parameters
@@ -184,14 +207,14 @@ class _Search:
             if not stat.S_ISREG(told.st_mode):
                 self.found.unreadable.append((path, "it is no file"))
                 return
-            if told.st_size:
-                self.found.items.append(item_of(path, clean_path(name), told))
-            elif not named:
-                self.found.leave_out(path, "empty")
             if named:
                 self.found.named.add(path)
-                if not told.st_size:
-                    self.found.unreadable.append((path, "it is empty"))
+            if told.st_size:
+                yield item_of(path, clean_path(name), told)
+            elif named:
+                self.found.unreadable.append((path, "it is empty"))
+            else:
+                self.found.leave_out(path, "empty")
         except OSError as error:
             self.found.unreadable.append((path, reason(error)))
         except InvalidInputError as error:
