@@ -1,4 +1,4 @@
-"""``server backup``, ``restore``, ``verify``, ``export`` and ``ingest``."""
+"""``server backup``, ``restore`` and ``verify``."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from arcsecond.server.backup import back_up, restore, verify
 from arcsecond.server.settings import Settings
 
 
-def backup(*, folder: str) -> int:
+def backup(*, folder: str, leave_in_place: bool) -> int:
     """Add a snapshot to a backup; 1 when bytes are missing in it."""
     backend = open_backend(Settings.from_environment())
     try:
         with Counter("Copying") as counter:
-            made = back_up(backend, Path(folder), counter.show)
+            made = back_up(backend, Path(folder), counter.show, leave_in_place=leave_in_place)
     finally:
         backend.db.close()
     click.echo(str(made.snapshot))
@@ -27,6 +27,8 @@ def backup(*, folder: str) -> int:
         f"{made.copied:,} of them, {views.size(made.copied_bytes)}, were new."
     )
     click.echo(say, err=True)
+    if made.left:
+        click.echo(f"{_blobs(made.left)} left where they lie, and not in the backup.", err=True)
     for sha256 in made.missing[:5]:
         click.echo(f"Missing: the bytes with SHA-256 {sha256}", err=True)
     if made.missing:

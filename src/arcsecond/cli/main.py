@@ -326,17 +326,23 @@ def _several(name: str, metavar: str, told: str) -> click.Option:
     return click.Option([f"--{name}"], multiple=True, metavar=metavar, help=told)
 
 
-def _patterns() -> list[click.Parameter]:
+def _choosing() -> list[click.Parameter]:
     return [
         _several("include", "GLOB", "Only files like this, such as '*.fits'; may be repeated."),
         _several("exclude", "GLOB", "No files like this; may be repeated."),
-        click.Option(
-            ["--jobs"],
-            type=click.IntRange(1, 32),
-            default=4,
-            show_default=True,
-            help="Requests at a time.",
-        ),
+    ]
+
+
+def _jobs(told: str) -> click.Option:
+    return click.Option(
+        ["--jobs"], type=click.IntRange(1, 32), default=4, show_default=True, help=told
+    )
+
+
+def _patterns() -> list[click.Parameter]:
+    return [
+        *_choosing(),
+        _jobs("Requests at a time."),
         click.Option(["--dry-run"], is_flag=True, help="Show the plan, and do nothing."),
     ]
 
@@ -483,7 +489,7 @@ def _server() -> click.Group:
             epilog="Example: arcsecond server check --repair",
         )
     )
-    for command in _backups():
+    for command in (*_backups(), _ingest(), _export()):
         group.add_command(command)
     admin = click.Group(
         "admin",
@@ -510,7 +516,14 @@ def _backups() -> list[click.Command]:
     return [
         click.Command(
             "backup",
-            params=[folder],
+            params=[
+                folder,
+                click.Option(
+                    ["--leave-in-place"],
+                    is_flag=True,
+                    help="Leave out bytes that were ingested in place.",
+                ),
+            ],
             callback=lazy("backup", "backup"),
             help="Add a snapshot to a backup, while everything runs; only what is new is copied.",
             epilog="Example: arcsecond server backup /mnt/backup",
@@ -530,6 +543,47 @@ def _backups() -> list[click.Command]:
             epilog="Example: arcsecond server verify /mnt/backup",
         ),
     ]
+
+
+def _ingest() -> click.Command:
+    return click.Command(
+        "ingest",
+        params=[
+            click.Argument(["path"], type=click.Path(), metavar="FOLDER|FILE"),
+            click.Option(
+                ["--in-place"],
+                is_flag=True,
+                help="They stay where they lie, and are only read; else they are copied.",
+            ),
+            click.Option(
+                ["--dataset"],
+                metavar="NAME|UUID",
+                help="Made when there is none; default: called as the folder.",
+            ),
+            click.Option(["--user"], help="Whose it is; default: the owner of this server."),
+            _several("tag", "TAG", "Given to every file; may be repeated."),
+            *_choosing(),
+            click.Option(["--replace"], is_flag=True, help="Other content is a new version."),
+            _jobs("Files that are read at a time."),
+            click.Option(["--json", "as_json"], is_flag=True, help="What became of them as JSON."),
+        ],
+        callback=lazy("ingest", "ingest"),
+        help="Take in an archive that lies on the disks of this machine.",
+        epilog="Example: arcsecond server ingest --in-place /data/archive --dataset Archive",
+    )
+
+
+def _export() -> click.Command:
+    return click.Command(
+        "export",
+        params=[
+            click.Argument(["folder"], type=click.Path()),
+            click.Option(["--json", "as_json"], is_flag=True, help="What was written as JSON."),
+        ],
+        callback=lazy("export", "export"),
+        help="Write everything as plain files under their own names, with SHA256SUMS.",
+        epilog="Example: arcsecond server export /mnt/export",
+    )
 
 
 def _shell_completion() -> click.Command:

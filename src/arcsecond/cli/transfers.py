@@ -145,6 +145,12 @@ def _named(lines: list[str]) -> list[str]:
     return shown
 
 
+def tell_some(what: str, lines: list[str]) -> None:
+    """Say what some files have in common, and name the first of them."""
+    if lines:
+        click.echo("\n".join([f"{what}:", *_named(lines)]), err=True)
+
+
 def count_of(files: int) -> str:
     """Return a number of files, in words."""
     return f"{files:,} file" if files == 1 else f"{files:,} files"

@@ -31,6 +31,7 @@ from arcsecond.registry import BY_NAME
 from arcsecond.server.activities.feed import Feed
 from arcsecond.server.activities.routes import routes as activities
 from arcsecond.server.answers import Answer, error_answer
+from arcsecond.server.archive.places import KnownPlaces
 from arcsecond.server.archive.routes import routes as archive
 from arcsecond.server.archive.sweep import sweep
 from arcsecond.server.catalogues.routes import routes as catalogues
@@ -86,7 +87,7 @@ def open_backend(settings: Settings) -> Backend:
         bring_up_to_date(db)
         with usable(settings.home):
             secret = read_secret(settings.secret_path)
-            return Backend(settings, db, FolderStore(settings.home), secret)
+            return Backend(settings, db, FolderStore(settings.home, KnownPlaces(db)), secret)
     except BaseException:
         db.close()
         raise

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from arcsecond.server.archive.ingest import Frame, read_frame
-from arcsecond.server.archive.tables import LIVE, blobs, headers, versions
+from arcsecond.server.archive.tables import LIVE, blobs, headers, places, versions
 from arcsecond.server.context import Backend
 from arcsecond.server.db import insert_for, now
 from arcsecond.server.storage import Incoming, told_when_full
@@ -132,6 +132,9 @@ def keep_bytes(connection: sa.Connection, kept: Sequence[Incoming]) -> None:
     ]
     if rows:
         connection.execute(_blob(connection.dialect.name, insert_for(connection)), rows)
+    if outside := [{**one.place._asdict(), "blob": one.sha256} for one in kept if one.place]:
+        statement = _place(connection.dialect.name, insert_for(connection))
+        connection.execute(statement, sorted(outside, key=lambda row: row["path"]))
     for incoming in kept:
         incoming.keep()
 
@@ -142,3 +145,11 @@ def _blob(_dialect: str, insert: Any) -> Any:
     statement = insert(blobs)
     alive = {name: statement.excluded[name] for name in ("size", "state", "dying_since")}
     return statement.on_conflict_do_update(index_elements=[blobs.c.sha256], set_=alive)
+
+
+@functools.cache
+def _place(_dialect: str, insert: Any) -> Any:
+    """Return the statement that writes where a blob lies outside, or what lies there now."""
+    statement = insert(places)
+    told = {name: statement.excluded[name] for name in ("blob", "size", "changed_ns")}
+    return statement.on_conflict_do_update(index_elements=[places.c.path], set_=told)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from arcsecond.errors import TooLargeError
-from arcsecond.server.archive.tables import blobs, files, uploads, versions
+from arcsecond.server.archive.tables import blobs, files, places, uploads, versions
 from arcsecond.server.context import Backend
 from arcsecond.server.people.tables import users
 
@@ -13,8 +13,8 @@ from arcsecond.server.people.tables import users
 def room_left(backend: Backend, connection: sa.Connection, owner: int) -> int | None:
     """Return how many more bytes somebody may keep, inside the transaction that adds some.
 
-    Everything counts that a user keeps: old versions, what lies in the trash, and with
-    the length that was announced what is on its way.
+    Everything counts that a user keeps here: old versions, what lies in the trash, and with
+    the length that was announced what is on its way; not what stays where it lies.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def _kept(connection: sa.Connection, owner: int) -> int:
         .select_from(files)
         .join(versions, versions.c.file == files.c.pk)
         .join(blobs, blobs.c.sha256 == versions.c.blob)
-        .where(files.c.owner == owner)
+        .where(files.c.owner == owner, ~sa.exists().where(places.c.blob == blobs.c.sha256))
     )
     return int(connection.scalar(statement) or 0)
 

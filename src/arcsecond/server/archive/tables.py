@@ -3,6 +3,7 @@
 A blob is content, known by its digest. A version says that a file had this
 content, and what its headers told. A file is a name in a dataset; it keeps its
 key when it is replaced. An upload is a file on its way, or one that came lately.
+A place is a file outside the store that holds a blob: it stays where it lies.
 """
 
 from __future__ import annotations
@@ -34,10 +35,25 @@ blobs = sa.Table(
     "blobs",
     metadata,
     sa.Column("sha256", sa.String(64), primary_key=True),
-    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False, index=True),
     sa.Column("state", sa.String(8), nullable=False, server_default=LIVE),
     sa.Column("dying_since", UtcDateTime),
     sa.Column("created_at", UtcDateTime, nullable=False),
+)
+
+places = sa.Table(
+    "places",
+    metadata,
+    sa.Column("path", sa.String(2048), primary_key=True),
+    sa.Column(
+        "blob",
+        sa.String(64),
+        sa.ForeignKey("blobs.sha256", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("changed_ns", sa.BigInteger, nullable=False, comment="as its file system says"),
 )
 
 files = sa.Table(

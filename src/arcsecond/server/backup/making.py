@@ -8,10 +8,8 @@ backup already are not copied again.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,14 +20,15 @@ import sqlalchemy as sa
 from arcsecond.errors import ArcsecondInputValueError, NoSpaceError
 from arcsecond.flushing import flush_folder
 from arcsecond.server.archive.tables import LOST
+from arcsecond.server.backup.copying import copy
 from arcsecond.server.backup.rows import Dumped, dump, lines_of
 from arcsecond.server.context import Backend
 from arcsecond.server.db import locked, now
 from arcsecond.server.migrations import HEAD
 from arcsecond.server.storage import told_when_full
+from arcsecond.server.storage.folder import blob_path
 from arcsecond.version import __version__
 
-PIECE = 1 << 20
 MANIFEST, SECRET, BLOBS, SNAPSHOTS = "manifest.json", "secret", "blobs", "snapshots"
 
 Progress = Callable[[int, int], None]
@@ -37,7 +36,15 @@ Progress = Callable[[int, int], None]
 
 
 class Manifest(msgspec.Struct):
-    """What a snapshot holds. ``missing`` are digests of bytes that were lost before it."""
+    """What a snapshot holds.
+
+    Attributes
+    ----------
+    missing
+        Digests of bytes that were lost before it.
+    left
+        How many blobs lie in place outside the data directory, and only there.
+    """
 
     version: str
     revision: str
@@ -46,6 +53,7 @@ class Manifest(msgspec.Struct):
     blobs: int
     bytes: int
     missing: list[str]
+    left: int = 0
 
 
 @dataclass(slots=True)
@@ -56,6 +64,8 @@ class Made:
     ----------
     copied, copied_bytes
         Blobs that were new to the backup.
+    left
+        Blobs that were left where they lie outside the data directory.
     missing
         Digests of bytes that are lost or damaged here: they are not in the backup.
     """
@@ -66,11 +76,24 @@ class Made:
     bytes: int = 0
     copied: int = 0
     copied_bytes: int = 0
+    left: int = 0
     missing: list[str] = field(default_factory=list)
 
 
-def back_up(backend: Backend, target: Path, progress: Progress = lambda *_: None) -> Made:
+def back_up(
+    backend: Backend,
+    target: Path,
+    progress: Progress = lambda *_: None,
+    *,
+    leave_in_place: bool = False,
+) -> Made:
     """Add a snapshot to a backup, which is made when it is not there.
+
+    Parameters
+    ----------
+    leave_in_place
+        Whether bytes that lie outside the data directory are left there: then the backup
+        is as good as they are.
 
     Raises
     ------
@@ -82,7 +105,7 @@ def back_up(backend: Backend, target: Path, progress: Progress = lambda *_: None
     _prepare(backend, target)
     try:
         with told_when_full(), locked(target / ".lock"):
-            return _back_up(backend, target, progress)
+            return _back_up(backend, target, progress, leave_in_place=leave_in_place)
     except NoSpaceError:
         raise NoSpaceError(f"The disk of {target} is full; nothing was added.") from None
 
@@ -100,7 +123,7 @@ def _prepare(backend: Backend, target: Path) -> None:
         raise ArcsecondInputValueError(f"{target} cannot be used: {error.strerror}.") from error
 
 
-def _back_up(backend: Backend, target: Path, progress: Progress) -> Made:
+def _back_up(backend: Backend, target: Path, progress: Progress, *, leave_in_place: bool) -> Made:
     for left in (target / SNAPSHOTS).glob(".*"):  # of a backup that was cut off
         shutil.rmtree(left, ignore_errors=True)
     moment = now()
@@ -110,11 +133,18 @@ def _back_up(backend: Backend, target: Path, progress: Progress) -> Made:
     with _one_moment(backend) as connection:
         told = dump(connection, unfinished)
     made = Made(target / SNAPSHOTS / name, rows=sum(one.rows for one in told.values()))
-    _copy_blobs(backend, unfinished, target, made, progress)
+    _copy_blobs(backend, unfinished, target, made, progress, leave_in_place=leave_in_place)
     (unfinished / SECRET).write_bytes(backend.secret)
     (unfinished / SECRET).chmod(0o600)
     manifest = Manifest(
-        __version__, HEAD, moment.isoformat(), told, made.blobs, made.bytes, made.missing
+        __version__,
+        HEAD,
+        moment.isoformat(),
+        told,
+        made.blobs,
+        made.bytes,
+        made.missing,
+        made.left,
     )
     (unfinished / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
     os.sync()  # all of it, before it bears its name
@@ -133,10 +163,19 @@ def _one_moment(backend: Backend) -> Iterator[sa.Connection]:
             yield connection
 
 
-def _copy_blobs(backend: Backend, rows: Path, target: Path, made: Made, progress: Progress) -> None:
+def _copy_blobs(
+    backend: Backend,
+    rows: Path,
+    target: Path,
+    made: Made,
+    progress: Progress,
+    *,
+    leave_in_place: bool,
+) -> None:
     """Copy the bytes that rows name and the backup does not have."""
     new: list[tuple[str, int]] = []
     used = {version["blob"] for version in lines_of(rows, "versions")}
+    outside = {place["blob"] for place in lines_of(rows, "places")} if leave_in_place else set()
     for blob in lines_of(rows, "blobs"):
         if blob["sha256"] not in used:
             continue
@@ -144,6 +183,9 @@ def _copy_blobs(backend: Backend, rows: Path, target: Path, made: Made, progress
         made.bytes += blob["size"]
         if _is_there(path_of(target, blob["sha256"]), blob["size"]):
             continue  # also when it was lost here since
+        if blob["sha256"] in outside:
+            made.left += 1
+            continue
         if blob["state"] == LOST:
             made.missing.append(blob["sha256"])
         else:
@@ -169,24 +211,13 @@ def _is_there(path: Path, size: int) -> bool:
 def _copy(backend: Backend, sha256: str, path: Path) -> bool:
     """Copy the bytes of a blob; False when they are not what they were."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256()
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")
     try:
-        with os.fdopen(handle, "wb") as target, backend.store.open(sha256) as source:
-            while piece := source.read(PIECE):
-                digest.update(piece)
-                target.write(piece)
-        if digest.hexdigest() != sha256:
-            return False
-        os.replace(name, path)
+        with backend.store.open(sha256) as source:
+            return copy(source, path, sha256)
     except FileNotFoundError:
         return False
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-    return True
 
 
 def path_of(folder: Path, sha256: str) -> Path:
     """Return where a backup, or a data directory, keeps a blob."""
-    return folder / BLOBS / sha256[:2] / sha256[2:4] / sha256
+    return blob_path(folder / BLOBS, sha256)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,10 +15,11 @@ import msgspec
 import sqlalchemy as sa
 
 from arcsecond.errors import ArcsecondInputValueError, NoSpaceError
+from arcsecond.server.archive.places import KnownPlaces
 from arcsecond.server.archive.tables import LIVE, LOST, blobs
+from arcsecond.server.backup.copying import copy
 from arcsecond.server.backup.making import (
     MANIFEST,
-    PIECE,
     SECRET,
     SNAPSHOTS,
     Manifest,
@@ -32,6 +34,9 @@ from arcsecond.server.migrations import HEAD, REVISIONS
 from arcsecond.server.settings import Settings
 from arcsecond.server.storage import told_when_full
 from arcsecond.server.storage.folder import FolderStore
+from arcsecond.server.storage.placed import Nowhere
+
+VERIFYING = ".verifying-"
 
 
 @dataclass(slots=True)
@@ -77,12 +82,10 @@ def restore(
     _refuse_unknown(manifest)
     try:
         with told_when_full():
-            missing = _restore(settings, source, folder, manifest, _copied, progress)
-            db = Database(settings)
-            try:
-                _mark(db, missing, _named(folder))
-            finally:
-                db.close()
+            wanted = _wanted(source, folder, manifest)
+            missing = _restore(settings, source, folder, manifest, wanted, _copied, progress)
+            with contextlib.closing(Database(settings)) as db:
+                _mark(db, missing, wanted)
     except NoSpaceError:
         raise NoSpaceError(f"The disk of {settings.home} is full; remove what is there.") from None
     return Restored(folder, missing)
@@ -123,11 +126,11 @@ def _restore(
     source: Path,
     folder: Path,
     manifest: Manifest,
+    wanted: Mapping[str, int],
     bring: Bring,
     progress: Progress,
 ) -> list[str]:
     """Bring the bytes, then the rows that name them; returns digests of those that are missing."""
-    wanted = _named(folder)
     total, done = sum(wanted.values()), 0
     missing: list[str] = []
     for sha256, size in wanted.items():
@@ -150,8 +153,7 @@ def _load_rows(settings: Settings, folder: Path, manifest: Manifest) -> None:
 
     from arcsecond.server.migrations.upgrade import configuration, upgrade
 
-    db = Database(settings)
-    try:
+    with contextlib.closing(Database(settings)) as db:
         if db.revision() is not None:
             raise ArcsecondInputValueError("The database is not empty; name one that is.")
         with db.exclusive():
@@ -161,8 +163,6 @@ def _load_rows(settings: Settings, folder: Path, manifest: Manifest) -> None:
                 command.upgrade(config, manifest.revision)
                 load(connection, folder, manifest.tables)
             upgrade(db)
-    finally:
-        db.close()
 
 
 def _mark(db: Database, missing: Collection[str], named: Collection[str]) -> None:
@@ -176,40 +176,32 @@ def _mark(db: Database, missing: Collection[str], named: Collection[str]) -> Non
                 connection.execute(sa.update(blobs).where(mine).values(state=state))
 
 
-def _named(folder: Path) -> dict[str, int]:
-    """Return digest and size of the bytes that the rows of a snapshot name."""
+def _wanted(source: Path, folder: Path, manifest: Manifest) -> dict[str, int]:
+    """Return digest and size of the bytes that belong to a snapshot."""
     try:
         used = {version["blob"] for version in lines_of(folder, "versions")}
         sizes = {blob["sha256"]: blob["size"] for blob in lines_of(folder, "blobs")}
+        left = {place["blob"] for place in lines_of(folder, "places")} if manifest.left else set()
     except DAMAGE as error:
         raise ArcsecondInputValueError(f"The rows of {folder} cannot be read: {error}.") from error
+    used -= {sha256 for sha256 in left if not path_of(source, sha256).exists()}
     return {sha256: size for sha256, size in sizes.items() if sha256 in used}
 
 
 def _copied(source: Path, target: Path) -> bool:
     """Copy bytes; False when they are not there, or not what they were."""
-    digest = hashlib.sha256()
     try:
-        with source.open("rb") as come, target.open("wb") as go:
-            while piece := come.read(PIECE):
-                digest.update(piece)
-                go.write(piece)
+        with source.open("rb") as file:
+            return copy(file, target, target.name)
     except FileNotFoundError:
         return False
-    if digest.hexdigest() == target.name:
-        return True
-    target.unlink()
-    return False
 
 
 def _linked(source: Path, target: Path) -> bool:
-    """Give the bytes of a backup a second name: enough to look at them."""
-    try:
-        os.link(source, target)
-    except FileNotFoundError:
+    """Point at the bytes of a backup: enough to look at them."""
+    if not source.exists():
         return False
-    except OSError:
-        shutil.copyfile(source, target)
+    target.symlink_to(source.resolve())
     return True
 
 
@@ -244,30 +236,62 @@ def verify(source: Path, snapshot: str = "", progress: Progress = lambda *_: Non
     folder, manifest = open_snapshot(source, snapshot)
     _refuse_unknown(manifest)
     verified = Verified(folder, sum(one.rows for one in manifest.tables.values()))
-    beside = Path(tempfile.mkdtemp(dir=source, prefix=".verifying-"))
-    try:
+    with _beside(source) as beside:
         settings = replace(Settings.from_environment({}), home=beside / "home", database_url="")
         try:
-            missing = _restore(settings, source, folder, manifest, _linked, lambda *_: None)
+            wanted = _wanted(source, folder, manifest)
+            missing = _restore(settings, source, folder, manifest, wanted, _linked, lambda *_: None)
         except ArcsecondInputValueError as error:
             verified.findings.append(Finding(str(folder), error.detail))
             return verified
-        _compare(settings, manifest, verified, progress)
+        _compare(settings, manifest, wanted, verified, progress)
         known = set(manifest.missing)
         verified.missing = [sha256 for sha256 in missing if sha256 in known]
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return verified
 
 
-def _compare(
-    settings: Settings, manifest: Manifest, verified: Verified, progress: Progress
-) -> None:
-    db = Database(settings)
+@contextlib.contextmanager
+def _beside(source: Path) -> Iterator[Path]:
+    """Make a folder for as long as it is needed: in the backup, or where it may not be written.
+
+    What one left that was killed goes, too.
+    """
+    for left in source.glob(f"{VERIFYING}*"):
+        with contextlib.suppress(OSError), _held(left):
+            shutil.rmtree(left, ignore_errors=True)
     try:
-        backend = Backend(
-            settings, db, FolderStore(settings.home), settings.secret_path.read_bytes()
-        )
+        beside = Path(tempfile.mkdtemp(dir=source, prefix=VERIFYING))
+    except OSError:
+        beside = Path(tempfile.mkdtemp(prefix=VERIFYING))
+    try:
+        with _held(beside):
+            yield beside
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Hold a folder as one's own; BlockingIOError when it is somebody else's."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _compare(
+    settings: Settings,
+    manifest: Manifest,
+    wanted: Collection[str],
+    verified: Verified,
+    progress: Progress,
+) -> None:
+    with contextlib.closing(Database(settings)) as db:
+        # What was left in place is looked at there; what was not has to be in the backup.
+        store = FolderStore(settings.home, KnownPlaces(db) if manifest.left else Nowhere())
+        backend = Backend(settings, db, store, settings.secret_path.read_bytes())
         if manifest.revision == HEAD:
             with db.read() as connection:
                 found = dump(connection, None)
@@ -275,9 +299,7 @@ def _compare(
                 if found[table] != told:
                     problem = f"{found[table].rows} rows came back, and not as they were"
                     verified.findings.append(Finding(table, problem))
-        _mark(db, manifest.missing, _named(verified.snapshot))
+        _mark(db, manifest.missing, wanted)
         report = check(backend, progress=progress)
         verified.blobs, verified.bytes = report.blobs, report.bytes_read
         verified.findings += report.findings
-    finally:
-        db.close()

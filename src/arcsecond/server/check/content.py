@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
+from arcsecond.server.archive.places import KnownPlaces
 from arcsecond.server.archive.tables import LIVE, LOST, blobs, files, versions
 from arcsecond.server.check.report import Progress, Report
 from arcsecond.server.context import Backend
+from arcsecond.server.storage import Place
 
 BATCH = 500
 PIECE = 1 << 20
@@ -59,6 +62,8 @@ class _Content:
             return
         where, size = ", ".join(used), self.store.size(row.sha256)
         problem = self._problem(row, size)
+        if problem:  # and where to look, when that is not in the data directory
+            where += "".join(f", in place at {place.path}" for place in self._outside(row.sha256))
         if row.state == LOST:
             self._lost(row, where, problem)
         elif problem in (MISSING, DAMAGED):
@@ -99,9 +104,9 @@ class _Content:
         """Put whole bytes where damaged or missing ones are, or mark them as lost."""
         kept = ""
         if self.store.size(sha256) is not None:
-            kept = f"damaged bytes moved to {self.store.set_aside(sha256)}; "
+            kept = f"damaged bytes are in {self.store.set_aside(sha256)}; "
             self._record(sha256, LOST)
-            self.store.delete(sha256)
+            self.store.withdraw(sha256)
         if self.store.recover(sha256):
             self._record(sha256, LIVE, self.store.size(sha256))
             return f"{kept}whole ones put back"
@@ -114,6 +119,9 @@ class _Content:
             values["size"] = size
         with self.backend.db.write() as connection:
             connection.execute(sa.update(blobs).where(blobs.c.sha256 == sha256).values(values))
+
+    def _outside(self, sha256: str) -> Sequence[Place]:
+        return KnownPlaces(self.backend.db).of(sha256)
 
     def _used(self, sha256: str) -> list[str]:
         """Return what the files are called that need a blob."""

@@ -120,6 +120,22 @@ def owner(backend: Backend) -> Viewer:
     return Viewer(row.id, row.username, True, "owner")
 
 
+def viewer_named(backend: Backend, username: str) -> Viewer:
+    """Return a user as who is asking, for commands on the server's own machine.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such user.
+    """
+    columns = users.c.id, users.c.username, users.c.is_admin
+    with backend.db.read() as connection:
+        row = connection.execute(sa.select(*columns).where(_named(username))).one_or_none()
+    if row is None:
+        raise NotFoundError(f"User {username[:80]!r} not found.")
+    return Viewer(row.id, row.username, row.is_admin, "owner")
+
+
 def own_profile(backend: Backend, viewer: Viewer) -> Profile:
     """Return the profile of who is asking."""
     return read_profile(backend, viewer, _username(backend, signed_in(viewer)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
@@ -51,6 +51,32 @@ class Kept:
         return self.store.scratch()
 
 
+class Place(NamedTuple):
+    """A file outside the store that holds a blob, as it was when its digest was worked out.
+
+    Attributes
+    ----------
+    changed_ns
+        When its content was changed last, as its file system says.
+    """
+
+    path: str
+    size: int
+    changed_ns: int
+
+
+class Places(Protocol):
+    """Knows which files outside the store hold a blob."""
+
+    def of(self, sha256: str) -> Sequence[Place]:
+        """Return them."""
+        ...
+
+    def forget(self, path: str) -> None:
+        """Forget one whose content is not what it was."""
+        ...
+
+
 class Readable(Protocol):
     """Bytes that a frame can be read from: on their way in, or kept."""
 
@@ -75,6 +101,11 @@ class Readable(Protocol):
 
 class Incoming(Readable, Protocol):
     """Bytes on their way in."""
+
+    @property
+    def place(self) -> Place | None:
+        """Where they stay; None where the store keeps them itself."""
+        ...
 
     def write(self, data: bytes) -> None:
         """Append bytes."""
@@ -150,6 +181,10 @@ class Store(Protocol):
 
     def set_aside(self, sha256: str) -> str:
         """Put a copy of a blob into quarantine, durably; return where it is."""
+        ...
+
+    def withdraw(self, sha256: str) -> None:
+        """Let nobody read those bytes as this blob any more that were read until now."""
         ...
 
     def recover(self, sha256: str) -> bool:

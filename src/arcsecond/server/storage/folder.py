@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from arcsecond.flushing import flush_folder
+from arcsecond.server.storage import Incoming, Place, Places
 from arcsecond.server.storage.partial import Partials
+from arcsecond.server.storage.placed import Nowhere, Placed, is_as_it_was, open_as_it_was
 
 
 class FolderArrived:
@@ -36,6 +38,10 @@ class FolderArrived:
         self.path = path
         self._sha256 = sha256
         self._lasts = False
+
+    @property
+    def place(self) -> None:
+        """Nowhere else: the store keeps it."""
 
     @property
     def size(self) -> int:
@@ -139,9 +145,16 @@ class FolderIncoming(FolderArrived):
 
 
 class FolderStore:
-    """Blobs in a folder."""
+    """Blobs in a folder.
 
-    def __init__(self, home: Path) -> None:
+    Parameters
+    ----------
+    places
+        Knows the files outside that hold a blob; what lies in the folder comes first.
+    """
+
+    def __init__(self, home: Path, places: Places = Nowhere()) -> None:  # noqa: B008  # it holds nothing
+        self._places = places
         self.blobs = home / "blobs"
         self.incoming = home / "incoming"
         self.quarantine = home / "quarantine"
@@ -160,8 +173,10 @@ class FolderStore:
         """Return a file that arrived in pieces, to be kept."""
         return FolderArrived(self, path, sha256)
 
-    def again(self, sha256: str) -> FolderArrived:
+    def again(self, sha256: str) -> Incoming:
         """Return a blob, to be kept once more."""
+        if place := self._place(sha256):
+            return Placed(place, sha256, self.scratch)
         return FolderArrived(self, self.path(sha256), sha256)
 
     def scratch(self) -> BinaryIO:
@@ -170,14 +185,27 @@ class FolderStore:
 
     def open(self, sha256: str) -> BinaryIO:
         """Open a blob for reading."""
-        return self.path(sha256).open("rb")
+        try:
+            return self.path(sha256).open("rb")
+        except FileNotFoundError:
+            for place in self._places.of(sha256):
+                with contextlib.suppress(FileNotFoundError):
+                    return open_as_it_was(place)
+            raise
 
     def size(self, sha256: str) -> int | None:
         """Return how many bytes a blob has; None when there is none."""
         try:
             return self.path(sha256).stat().st_size
         except FileNotFoundError:
+            place = self._place(sha256)
+            return place.size if place else None
+
+    def _place(self, sha256: str) -> Place | None:
+        """Return a file outside that holds a blob which is not in the folder."""
+        if self.path(sha256).exists():
             return None
+        return next(filter(is_as_it_was, self._places.of(sha256)), None)
 
     def delete(self, sha256: str) -> None:
         """Remove a blob."""
@@ -197,12 +225,25 @@ class FolderStore:
         while kept.exists():
             number += 1
             kept = self.quarantine / f"{sha256}.{number}"
-        _name_too(self.path(sha256), kept, self.incoming)
+        if place := self._place(sha256):
+            _copy_to(Path(place.path), kept, self.incoming)
+        else:
+            _name_too(self.path(sha256), kept, self.incoming)
         flush_folder(self.quarantine)
         return str(kept)
 
+    def withdraw(self, sha256: str) -> None:
+        """Remove a blob from the folder; forget a file outside, which stays as it is."""
+        if place := self._place(sha256):
+            self._places.forget(place.path)
+        else:
+            self.delete(sha256)
+
     def recover(self, sha256: str) -> bool:
-        """Put a blob back from quarantine, or from another place among the blobs."""
+        """Put a blob back from quarantine, or from elsewhere in the folder; find it outside."""
+        for place in filter(is_as_it_was, self._places.of(sha256)):
+            if _digest(Path(place.path)) == sha256:
+                return True
         target = self.path(sha256)
         elsewhere = [*self.quarantine.glob(f"{sha256}*"), *self.blobs.rglob(f"{sha256}*")]
         for found in elsewhere:
@@ -230,7 +271,7 @@ class FolderStore:
 
     def path(self, sha256: str) -> Path:
         """Return where a blob is kept."""
-        return self.blobs / sha256[:2] / sha256[2:4] / sha256
+        return blob_path(self.blobs, sha256)
 
     def make_folder(self, folder: Path) -> None:
         """Make a folder for blobs whose name lasts.
@@ -243,6 +284,11 @@ class FolderStore:
             folder.mkdir(exist_ok=True)
             flush_folder(folder.parent)
             self._lasting.add(folder)
+
+
+def blob_path(blobs: Path, sha256: str) -> Path:
+    """Return where a folder of blobs keeps one."""
+    return blobs / sha256[:2] / sha256[2:4] / sha256
 
 
 def _locked_file(folder: Path) -> tuple[int, Path]:
@@ -263,14 +309,19 @@ def _name_too(source: Path, target: Path, scratch: Path) -> None:
     except FileExistsError:  # somebody else's, the same
         return
     except OSError:
-        handle, copy = _locked_file(scratch)  # a part never bears the name of the whole
-        try:
-            shutil.copyfile(source, copy)
-            os.fsync(handle)
-            os.replace(copy, target)
-        finally:
-            copy.unlink(missing_ok=True)
-            os.close(handle)
+        _copy_to(source, target, scratch)
+
+
+def _copy_to(source: Path, target: Path, scratch: Path) -> None:
+    """Copy a file durably; a part never bears the name of the whole."""
+    handle, copy = _locked_file(scratch)
+    try:
+        shutil.copyfile(source, copy)
+        os.fsync(handle)
+        os.replace(copy, target)
+    finally:
+        copy.unlink(missing_ok=True)
+        os.close(handle)
 
 
 def _digest(path: Path) -> str:

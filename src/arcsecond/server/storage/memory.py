@@ -16,6 +16,10 @@ class MemoryIncoming:
         self._bytes = bytearray()
 
     @property
+    def place(self) -> None:
+        """Nowhere else."""
+
+    @property
     def size(self) -> int:
         """How many bytes have been written."""
         return len(self._bytes)
@@ -101,6 +105,10 @@ class MemoryStore:
             name += "+"
         self.quarantine[name] = self.blobs[sha256]
         return name
+
+    def withdraw(self, sha256: str) -> None:
+        """Remove a blob."""
+        self.delete(sha256)
 
     def recover(self, sha256: str) -> bool:
         """Put a blob back from quarantine."""

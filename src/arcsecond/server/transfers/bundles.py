@@ -134,7 +134,7 @@ class _Last:
 
     def opened(self, entry: Entry) -> BinaryIO | None:
         """Open the bytes of an entry; None when they are lost, which is told at the end."""
-        self._sums.append(sum_line(entry))
+        self._sums.append(sum_line(entry.sha256, entry.name))
         if entry.name in (SUMS, MISSING):
             self._taken.add(entry.name)
         try:
@@ -156,15 +156,15 @@ class _Last:
             yield MISSING, "\n".join(lines).encode()
 
 
-def sum_line(entry: Entry) -> str:
+def sum_line(sha256: str, name: str) -> str:
     """Return a line as ``sha256sum --check`` reads it."""
-    return f"{entry.sha256}  {entry.name}\n"
+    return f"{sha256}  {name}\n"
 
 
 def as_sums(entries: Iterable[Entry]) -> Pieces:
     """Yield the checksums of files, as ``sha256sum --check`` reads them."""
     for entry in entries:
-        yield sum_line(entry).encode()
+        yield sum_line(entry.sha256, entry.name).encode()
 
 
 _SCRIPT = """#!/bin/sh

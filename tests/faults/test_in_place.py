@@ -1,0 +1,433 @@
+"""Archives that lie outside: registered where they are, read and never written."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from arcsecond.errors import (
+    ArcsecondInputValueError,
+    BytesLostError,
+    TooLargeError,
+)
+from arcsecond.schemas.archive import DatasetChange, FileTaken
+from arcsecond.server.app import open_backend
+from arcsecond.server.archive import bulk, files, known, places, sweep
+from arcsecond.server.archive.bulk import Manner, Taken, take_in
+from arcsecond.server.archive.service import Datasets
+from arcsecond.server.archive.tables import LIVE, LOST, blobs
+from arcsecond.server.archive.tables import files as files_table
+from arcsecond.server.archive.tables import places as places_table
+from arcsecond.server.backup import back_up, restore, verify
+from arcsecond.server.check import check
+from arcsecond.server.context import Backend
+from arcsecond.server.settings import Settings
+from tests.conftest import Command, add_file, fits_bytes, new_user
+
+A, B, C = (fits_bytes((30, 30), OBJECT=name) for name in "abc")
+
+
+class Archive:
+    """A folder outside, a user, and a dataset that it is registered in."""
+
+    def __init__(self, backend: Backend, root: Path) -> None:
+        self.backend = backend
+        self.root = root
+        self.viewer, _ = new_user(backend)
+        self.dataset = self.new_dataset("archive")
+
+    def new_dataset(self, name: str) -> str:
+        return Datasets().create(self.backend, self.viewer, DatasetChange(name=name)).uuid
+
+    def write(self, name: str, content: bytes) -> Path:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return path
+
+    def take(self, **manner: Any) -> Taken:
+        return take_in(self.backend, self.viewer, self.dataset, self.root, Manner(**manner))
+
+    def listed(self) -> dict[str, Any]:
+        found = files.list_files(self.backend, self.viewer, self.dataset, {})
+        return {file.name: file for _, file in found.rows(None, 1000)}
+
+    def content(self, name: str, version: int | None = None) -> bytes:
+        _, file = files.open_file(self.backend, self.viewer, self.dataset, name, version)
+        with file:
+            return file.read()
+
+    def state(self, content: bytes) -> str:
+        digest = hashlib.sha256(content).hexdigest()
+        with self.backend.db.read() as connection:
+            return str(connection.scalar(sa.select(blobs.c.state).where(blobs.c.sha256 == digest)))
+
+    def is_whole(self) -> bool:
+        return not check(self.backend).wrong
+
+
+@pytest.fixture
+def archive(backend: Backend, tmp_path: Path) -> Archive:
+    made = Archive(backend, tmp_path / "outside")
+    made.write("V/a.fits", A)
+    made.write("R/a.fits", B)
+    made.write("c.fits.gz", gzip.compress(C, mtime=0))
+    return made
+
+
+def changed(path: Path, content: bytes) -> None:
+    """Write other content, some time later."""
+    path.write_bytes(content)
+    told = path.stat()
+    os.utime(path, ns=(told.st_atime_ns, told.st_mtime_ns + 5_000_000_000))
+
+
+class TestRegistering:
+    """Files stay where they lie."""
+
+    def test_nothing_is_copied_and_all_of_it_is_there(self, archive: Archive) -> None:
+        before = {path: path.stat().st_mtime_ns for path in archive.root.rglob("*")}
+        taken = archive.take(tags=["old"])
+        assert (taken.files, taken.new, taken.failed) == (3, 3, [])
+        assert list(archive.backend.store.digests()) == []
+        listed = archive.listed()
+        assert {name: file.target for name, file in listed.items()} == {
+            "V/a.fits": "a", "R/a.fits": "b", "c.fits.gz": "c",
+        }  # fmt: skip
+        assert listed["V/a.fits"].tags == ["old"]
+        assert archive.content("V/a.fits") == A
+        assert archive.content("c.fits.gz") == gzip.compress(C, mtime=0)
+        assert {path: path.stat().st_mtime_ns for path in archive.root.rglob("*")} == before
+        assert archive.is_whole()
+
+    def test_what_looks_the_same_is_not_read_again(
+        self, archive: Archive, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        archive.take()
+
+        def digest(_file: object) -> str:
+            raise AssertionError("read")
+
+        monkeypatch.setattr(bulk, "_digest", digest)
+        again = archive.take()
+        assert (again.files, again.unchanged, again.new) == (3, 3, 0)
+
+    def test_whoever_is_interrupted_goes_on(
+        self, archive: Archive, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(bulk, "TOGETHER", 1)
+
+        def interrupt(taken: Taken) -> None:
+            if taken.files == 2:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            take_in(
+                archive.backend, archive.viewer, archive.dataset, archive.root,
+                Manner(), interrupt,
+            )  # fmt: skip
+        assert len(archive.listed()) == 2
+        again = archive.take()
+        assert (again.unchanged, again.new) == (2, 1)
+        assert archive.is_whole()
+
+    def test_what_is_left_out_and_what_fails(self, archive: Archive) -> None:
+        archive.write("notes.txt", b"clouds")
+        archive.write("empty.fits", b"")
+        archive.write(".hidden.fits", A)
+        archive.write("broken.fits", b"no FITS at all")
+        (archive.root / "loop").symlink_to(archive.root)
+        (archive.root / "nowhere.fits").symlink_to(archive.root / "none")
+        archive.write("odd\udcff.fits".encode(errors="surrogateescape").decode("latin-1"), A)
+        taken = archive.take(exclude=["c.*"])
+        assert taken.new == 3
+        assert {why: len(paths) for why, paths in taken.left_out.items()} == {
+            "no FITS": 1, "empty": 1, "hidden": 1, "excluded": 1,
+        }  # fmt: skip
+        assert sorted(Path(path).name for path, _ in taken.failed) == [
+            "broken.fits", "nowhere.fits",
+        ]  # fmt: skip
+
+    def test_damaged_frames_are_kept_and_told(self, archive: Archive) -> None:
+        archive.write("cut.fits", A[:-2000])
+        taken = archive.take()
+        assert taken.new == 4
+        ((path, why),) = taken.damaged
+        assert path.endswith("cut.fits")
+        assert why
+
+    def test_a_file_that_changes_while_it_is_read(
+        self, archive: Archive, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        digest = bulk._digest
+
+        def slow(file: Any) -> str:
+            found = digest(file)
+            if file.name.endswith("V/a.fits"):
+                changed(Path(file.name), B)
+            return found
+
+        monkeypatch.setattr(bulk, "_digest", slow)
+        taken = archive.take()
+        assert [Path(path).name for path, _ in taken.failed] == ["a.fits"]
+        assert "changed" in taken.failed[0][1]
+        assert len(archive.listed()) == 2
+
+    def test_a_file_that_changes_before_it_is_recorded(
+        self, archive: Archive, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        keep = bulk._Taking._keep
+
+        def late(self: Any, *args: Any) -> None:
+            changed(archive.root / "V" / "a.fits", B)
+            keep(self, *args)
+
+        monkeypatch.setattr(bulk._Taking, "_keep", late)
+        taken = archive.take()
+        assert [Path(path).name for path, _ in taken.failed] == ["a.fits"]
+        assert sorted(archive.listed()) == ["R/a.fits", "c.fits.gz"]
+        assert archive.is_whole()
+
+    def test_the_data_directory_itself_is_refused(self, archive: Archive) -> None:
+        home = archive.backend.settings.home
+        for path in (home, home / "blobs", home.parent):
+            with pytest.raises(ArcsecondInputValueError, match="not apart"):
+                take_in(archive.backend, archive.viewer, archive.dataset, path, Manner())
+
+    def test_they_take_no_room(self, archive: Archive) -> None:
+        backend = archive.backend
+        few = replace(backend, settings=replace(backend.settings, quota_bytes=len(A) * 2))
+        archive.backend = few
+        assert archive.take().new == 3
+        incoming = few.store.receive()
+        incoming.write(fits_bytes((31, 31)))
+        add_file(few, archive.viewer, archive.dataset, "new.fits", incoming)
+        incoming.discard()
+        other = few.store.receive()
+        other.write(fits_bytes((300, 300)))
+        with pytest.raises(TooLargeError):
+            add_file(few, archive.viewer, archive.dataset, "more.fits", other)
+        other.discard()
+
+
+class TestWatching:
+    """What changes outside is seen, and never passed off as what it was."""
+
+    @pytest.fixture(autouse=True)
+    def _taken(self, archive: Archive) -> None:
+        archive.take()
+
+    def test_other_content_is_not_served_and_becomes_a_version(self, archive: Archive) -> None:
+        pk = archive.listed()["V/a.fits"].pk
+        changed(archive.root / "V" / "a.fits", C)
+        with pytest.raises(BytesLostError):
+            archive.content("V/a.fits")
+        (broken,) = places.look(archive.backend)
+        assert (Path(broken.path).name, broken.there) == ("a.fits", True)
+        assert archive.state(A) == LOST
+        taken = archive.take()
+        assert (taken.versions, taken.unchanged, taken.changed) == (1, 2, [])
+        assert archive.content("V/a.fits") == C
+        file = archive.listed()["V/a.fits"]
+        assert (file.pk, file.version) == (pk, 2)
+        with pytest.raises(BytesLostError):
+            archive.content("V/a.fits", 1)
+        assert archive.is_whole()
+
+    def test_another_time_alone_is_no_new_version(self, archive: Archive) -> None:
+        changed(archive.root / "V" / "a.fits", A)
+        assert archive.take().unchanged == 3
+        assert archive.listed()["V/a.fits"].version == 1
+        assert archive.content("V/a.fits") == A
+
+    def test_what_is_gone_is_lost_until_it_is_back(self, archive: Archive) -> None:
+        (archive.root / "V").rename(archive.root.parent / "away")
+        swept = sweep.sweep(archive.backend)
+        assert swept.unlinked == 0
+        assert archive.state(A) == LOST
+        assert archive.take().gone == [str(archive.root / "V" / "a.fits")]
+        report = check(archive.backend)
+        assert not report.wrong
+        assert any("V/a.fits" in note for note in report.notes)
+        (archive.root.parent / "away").rename(archive.root / "V")
+        sweep.sweep(archive.backend)
+        assert archive.state(A) == LIVE
+        assert archive.content("V/a.fits") == A
+
+    def test_a_folder_that_is_renamed(self, archive: Archive) -> None:
+        pk = archive.listed()["V/a.fits"].pk
+        (archive.root / "V").rename(archive.root / "visual")
+        taken = archive.take()
+        assert (taken.renamed, taken.new, taken.unchanged, taken.gone) == (1, 0, 2, [])
+        assert archive.listed()["visual/a.fits"].pk == pk
+        assert sorted(archive.listed()) == ["R/a.fits", "c.fits.gz", "visual/a.fits"]
+        assert archive.content("visual/a.fits") == A
+
+    def test_a_copy_elsewhere_serves_when_one_is_gone(self, archive: Archive) -> None:
+        archive.write("copy/a.fits", A)
+        assert archive.take().new == 1
+        (archive.root / "V" / "a.fits").unlink()
+        places.look(archive.backend)
+        assert archive.state(A) == LIVE
+        assert archive.content("V/a.fits") == A
+
+    def test_bytes_that_rot_are_found_on_request_and_left_alone(self, archive: Archive) -> None:
+        path = archive.root / "V" / "a.fits"
+        told = path.stat()
+        rotten = A[:3000] + b"?" + A[3001:]
+        path.write_bytes(rotten)
+        os.utime(path, ns=(told.st_atime_ns, told.st_mtime_ns))
+        assert archive.take().unchanged == 3  # it looks the same
+        (finding,) = check(archive.backend).wrong
+        assert "damaged" in finding.problem
+        assert str(path) in finding.where
+        check(archive.backend, repair=True)
+        assert path.read_bytes() == rotten
+        with pytest.raises(BytesLostError):
+            archive.content("V/a.fits")
+        assert archive.take().versions == 1
+        assert archive.content("V/a.fits") == rotten
+        assert archive.is_whole()
+
+    def test_content_outside_can_be_had_by_its_digest(self, archive: Archive) -> None:
+        body = FileTaken(name="same.fits", sha256=hashlib.sha256(A).hexdigest())
+        added = known.take(archive.backend, archive.viewer, archive.dataset, body)
+        assert added.new
+        assert archive.content("same.fits") == A
+        changed(archive.root / "V" / "a.fits", B)
+        body = FileTaken(name="other.fits", sha256=hashlib.sha256(A).hexdigest())
+        with pytest.raises(known.NotFoundError):
+            known.take(archive.backend, archive.viewer, archive.dataset, body)
+
+    def test_sending_the_bytes_brings_back_what_was_lost(self, archive: Archive) -> None:
+        (archive.root / "V" / "a.fits").unlink()
+        places.look(archive.backend)
+        incoming = archive.backend.store.receive()
+        incoming.write(A)
+        add_file(archive.backend, archive.viewer, archive.dataset, "V/a.fits", incoming)
+        incoming.discard()
+        assert archive.state(A) == LIVE
+        assert archive.content("V/a.fits") == A
+
+    def test_deleting_for_good_leaves_the_file_outside(
+        self, archive: Archive, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        files.delete_file(archive.backend, archive.viewer, archive.dataset, "V/a.fits")
+        monkeypatch.setattr(sweep, "TRASH", timedelta(0))
+        monkeypatch.setattr(sweep, "DEATH", timedelta(0))
+        sweep.sweep(archive.backend)
+        assert sweep.sweep(archive.backend).unlinked + 1 >= 1
+        with archive.backend.db.read() as connection:
+            left = set(connection.scalars(sa.select(places_table.c.path)))
+        assert str(archive.root / "V" / "a.fits") not in left
+        assert len(left) == 2
+        assert (archive.root / "V" / "a.fits").read_bytes() == A
+
+    def test_the_name_of_a_file_that_was_uploaded_stays_its_own(self, archive: Archive) -> None:
+        incoming = archive.backend.store.receive()
+        incoming.write(B)
+        add_file(archive.backend, archive.viewer, archive.dataset, "up.fits", incoming)
+        incoming.discard()
+        archive.write("up.fits", C)
+        taken = archive.take()
+        assert [Path(path).name for path, _ in taken.failed] == ["up.fits"]
+        assert archive.content("up.fits") == B
+        assert archive.take(replace=True).versions == 1
+        assert archive.content("up.fits") == C
+        assert archive.content("up.fits", 1) == B
+
+
+class TestCopying:
+    """Without --in-place."""
+
+    def test_the_source_is_not_needed_any_more(self, archive: Archive) -> None:
+        taken = archive.take(in_place=False)
+        assert taken.new == 3
+        assert archive.take(in_place=False).unchanged == 3
+        shutil.rmtree(archive.root)
+        assert archive.content("V/a.fits") == A
+        assert archive.is_whole()
+        assert not list((archive.backend.settings.home / "incoming").iterdir())
+
+
+class TestBackups:
+    """Bytes outside go along, or stay."""
+
+    @pytest.fixture
+    def target(self, tmp_path: Path) -> Path:
+        return tmp_path / "backup"
+
+    @pytest.fixture
+    def restored(self, tmp_path: Path, target: Path) -> Iterator[Backend]:
+        settings = Settings(home=tmp_path / "restored")
+        restore(settings, target)
+        backend = open_backend(settings)
+        yield backend
+        backend.db.close()
+
+    def test_they_go_along(self, archive: Archive, target: Path, request: Any) -> None:
+        archive.take()
+        assert back_up(archive.backend, target).copied == 3
+        shutil.rmtree(archive.root)
+        assert not verify(target).findings
+        archive.backend = request.getfixturevalue("restored")
+        assert archive.content("V/a.fits") == A
+
+    def test_they_stay(self, archive: Archive, target: Path, request: Any) -> None:
+        archive.take()
+        made = back_up(archive.backend, target, leave_in_place=True)
+        assert (made.copied, made.left, made.missing) == (0, 3, [])
+        assert not verify(target).findings
+        archive.backend = request.getfixturevalue("restored")
+        assert archive.content("V/a.fits") == A
+        (archive.root / "V" / "a.fits").unlink()
+        assert len(verify(target).findings) == 1
+
+
+@pytest.mark.parametrize("place", ["embedded"], indirect=True)
+def test_the_command(arcsecond: Command, tmp_path: Path) -> None:
+    root = tmp_path / "Archive of 1999"
+    for name, content in (("V/a.fits", A), ("b.fits", B), ("x.fits", b"none")):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    done = arcsecond("server", "ingest", "--in-place", str(root), "--json")
+    assert done.status == 1
+    told = json.loads(done.out)
+    assert (told["new"], len(told["failed"])) == (2, 1)
+    assert "2 new, 1 failed" in done.err
+    assert "x.fits: it is no FITS" in done.err
+    (root / "x.fits").unlink()
+    again = arcsecond("server", "ingest", "--in-place", str(root))
+    assert (again.status, again.out) == (0, "")
+    assert "2 as before" in again.err
+    listed = arcsecond("datasets", "--json")
+    assert [one["name"] for one in json.loads(listed.out)] == ["Archive of 1999"]
+    assert arcsecond("server", "ingest", str(tmp_path / "none")).status == 2
+    assert arcsecond("server", "ingest", str(root), "--user", "nobody").status == 1
+    assert arcsecond("server", "check").status == 0
+
+
+def test_many_are_gone_through_some_at_a_time(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "TOGETHER", 7)
+    monkeypatch.setattr(places, "TOGETHER", 7)
+    for n in range(40):
+        archive.write(f"night {n % 5}/{n:03}.fits", fits_bytes(OBJECT=str(n)))
+    assert archive.take().new == 43
+    shutil.rmtree(archive.root / "night 1")
+    assert len(archive.take().gone) == 8
+    with archive.backend.db.read() as connection:
+        count = sa.select(sa.func.count()).select_from(files_table)
+        assert connection.scalar(count) == 43
