@@ -62,6 +62,7 @@ def night(tmp_path: Path) -> Path:
 def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let files of some megabytes travel as those of gigabytes do."""
     monkeypatch.setattr(pieces, "PIECE", 1 << 20)
+    monkeypatch.setattr(pieces, "LEAST_PIECE", 1 << 20)
     for module in (plan, uploading):
         monkeypatch.setattr(module, "SMALL", 1 << 20)
 

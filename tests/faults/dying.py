@@ -12,7 +12,9 @@ from typing import Any, NoReturn
 from arcsecond.server import app
 from arcsecond.server.archive import adding, files, service
 from arcsecond.server.storage import folder
-from arcsecond.server.storage.folder import FolderIncoming, FolderStore
+from arcsecond.server.storage.folder import FolderArrived, FolderIncoming, FolderStore
+from arcsecond.server.storage.partial import Partial
+from arcsecond.server.transfers.service import Writing
 from tests.faults.workers import serve_with
 
 RECEIVE = {
@@ -36,7 +38,18 @@ DELETE_DATASET = {
     "after the commit": (service.Datasets, "delete", "after"),
 }
 SWEEP = {"after the bytes, before the row": (FolderStore, "delete", "after")}
+TUS = {
+    "in a chunk": (Partial, "write", "after"),
+    "before a chunk is flushed": (Partial, "flush", "before"),
+    "after a chunk is flushed, before its row": (Partial, "flush", "after"),
+    "between chunks": (Writing, "acknowledge", "after"),
+    "before the rename": (FolderArrived, "keep", "before"),
+    "between the rename and the row": (FolderArrived, "keep", "after"),
+    "after the file, before the upload is ended": (Writing, "_kept", "after"),
+    "after the upload is ended": (Writing, "finish", "ended"),
+}
 POINTS = {
+    "tus": TUS,
     "upload": RECEIVE | {name: (adding, *point) for name, point in RECORD.items()},
     "replace": RECEIVE | {name: (files, *point) for name, point in RECORD.items()},
     "delete": DELETE,
@@ -56,9 +69,13 @@ def arm(action: str, point: str) -> None:
     place, name, when = POINTS[action][point]
     function = getattr(place, name)
 
-    def dying(*args: Any, **kwargs: Any) -> NoReturn:
+    def dying(*args: Any, **kwargs: Any) -> None:
         if when == "after":
             function(*args, **kwargs)
+        elif when == "ended":  # not those that had nothing to end
+            function(*args, **kwargs)
+            if args[0].row.ended_at is None:
+                return
         die()
 
     setattr(place, name, dying)

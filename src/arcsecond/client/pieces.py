@@ -26,7 +26,7 @@ from arcsecond.errors import (
 )
 from arcsecond.folders import Item
 
-PIECE = 16 << 20
+LEAST_PIECE, PIECE = 256 << 10, 16 << 20
 READ = 1 << 20
 BEGUN_ANEW = 3
 """How often all of a file is sent before it is given up, when it never arrives as it was sent."""
@@ -73,6 +73,7 @@ class Sending:
         self._offset: int | None = None if waiting else 0
         self._digests: dict[int, Any] = {}
         self._anew = 0
+        self._size = PIECE
 
     def send(self) -> Reply:
         """Send what is missing of it, and return what the server said when it had all.
@@ -114,6 +115,7 @@ class Sending:
             self._moved(self._offset)
             reply = self._send_piece(file, self._offset)
             self._offset = int(reply.headers["Upload-Offset"])
+            self._size = min(PIECE, 2 * self._size)
             self._patience.through()
         return reply
 
@@ -130,11 +132,12 @@ class Sending:
                 raise error  # all of it is there: its name is taken
             error = LockedError(error.detail)  # somebody else sends it, too
         self._patience.after(error)
+        self._size = max(LEAST_PIECE, self._size // 4)  # what fails costs less, on a poor link
         self._offset = None if self._address else 0
 
     @property
     def _at_end(self) -> bool:
-        return self._offset is not None and self._offset + PIECE >= self._item.size
+        return self._offset is not None and self._offset + self._size >= self._item.size
 
     def _count_anew(self, error: ArcsecondError) -> None:
         self._anew += 1
@@ -155,7 +158,7 @@ class Sending:
         """Send the piece at an offset; with the last one goes the digest of the whole."""
         digest = self._digest_at(file, offset)
         file.seek(offset)
-        data = _read(file, min(PIECE, self._item.size - offset))
+        data = _read(file, min(self._size, self._item.size - offset))
         end = offset + len(data)
         after = digest.copy()
         after.update(data)
@@ -173,6 +176,8 @@ class Sending:
             digest, left = hashlib.sha256(), offset
             file.seek(0)
             while left:
+                if self._stopping.is_set():
+                    raise StoppedError
                 data = _read(file, min(READ, left))
                 digest.update(data)
                 left -= len(data)

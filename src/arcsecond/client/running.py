@@ -22,6 +22,11 @@ from arcsecond.errors import (
 )
 
 JOBS = 4
+GRACE_S = 3.0
+"""How long what is under way is waited for when somebody ends it."""
+
+AWAY = (502, 503, 504)
+"""Answers of a server, or of a proxy before it, that cannot be reached for long."""
 
 How = Literal["done", "there", "failed"]
 DONE: How = "done"
@@ -202,18 +207,21 @@ class Run(ABC, Generic[F]):
         self._standing.files, self._standing.size = files, size
         self._show()
         jobs = self._manner.jobs
-        with ThreadPoolExecutor(jobs, "arcsecond-transfer") as pool:
-            try:
-                waiting: set[Future[None]] = set()
-                for unit in units:
-                    waiting.add(pool.submit(self._unit, unit))
-                    while len(waiting) > jobs:
-                        waiting = _settled(waiting)
-                while waiting:
+        pool = ThreadPoolExecutor(jobs, "arcsecond-transfer")
+        waiting: set[Future[None]] = set()
+        try:
+            for unit in units:
+                waiting.add(pool.submit(self._unit, unit))
+                while len(waiting) > jobs:
                     waiting = _settled(waiting)
-            except BaseException:
-                self.stopping.set()
-                raise
+            while waiting:
+                waiting = _settled(waiting)
+        except BaseException:
+            self.stopping.set()
+            wait(waiting, GRACE_S)  # nobody who wants to leave waits for a stalled connection
+            raise
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
         return self.summary
 
     def _unit(self, unit: list[F]) -> None:
@@ -264,7 +272,8 @@ class Run(ABC, Generic[F]):
 
     def refused(self, item: F, error: ArcsecondError) -> Outcome:
         """Return the outcome of a failure; one that all others would meet ends it for them."""
-        if isinstance(error, ArcsecondConnectionError | ArcsecondNotLoggedInError):
+        gone = isinstance(error, ArcsecondConnectionError | ArcsecondNotLoggedInError)
+        if gone or error.status in AWAY:
             self.hopeless = error
         again = error.passes or isinstance(error, ChangedError)
         return failed(item, error.detail, again=again)

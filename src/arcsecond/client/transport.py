@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -206,13 +208,17 @@ class Transport:
         ArcsecondError
             The same class that the server raised, or a connection error.
         """
+        files = [("file", (name, data, "application/octet-stream")) for name, data in parts]
+        form = {k: as_text(v) for k, v in fields.items()}
+        request = self._opened().build_request("POST", path, files=files, data=form)
+        body = request.read()
+        digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
+        headers = {
+            "Content-Type": request.headers["content-type"],
+            "Content-Digest": f"sha-256=:{digest}:",  # names and tags are in it, too
+        }
         return self._send(
-            "POST",
-            path,
-            self._key(),
-            files=[("file", (name, data, "application/octet-stream")) for name, data in parts],
-            data={k: as_text(v) for k, v in fields.items()},
-            timeout=self._timeout(sum(len(data) for _, data in parts)),
+            "POST", path, self._key() | headers, content=body, timeout=self._timeout(len(body))
         )
 
     def _timeout(self, size: int) -> httpx2.Timeout:

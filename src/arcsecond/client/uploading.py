@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from arcsecond.client.journal import Journal, hash_item
 from arcsecond.client.patience import Patience, all_of
@@ -54,6 +53,13 @@ def carry_out(
     return _Upload(transport, plan, journal, manner).begin()
 
 
+class _Waiting(NamedTuple):
+    """An upload that waits for more bytes; its digest, when somebody said it."""
+
+    address: str
+    sha256: str | None
+
+
 class _Upload(Run[Item]):
     """One upload of many files."""
 
@@ -64,7 +70,7 @@ class _Upload(Run[Item]):
         self._journal = journal
         self._files = f"/datasets/{plan.dataset}/fitsfiles/"
         self._uploads = f"/datasets/{plan.dataset}/uploads/"
-        self._waiting: dict[tuple[str, int], str] = {}
+        self._waiting: dict[tuple[str, int], _Waiting] = {}
 
     def begin(self) -> Summary:
         """Tell of those that are not sent, and send the others."""
@@ -93,10 +99,21 @@ class _Upload(Run[Item]):
         else:
             yield from self._send_small(unit)
 
-    def _that_wait(self) -> dict[tuple[str, int], str]:
-        """Return the uploads that came to a stop and wait for the rest, by name and size."""
-        waiting = all_of(self._transport, self._uploads, self.stopping)
-        return {(one["name"], one["size"]): "/uploads/" + one["uuid"] for one in waiting}
+    def _that_wait(self) -> dict[tuple[str, int], _Waiting]:
+        """Return the uploads that came to a stop and wait for the rest, by name and size.
+
+        But only those that are to become what is wanted now.
+        """
+        told = {**self._told(), "replace": self._plan.replace}
+        return {
+            (one["name"], one["size"]): _Waiting("/uploads/" + one["uuid"], one["sha256"])
+            for one in all_of(self._transport, self._uploads, self.stopping)
+            if {**one["given"], "replace": one["replace"]} == told
+        }
+
+    def _told(self) -> dict[str, str]:
+        """Return what the server is told of every file."""
+        return {name: as_text(value) for name, value in self._plan.given.items()}
 
     def _take(self, item: Item, moved: Moved) -> Outcome:
         """Let the server make a file of content that it has; send it when it cannot."""
@@ -110,20 +127,25 @@ class _Upload(Run[Item]):
             return next(iter(self.move([item], moved)))
         except ArcsecondError as error:
             return self.refused(item, error)
+        if answer.data["name"] != item.name:
+            return failed(item, _OTHER_NAME)
         return outcome_of(item, THERE, pk=answer.data["pk"])
 
     def _send_large(self, item: Item, moved: Moved) -> Outcome:
-        told = {name: as_text(value) for name, value in self._plan.given.items()}
+        told = self._told()
         if self._plan.replace:
             told["replace"] = "true"
         if item.sha256:
             told["sha256"] = item.sha256
+        waiting = self._waiting.get((item.name, item.size))
+        if waiting and waiting.sha256 not in (None, item.sha256 or waiting.sha256):
+            waiting = None  # of a file that was another one then
         sending = Sending(
             self._transport,
             self._uploads,
             item,
             told,
-            waiting=self._waiting.get((item.name, item.size), ""),
+            waiting=waiting.address if waiting else "",
             moved=moved,
             stopping=self.stopping,
         )
@@ -142,16 +164,20 @@ class _Upload(Run[Item]):
             return failed(item, _OTHER_BYTES)
         self._journal.note(item)
         pk = int(reply.headers["Arcsecond-File"].rstrip("/").rpartition("/")[2])
-        return outcome_of(item, DONE, pk=pk, problems=self._problems_of(item))
+        try:
+            file = self._kept_as(item)
+        except ArcsecondError:  # it is kept, whatever is wrong with it
+            return outcome_of(item, DONE, pk=pk)
+        if file is None or file["pk"] != pk:
+            return failed(item, _OTHER_NAME)
+        return outcome_of(item, DONE, pk=pk, problems=tuple(file["problems"]))
 
-    def _problems_of(self, item: Item) -> tuple[str, ...]:
-        """Ask what is damaged in a file that was sent; it is kept, whatever comes of this."""
-        with contextlib.suppress(ArcsecondError):
-            answer = Patience(self.stopping).keep_trying(
-                lambda: self._transport.request("GET", self._files, params={"name": item.name})
-            )
-            return tuple(problem for file in answer.data for problem in file["problems"])
-        return ()
+    def _kept_as(self, item: Item) -> dict[str, Any] | None:
+        """Ask for the file that has the name of one that was sent, and what is damaged in it."""
+        answer = Patience(self.stopping).keep_trying(
+            lambda: self._transport.request("GET", self._files, params={"name": item.name})
+        )
+        return answer.data[0] if answer.data else None
 
     def _send_small(self, unit: Sequence[Item]) -> Iterator[Outcome]:
         """Send small files in one request; what is wrong with one of them is its own outcome."""
@@ -196,6 +222,8 @@ class _Upload(Run[Item]):
     def _kept(self, item: Item, file: Mapping[str, Any]) -> Outcome:
         if file["sha256"] != item.sha256:
             return failed(item, _OTHER_BYTES)
+        if file["name"] != item.name:
+            return failed(item, _OTHER_NAME)
         self._journal.note(item)
         return outcome_of(item, DONE, pk=file["pk"], problems=tuple(file["problems"]))
 
@@ -204,6 +232,7 @@ _NAME_TAKEN = (
     "Its name is taken by other content there. With --replace it becomes a new version; "
     "or send it under another name."
 )
+_OTHER_NAME = "The server kept it under another name than was sent; send it again."
 _OTHER_BYTES = "The server kept other bytes than were sent; ask whoever runs it."
 
 

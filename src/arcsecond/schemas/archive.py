@@ -193,7 +193,8 @@ class Upload(msgspec.Struct, kw_only=True):
     """An upload that waits for more bytes; it expires when none come for seven days.
 
     ``size`` and ``received`` are in bytes: those that it is to have, and those that are
-    on the server's disk. ``sha256`` is what its sender says, null when nobody said.
+    on the server's disk. ``sha256`` is what its sender says, null when nobody said; ``given``
+    what the file gets, such as tags; ``replace`` whether it may be a new version.
     """
 
     uuid: str
@@ -202,6 +203,8 @@ class Upload(msgspec.Struct, kw_only=True):
     size: int
     received: int
     sha256: str | None
+    given: dict[str, str]
+    replace: bool
     creation_date: datetime
     expires: datetime
     upload_url: str

@@ -6,7 +6,9 @@ While one piece is being written and hashed in a thread, the next one arrives.
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from urllib.parse import unquote
@@ -15,6 +17,7 @@ from litestar.exceptions import ClientException
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
 from arcsecond.errors import (
+    ChecksumError,
     IncompleteUploadError,
     InvalidInputError,
     TooLargeError,
@@ -68,6 +71,8 @@ async def received(
 
     Raises
     ------
+    ChecksumError
+        The body is not what was sent, by the ``Content-Digest`` that came with it.
     IncompleteUploadError
         The connection was cut, or the body ends too early.
     InvalidInputError
@@ -80,7 +85,13 @@ async def received(
     upload = Upload()
     try:
         if is_multipart(request):
-            await _receive(request, _Writer(backend, upload, most, before_file))
+            body = _Body(request)
+            try:
+                await _receive(request, body, _Writer(backend, upload, most, before_file))
+            except InvalidInputError:
+                await body.compare()  # is it wrong, or has it become so on its way?
+                raise
+            await body.compare()
         yield upload
     finally:
         with contextlib.ExitStack() as discarding:
@@ -88,7 +99,35 @@ async def received(
                 discarding.callback(one.incoming.discard)
 
 
-async def _receive(request: AnyRequest, writer: _Writer) -> None:
+class _Body:
+    """The bytes of a body, compared with what was said of them (RFC 9530), if anything was."""
+
+    def __init__(self, request: AnyRequest) -> None:
+        told = request.headers.get("content-digest", "")
+        self._told = told if "sha-256=" in told else ""
+        self._digest = hashlib.sha256()
+        self._stream = request.stream()
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Go through them."""
+        async for piece in self._stream:
+            if self._told:
+                self._digest.update(piece)
+            yield piece
+
+    async def compare(self) -> None:
+        """Compare all of it; raise a ChecksumError when it is not what was sent."""
+        if not self._told:
+            return
+        with contextlib.suppress(ClientException, ConnectionError):
+            async for piece in self._stream:
+                self._digest.update(piece)
+        found = base64.b64encode(self._digest.digest()).decode()
+        if f"sha-256=:{found}:" not in self._told:
+            raise ChecksumError("The request that arrived is not the one that was sent; once more.")
+
+
+async def _receive(request: AnyRequest, body: _Body, writer: _Writer) -> None:
     _, parameters = parse_options_header(request.headers.get("content-type", ""))
     length = int(request.headers.get("content-length") or 0)
     if length > writer.limit + _LONGEST_FIELD:
@@ -97,7 +136,7 @@ async def _receive(request: AnyRequest, writer: _Writer) -> None:
         parser = PushMultipartParser(
             parameters.get("boundary", ""), max_segment_count=100, strict=True
         )
-        async for chunk in request.stream():
+        async for chunk in body.pieces():
             if chunk:
                 for event in parser.parse(chunk):
                     await writer.take(event)

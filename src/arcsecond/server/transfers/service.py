@@ -466,6 +466,8 @@ def shape(row: Any) -> Upload:
         size=row.length,
         received=row.received,
         sha256=row.sha256,
+        given=row.given,
+        replace=row.replaces,
         creation_date=row.created_at,
         expires=row.expires_at,
         upload_url=f"/uploads/{row.uuid}",
