@@ -23,9 +23,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bench.catalogues import catalogue_rows, known_names
-from bench.downloads import download_row, plan_rows
+from bench.downloads import download_rows, plan_rows
 from bench.feed import feed_row
 from bench.observatory import observatory_rows
+from bench.rivals import large_file_rows, many_files_rows
 from bench.servers import ARCSECOND, Row, serving
 from bench.uploads import small_files_row, upload_rows
 
@@ -39,6 +40,7 @@ def main() -> int:
     parser.add_argument("--mib", type=int, default=2048, help="size of the upload")
     parser.add_argument("--runs", type=int, default=9, help="runs of each command")
     parser.add_argument("--files", type=int, default=1000, help="small files to upload")
+    parser.add_argument("--many", type=int, default=10_000, help="small files beside rivals")
     parser.add_argument("--planned", type=int, default=100_000, help="files of a plan")
     parser.add_argument("--readers", type=int, default=1000, help="readers of the feed")
     parser.add_argument("--stars", type=int, default=1_000_000, help="stars to import")
@@ -47,8 +49,10 @@ def main() -> int:
     rows = [help_row(options.runs), lookup_row(options.runs), *reads_rows()]
     rows += upload_rows(ROOT, options.mib)
     rows.append(small_files_row(ROOT, options.files))
+    rows += large_file_rows(ROOT, options.mib)
+    rows += many_files_rows(ROOT, options.many)
     rows += plan_rows(ROOT, options.planned)
-    rows.append(download_row(ROOT, options.mib))
+    rows += download_rows(ROOT, options.mib)
     rows.append(feed_row(ROOT, options.readers))
     rows += catalogue_rows(ROOT, options.stars)
     rows += observatory_rows(ROOT)

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import os
 import statistics
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 
-from bench.servers import ARCSECOND, Row, account, output, serving
+from bench.servers import (
+    ARCSECOND,
+    Row,
+    account,
+    forget_peak,
+    growth_row,
+    measured,
+    output,
+    resident,
+    serving,
+)
 from bench.uploads import upload, write_frame, write_small_frame
 
 
@@ -27,9 +36,11 @@ def plan_rows(root: Path, count: int) -> list[Row]:
             output("datasets", "create", "--name", "bench", "--quiet", **environ)
             words = [ARCSECOND, "upload", str(night), "--dataset", "bench", "--dry-run", "--quiet"]
             time.sleep(3)  # files that are younger are not remembered
-            first = timed(words, environ)
-            again = timed(words, environ)
-        hashing = timed(
+            few = [*words[:2], str(night / "000" / "000000.fits"), *words[3:]]
+            _, before = measured(few, environ)
+            first, after = measured(words, environ)
+            again = measured(words, environ)[0]
+        hashing, _ = measured(
             ["sh", "-c", f"find {night} -type f -print0 | xargs -0 sha256sum > /dev/null"], {}
         )
     files = f"{count:,} files of 4 KiB"
@@ -38,6 +49,7 @@ def plan_rows(root: Path, count: int) -> list[Row]:
          f"{first / hashing:.1f}", "under 30 s", first < 30),
         (f"second plan of {files} / the same", f"{again:.1f} s", f"{hashing:.1f} s",
          f"{again / hashing:.1f}", "under 5 s", again < 5),
+        growth_row(f"client's growth for a plan of {files}", before, after),
     ]  # fmt: skip
 
 
@@ -52,16 +64,22 @@ def write_many(folder: Path, count: int) -> None:
         path.write_bytes(frame[:-8] + n.to_bytes(8, "big"))
 
 
-def download_row(root: Path, mib: int) -> Row:
+def download_rows(root: Path, mib: int) -> list[Row]:
     """Download a large frame, verified and flushed, beside curl, which does neither."""
     with tempfile.TemporaryDirectory(dir=root) as name:
         folder = Path(name)
         frame = folder / "large.fits"
         write_frame(frame, mib)
-        with serving(folder / "home") as (port, _):
+        small = folder / "small.fits"
+        write_small_frame(small)
+        with serving(folder / "home") as (port, worker):
             environ = account(port, folder)
-            dataset = output("datasets", "create", "--name", "bench", "--quiet", **environ)
+            dataset, warm = (
+                output("datasets", "create", "--name", name, "--quiet", **environ)
+                for name in ("bench", "warm")
+            )
             upload(dataset, frame, environ)
+            upload(warm, small, environ)
             frame.unlink()
             (key,) = [
                 line.partition("=")[2].strip()
@@ -70,25 +88,28 @@ def download_row(root: Path, mib: int) -> Row:
             ]
             address = f"http://127.0.0.1:{port}/datasets/{dataset}/fitsfiles/1/download/"
             header = f"X-Arcsecond-API-Authorization: Key {key}"
-            figures, baselines = [], []
+            words = [ARCSECOND, "download", warm, "--to", str(folder / "warm"), "--yes", "--quiet"]
+            _, client_before = measured(words, environ)
+            server_before = resident(worker, "VmRSS")
+            forget_peak(worker)
+            figures, baselines, client_after = [], [], 0
             for n in range(3):
                 os.sync()
                 curl = ["curl", "-sS", "-H", header, "-o", str(folder / f"curl{n}"), address]
-                baselines.append(timed(curl, {}))
+                baselines.append(measured(curl, {})[0])
                 os.sync()
                 to = str(folder / f"copy{n}")
                 words = [ARCSECOND, "download", dataset, "--to", to, "--yes", "--quiet"]
-                figures.append(timed(words, environ))
+                seconds, peak = measured(words, environ)
+                figures.append(seconds)
+                client_after = max(client_after, peak)
+            server_after = resident(worker, "VmHWM")
     figure, baseline = statistics.median(figures), statistics.median(baselines)
     speed = baseline / figure
-    return (
-        f"download of {mib} MiB, verified / curl", f"{figure:.2f} s", f"{baseline:.2f} s",
-        f"{speed:.0%}", "70 % of the speed or more", speed >= 0.7,
-    )  # fmt: skip
-
-
-def timed(words: list[str], environ: dict[str, str]) -> float:
-    """Run a command; returns seconds."""
-    begin = time.perf_counter()
-    subprocess.run(words, check=True, env={**os.environ, **environ}, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - begin
+    name = f"download of {mib} MiB, verified / curl"
+    shown = f"{figure:.2f} s", f"{baseline:.2f} s", f"{speed:.0%}"
+    return [
+        (name, *shown, "70 % of the speed or more", speed >= 0.7),
+        growth_row("client's growth for it", client_before, client_after),
+        growth_row("server's growth for it", server_before, server_after),
+    ]

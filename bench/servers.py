@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ARCSECOND = str(Path(sys.executable).parent / "arcsecond")
@@ -71,3 +71,21 @@ def forget_peak(pid: int) -> None:
     clear = Path(f"/proc/{pid}/clear_refs")
     if clear.exists():
         clear.write_text("5")
+
+
+def measured(words: Sequence[str], environ: dict[str, str]) -> tuple[float, int]:
+    """Run a command; returns seconds, and the most memory that it took, in bytes."""
+    begin = time.perf_counter()
+    process = subprocess.Popen(words, env={**os.environ, **environ}, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(words)[:200]} failed")
+    return time.perf_counter() - begin, usage.ru_maxrss * 1024
+
+
+def growth_row(name: str, before: int, after: int) -> Row:
+    """Return the row of memory that something may take beyond what it takes anyway."""
+    growth = (after - before) / MiB
+    shown = f"{growth:.1f} MiB", "100 MiB", f"{growth / 100:.0%}"
+    return name, *shown, "less than 100 MiB", growth < 100

@@ -11,7 +11,18 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.servers import ARCSECOND, MiB, Row, account, forget_peak, output, resident, serving
+from bench.servers import (
+    ARCSECOND,
+    MiB,
+    Row,
+    account,
+    forget_peak,
+    growth_row,
+    measured,
+    output,
+    resident,
+    serving,
+)
 
 KiB = 1 << 10
 
@@ -47,15 +58,11 @@ def upload_rows(root: Path, mib: int) -> list[Row]:
             server_after = resident(worker, "VmHWM")
     copying, uploading = statistics.median(copies), statistics.median(uploads)
     speed = copying / uploading
-    client, server = (client_after - client_before) / MiB, (server_after - server_before) / MiB
-    bound = 100.0
     return [
         (f"upload of {mib} MiB / cp+sha256sum+sync", f"{uploading:.2f} s", f"{copying:.2f} s",
          f"{speed:.0%}", "70 % of the speed or more", speed >= 0.7),
-        ("client's growth for it", f"{client:.1f} MiB", f"{bound:.0f} MiB",
-         f"{client / bound:.0%}", "less than 100 MiB", client < bound),
-        ("server's growth for it", f"{server:.1f} MiB", f"{bound:.0f} MiB",
-         f"{server / bound:.0%}", "less than 100 MiB", server < bound),
+        growth_row("client's growth for it", client_before, client_after),
+        growth_row("server's growth for it", server_before, server_after),
     ]  # fmt: skip
 
 
@@ -121,9 +128,9 @@ def copy_and_flush(frames: Sequence[Path], folder: Path) -> float:
     return time.perf_counter() - begin
 
 
-def write_small_frame(path: Path) -> None:
-    """Write a FITS image of 100 KiB with the header that a camera writes."""
-    size = (100 * KiB - 2 * 2880) // 2880 * 2880
+def write_small_frame(path: Path, kib: int = 100) -> None:
+    """Write a small FITS image with the header that a camera writes."""
+    size = (kib * KiB - 2 * 2880) // 2880 * 2880
     cards = [
         "SIMPLE  =                    T", "BITPIX  =                    8",
         "NAXIS   =                    2", "NAXIS1  =                 2880",
@@ -139,14 +146,8 @@ def write_small_frame(path: Path) -> None:
 
 def upload(dataset: str, file: Path, environ: dict[str, str]) -> tuple[float, int]:
     """Upload a file by the command; returns seconds and the client's peak in bytes."""
-    words = [ARCSECOND, "upload", str(file), "--dataset", dataset, "--quiet"]
-    begin = time.perf_counter()
-    process = subprocess.Popen(words, env={**os.environ, **environ}, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit("the upload failed")
-    return time.perf_counter() - begin, usage.ru_maxrss * 1024
+    words = [ARCSECOND, "upload", str(file), "--dataset", dataset, "--yes", "--quiet"]
+    return measured(words, environ)
 
 
 def copy_hash_flush(file: Path, copy: Path) -> float:
