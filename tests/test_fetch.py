@@ -266,6 +266,23 @@ class TestFetching:
         assert api.datasets(dataset).download(target).ok
         assert in_folder(target) == CONTENT
 
+    def test_a_flush_that_fails_while_more_comes(
+        self, api: ArcsecondAPI, dataset: str, target: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The system tells it once, and not again at the end."""
+
+        def broken(_: int) -> None:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        monkeypatch.setattr(downloading, "FLUSHED_BYTES", 1)
+        monkeypatch.setattr(downloading.os, "fdatasync", broken)
+        summary = api.datasets(dataset).download(target, jobs=1)
+        assert len(summary.failed) == 3
+        assert not any(name in CONTENT for name in in_folder(target))
+        monkeypatch.undo()
+        assert api.datasets(dataset).download(target).ok
+        assert in_folder(target) == CONTENT
+
     def test_a_file_where_a_folder_should_be(
         self, api: ArcsecondAPI, dataset: str, target: Path
     ) -> None:

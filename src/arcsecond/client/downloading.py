@@ -48,6 +48,7 @@ from arcsecond.flushing import flush_folder
 from arcsecond.folders import Item, item_of, matches, reason
 
 READ = 1 << 20
+FLUSHED_BYTES = 32 << 20
 AHEAD = 8
 """Pieces that wait to be written."""
 
@@ -373,6 +374,8 @@ class _Keeper:
         self._waiting: queue.Queue[bytes] = queue.Queue(AHEAD)
         self._error: BaseException | None = None
         self._thread: threading.Thread | None = None
+        self._flusher: threading.Thread | None = None
+        self._since = 0
 
     def __enter__(self) -> Self:
         return self
@@ -408,12 +411,26 @@ class _Keeper:
         while view:
             view = view[self._file.write(view) :]
         self._digest.update(piece)
+        self._since += len(piece)
+        if self._since >= FLUSHED_BYTES and not (self._flusher and self._flusher.is_alive()):
+            # While more comes: at the end little is left to wait for.
+            self._since = 0
+            self._flusher = threading.Thread(target=self._flush, name="arcsecond-flusher")
+            self._flusher.start()
+
+    def _flush(self) -> None:
+        try:
+            os.fdatasync(self._file.fileno())
+        except OSError as error:  # the system tells it once: the flush at the end would not
+            self._error = error
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Wait until everything is written."""
         if self._thread is not None:
             self._waiting.put(b"")
             self._thread.join()
+        if self._flusher is not None:
+            self._flusher.join()
         if kind is None and self._error is not None:
             raise self._error
 
