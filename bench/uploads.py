@@ -179,7 +179,9 @@ def write_frame(path: Path, mib: int) -> None:
 
 
 def touch(path: Path, n: int) -> None:
-    """Change one pixel, in the last block of the data."""
+    """Change one pixel, the n-th in the last block of the data, to what it was not."""
     with path.open("r+b") as file:
         file.seek(-2880 + n, os.SEEK_END)
-        file.write(bytes([n + 1]))
+        (before,) = file.read(1)
+        file.seek(-2880 + n, os.SEEK_END)
+        file.write(bytes([before ^ 1]))

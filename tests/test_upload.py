@@ -7,7 +7,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from arcsecond.errors import (
     ArcsecondInputValueError,
     ArcsecondInvalidEndpointError,
     ConflictError,
+    NoSpaceError,
     NotFitsError,
     ThrottledError,
     from_wire,
@@ -635,8 +636,9 @@ class TestWatch:
         monkeypatch.setattr(watching, "REST_S", 0.05)
 
     def watched(
-        self, arcsecond: Command, night: Path, monkeypatch: pytest.MonkeyPatch, *steps: Any
-    ) -> Any:
+        self, arcsecond: Command, night: Path, monkeypatch: pytest.MonkeyPatch, *steps: Any,
+        also: Sequence[Path] = (),
+    ) -> Any:  # fmt: skip
         """Watch, and do a step whenever the folder was looked at for some time; then end it."""
         rounds = iter(range(10_000))
         todo = list(steps)
@@ -649,7 +651,8 @@ class TestWatch:
                 todo.pop(0)()
 
         monkeypatch.setattr(watching.Watch, "rest", rest)
-        return arcsecond("upload", str(night), "--dataset", "w", "--watch", "--json")
+        paths = map(str, (night, *also))
+        return arcsecond("upload", *paths, "--dataset", "w", "--watch", "--json")
 
     def test_files_are_taken_when_they_are_complete(
         self, arcsecond: Command, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
@@ -707,6 +710,44 @@ class TestWatch:
         assert done.status == 0, done.err
         assert "tried again" in done.err
         assert len(done.out.splitlines()) == 5
+
+    def test_a_server_that_is_full_for_a_while(
+        self, arcsecond: Command, night: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        send, full = Transport.send_parts, True
+
+        def sending(self: Transport, path: str, parts: Any, fields: Any) -> Any:
+            if full:
+                raise NoSpaceError("The server has no room for this file.")
+            return send(self, path, parts, fields)
+
+        def make_room() -> None:
+            nonlocal full
+            full = False
+
+        monkeypatch.setattr(watching, "FIRST_WAIT_S", 0.01)
+        monkeypatch.setattr(Transport, "send_parts", sending)
+        done = self.watched(arcsecond, night, monkeypatch, make_room, lambda: None, lambda: None)
+        assert done.status == 0, done.err
+        assert done.err.count("V/a.fits: The server has no room") == 1
+        assert len(done.out.splitlines()) == 5
+
+    def test_a_folder_that_comes_later_and_two_of_one_name(
+        self, arcsecond: Command, night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Neither holds up the rest."""
+        later, same = tmp_path / "later", tmp_path / "again" / "V"
+        write(same / "a.fits", fits_bytes(OBJECT="the same name"))
+        done = self.watched(
+            arcsecond, night / "V", monkeypatch,
+            lambda: write(later / "b.fits", fits_bytes(OBJECT="later")),
+            lambda: None,
+            also=(later, same),
+        )  # fmt: skip
+        names = [json.loads(line)["name"] for line in done.out.splitlines()]
+        assert sorted(names) == ["V/a.fits", "later/b.fits"]
+        assert done.err.count("later cannot be sent yet: it is not there.") == 1
+        assert done.err.count("would have the same name there.") == 1
 
 
 def test_how_far_it_is_in_a_line() -> None:

@@ -12,7 +12,7 @@ import fnmatch
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -128,6 +128,8 @@ def walk(
     found: Found,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    *,
+    absent: Callable[[str], None] | None = None,
 ) -> Iterator[Item]:
     """Go through files and folders, however many there are.
 
@@ -135,6 +137,8 @@ def walk(
     ----------
     found
         Where it is written what is left out, and what is unreadable.
+    absent
+        Told of each path that is not there; without it that is an error.
 
     Raises
     ------
@@ -145,8 +149,10 @@ def walk(
     for given in paths:
         path = Path(os.path.abspath(Path(given).expanduser()))  # ".." goes
         if not os.path.lexists(path):
-            raise ArcsecondInputValueError(f"There is no {given}.")
-        if path.is_dir():
+            if absent is None:
+                raise ArcsecondInputValueError(f"There is no {given}.")
+            absent(str(given))
+        elif path.is_dir():
             inside = f"{path.name}/" if len(paths) > 1 else ""
             yield from search.walk(str(path), inside, frozenset())
         else:

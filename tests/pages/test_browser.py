@@ -280,6 +280,54 @@ def test_an_upload_in_the_browser_goes_on_where_it_came_to_a_stop(
         assert sum(sent) == large.stat().st_size
 
 
+def test_questions_that_are_cut_are_asked_again(site: Site, tmp_path: Path) -> None:
+    frame = tmp_path / "asked.fits"
+    frame.write_bytes(fits_bytes(OBJECT="asked"))
+    cuts = {"known": 2, "uploads": 1}
+
+    def cut(what: str) -> Any:
+        def handle(route: Any) -> None:
+            cuts[what] -= 1
+            route.abort("connectionreset") if cuts[what] >= 0 else route.continue_()
+
+        return handle
+
+    with site.page(allowed="ERR_CONNECTION_RESET") as page:
+        page.route("**/known/", cut("known"))
+        page.route("**/uploads/?page_size*", cut("uploads"))
+        page.goto(site.url + site.pages["dataset"])
+        page.set_input_files("#choose", frame)
+        page.wait_for_selector("#uploads li.done >> text=uploaded")
+    assert max(cuts.values()) < 0
+
+
+UNREADABLE = """(content) => {
+  const file = (name, read) => ({ isFile: true, fullPath: `/night/${name}`, file: read });
+  const good = file("read.fits", (ok) => ok(new File([new Uint8Array(content)], "read.fits")));
+  const bad = file("locked.fits", (ok, not) => not(new DOMException("no", "NotReadableError")));
+  const folder = (name, read) => ({ isFile: false, fullPath: name, createReader: () => ({ readEntries: read }) });
+  const locked = folder("/night/locked", (ok, not) => not(new DOMException("no", "NotReadableError")));
+  const all = [[bad, locked, good], []];
+  const night = folder("/night", (ok) => ok(all.shift()));
+  DataTransferItem.prototype.webkitGetAsEntry = () => night;
+  const data = new DataTransfer();
+  data.items.add(new File(["x"], "night"));
+  document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+}"""
+
+
+def test_what_cannot_be_read_in_a_folder_holds_up_no_other(site: Site) -> None:
+    with site.page() as page:
+        page.goto(site.url + site.pages["dataset"])
+        page.evaluate(UNREADABLE, list(fits_bytes(OBJECT="read")))
+        page.wait_for_selector("#files >> text=night/read.fits")
+        bad = page.locator("#uploads li.bad")
+        expect(bad).to_have_count(2)
+        assert "locked.fits" in bad.nth(0).inner_text()
+        assert "cannot be read here" in bad.nth(1).inner_text()
+        assert page.locator("#uploaded").inner_text() == "1 of 3 uploaded, 2 failed."
+
+
 def test_another_file_of_that_name_and_size_is_not_glued_to_the_first(
     site: Site, tmp_path: Path
 ) -> None:

@@ -112,6 +112,8 @@ class _Job:
         self._journal = journal
         self._stopping = threading.Event()
         self._renamed: list[tuple[Item, int]] = []
+        self._latest: dict[str, Outcome] = {}
+        self._put_off: dict[str, str] = {}
 
     def once(self) -> int:
         """Plan, ask, send."""
@@ -257,25 +259,25 @@ class _Job:
         asked = self._asked
         uuid, name = self._dataset(asked.dataset, asked.about)
         plan = self._empty_plan(uuid, name)
-        whole = Summary(uuid)
         watch = Watch(asked.paths, asked.include, asked.exclude, self._say)
         with contextlib.suppress(KeyboardInterrupt, StoppedError):
             self._make_dataset(plan)
             self._say(f"Watching {', '.join(asked.paths)} for {name!r}; Ctrl-C ends it.")
             while True:
                 try:
-                    self._look_once(watch, plan, whole)
+                    self._look_once(watch, plan)
                 except ArcsecondError as error:
                     if not error.passes:
                         raise
                     self._say(f"{error.detail} It is tried again.")
                 watch.rest(self._stopping)
+        whole = Summary(uuid, [*self._latest.values()])
         self._say(summed_up(whole, "sent"))
         if waiting := watch.waiting:
             self._say(f"Not sent yet: {', '.join(waiting[:NAMED])}")
         return 0 if whole.ok else 1
 
-    def _look_once(self, watch: Watch, plan: Plan, whole: Summary) -> None:
+    def _look_once(self, watch: Watch, plan: Plan) -> None:
         found, renamed = watch.look()
         self._renamed += renamed
         while self._renamed:  # until each is acknowledged
@@ -289,11 +291,11 @@ class _Job:
         for outcome in summary.outcomes:
             stamp = stamps.pop(outcome.path)
             if outcome.again:
-                continue  # next time
+                watch.put_off(outcome.path)
+                self._say_once(outcome)
+                continue
             watch.taken(outcome.path, stamp, None if outcome.outcome == FAILED else outcome.pk)
-            # Of a file that failed before it is not told twice.
-            whole.outcomes[:] = [one for one in whole.outcomes if one.path != outcome.path]
-            whole.outcomes.append(outcome)
+            self._latest[outcome.path] = outcome  # of one that failed before it is told once
             if self._asked.as_json:
                 click.echo(json.dumps(asdict(outcome)))
             elif outcome.outcome != FAILED:
@@ -303,6 +305,11 @@ class _Job:
         for path, stamp in stamps.items():  # what is left out
             watch.taken(path, stamp, None)
         sys.stdout.flush()
+
+    def _say_once(self, outcome: Outcome) -> None:
+        if self._put_off.get(outcome.path) != outcome.reason:
+            self._put_off[outcome.path] = outcome.reason
+            self._say(f"{outcome.path}: {outcome.reason} It is tried again later.")
 
     def _rename(self, dataset: str, item: Item, pk: int) -> None:
         """Give a file on the server the name that it has here now."""

@@ -19,6 +19,7 @@ from arcsecond.errors import (
     ArcsecondError,
     ArcsecondNotLoggedInError,
     ChangedError,
+    NoSpaceError,
 )
 
 JOBS = 4
@@ -275,7 +276,7 @@ class Run(ABC, Generic[F]):
         gone = isinstance(error, ArcsecondConnectionError | ArcsecondNotLoggedInError)
         if gone or error.status in AWAY:
             self.hopeless = error
-        again = error.passes or isinstance(error, ChangedError)
+        again = error.passes or isinstance(error, ChangedError | NoSpaceError)
         return failed(item, error.detail, again=again)
 
     def ended(self, outcome: Outcome) -> None:

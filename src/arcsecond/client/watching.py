@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from arcsecond.errors import ArcsecondInputValueError
 from arcsecond.fits import walking
-from arcsecond.folders import SIGNATURES, Found, Item, find, is_called_fits
+from arcsecond.folders import SIGNATURES, Found, Item, is_called_fits, walk
 
 LOOK_S = 2.0
 REST_S = 3.0
+FIRST_WAIT_S, LONGEST_WAIT_S = 2.0, 600.0
 
 Stamp = tuple[int, int]
 """Size and time of change."""
@@ -26,12 +26,14 @@ Stamp = tuple[int, int]
 
 @dataclass(slots=True)
 class _Seen:
-    """How a file looked, and since when it looks so."""
+    """How a file looked, since when it looks so, and when it may be tried again."""
 
     stamp: Stamp
     since: float
     done: bool = False
     told: bool = False
+    failed: int = 0
+    again_at: float = 0.0
     identity: tuple[int, int] = (0, 0)
     pk: int | None = None
 
@@ -69,11 +71,7 @@ class Watch:
         list
             Files that were taken and have another name since, each with its pk.
         """
-        try:
-            found = find(self._paths, self._include, self._exclude)
-        except ArcsecondInputValueError as error:  # a folder that comes later, or came and went
-            self._once("", str(error))
-            return Found(), []
+        found = self._found()
         moment = time.monotonic()
         for path, why in found.unreadable:
             self._once(path, why)
@@ -96,9 +94,31 @@ class Watch:
                     renamed.append((item, seen.pk or 0))
                     continue
                 seen = self._seen[item.path] = _Seen(stamp, moment)
-            if not seen.done and moment - seen.since >= REST_S and self._is_complete(item, seen):
+            if (
+                not seen.done
+                and moment >= seen.again_at
+                and moment - seen.since >= REST_S
+                and self._is_complete(item, seen)
+            ):
                 ready.append(item)
         return Found(items=ready), renamed
+
+    def _found(self) -> Found:
+        """Go through the folders; one may come later, or come and go."""
+        found = Found()
+        names: dict[str, str] = {}
+        for item in walk(
+            self._paths,
+            found,
+            self._include,
+            self._exclude,
+            absent=lambda path: self._once(path, "it is not there"),
+        ):
+            if (other := names.setdefault(item.name, item.path)) == item.path:
+                found.items.append(item)
+            else:
+                self._once(item.path, f"{other} would have the same name there")
+        return found
 
     def _is_complete(self, item: Item, seen: _Seen) -> bool:
         problem = incomplete(item.path)
@@ -119,6 +139,12 @@ class Watch:
         if seen is not None and seen.stamp == stamp:
             seen.done, seen.pk, seen.identity = True, pk, _identity(path)
 
+    def put_off(self, path: str) -> None:
+        """Learn that a file could not be sent yet: it is tried again, each time a little later."""
+        if seen := self._seen.get(path):
+            wait = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**seen.failed)
+            seen.failed, seen.again_at = seen.failed + 1, time.monotonic() + wait
+
     @property
     def waiting(self) -> list[str]:
         """Paths of the files that were not taken yet."""
@@ -127,7 +153,7 @@ class Watch:
     def _once(self, path: str, why: str) -> None:
         if (path, why) not in self._unreadable:
             self._unreadable.add((path, why))
-            self._say(f"{path} cannot be sent yet: {why}." if path else why)
+            self._say(f"{path} cannot be sent yet: {why}.")
 
     def rest(self, stopping: threading.Event) -> None:
         """Wait until it is time to look again, or to end."""

@@ -102,7 +102,23 @@ function ask(method, address, headers = {}, body = null, moved = null) {
   });
 }
 
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+async function pause(error, failed, row) {
+  row.state.textContent = `${error.message} Trying again …`;
+  const ms = Math.max(error.after, Math.min(30000, 500 * 2 ** failed));
+  await new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+// Do it again as long as it fails in a way that may pass.
+async function patiently(work, row) {
+  for (let failed = 1; ; failed += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!error.passes || failed === TRIES) throw error;
+      await pause(error, failed, row);
+    }
+  }
+}
 
 // CRC-32 as in zip and PNG: the digest of each piece.
 const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
@@ -154,7 +170,8 @@ async function send(file, name, row) {
   const digest = await sha256(file);
   if (digest) {
     const body = JSON.stringify({ files: [{ name, size: file.size, sha256: digest }] });
-    const [known] = JSON.parse((await ask("POST", asked, { "Content-Type": "application/json" }, body)).responseText);
+    const question = () => ask("POST", asked, { "Content-Type": "application/json" }, body);
+    const [known] = JSON.parse((await patiently(question, row)).responseText);
     if (known.state === "same") return "there";
   }
   let address = waiting.get(`${file.size} ${name}`) ?? "";
@@ -201,8 +218,7 @@ async function send(file, name, row) {
       failed += 1;
       if (failed === TRIES || !(error.passes || gone || elsewhere)) throw error;
       if (gone) address = "";
-      row.state.textContent = `${error.message} Trying again …`;
-      await pause(Math.max(error.after, Math.min(30000, 500 * 2 ** failed)));
+      await pause(error, failed, row);
       offset = address ? null : 0;
     }
   }
@@ -227,7 +243,7 @@ async function work() {
     const [file, name] = queue.shift();
     const row = shown(name);
     try {
-      waiting ??= await thatWait();
+      waiting ??= await patiently(thatWait, row);
       const how = await send(file, name, row);
       counts[how] += 1;
       const problems = how === "sent" ? await problemsOf(name).catch(() => []) : [];
@@ -255,7 +271,11 @@ async function takes(file, name, named) {
 
 async function add(files) {
   for await (const [file, name, named] of files) {
-    if (await takes(file, name, named).catch(() => true)) {
+    if (!file) {
+      counts.all += 1;
+      counts.bad += 1;
+      end(shown(name), "It cannot be read here.", true);
+    } else if (await takes(file, name, named).catch(() => true)) {
       counts.all += 1;
       queue.push([file, name]);
       work();
@@ -264,16 +284,19 @@ async function add(files) {
   }
 }
 
+// What cannot be read comes without a file, and holds up no other.
 async function* inside(entry, named) {
+  const name = entry.fullPath.replace(/^\//, "");
+  const found = (read) => new Promise((resolve) => read(resolve, () => resolve(null)));
   if (entry.isFile) {
-    const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
-    yield [file, entry.fullPath.replace(/^\//, ""), named];
+    yield [await found((ok, not) => entry.file(ok, not)), name, named];
     return;
   }
   const reader = entry.createReader();
   for (;;) {
-    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-    if (!some.length) return;
+    const some = await found((ok, not) => reader.readEntries(ok, not));
+    if (!some) yield [null, name, named];
+    if (!some?.length) return;
     for (const one of some) yield* inside(one, false);
   }
 }
