@@ -112,13 +112,13 @@ def test_what_was_set_aside_can_be_recovered(store: Store) -> None:
     assert store.set_aside(DIGEST) != store.set_aside(DIGEST)
     store.delete(DIGEST)
     assert list(store.digests()) == []
-    assert store.recover(DIGEST)
+    assert store.recover(DIGEST, store.strays())
     assert read(store, DIGEST) == CONTENT
 
 
 def test_only_the_right_bytes_are_recovered(store: Store) -> None:
     put(store)
-    assert not store.recover("0" * 64)
+    assert not store.recover("0" * 64, store.strays())
 
 
 def test_a_kept_blob_reads_like_one_that_arrives(store: Store) -> None:
@@ -144,7 +144,7 @@ def test_a_folder_tells_names_that_are_no_digests_apart(tmp_path: Path) -> None:
     store.path(DIGEST).rename(misplaced)
     (misplaced.parent / "notes.txt").write_text("not ours")
     assert list(store.digests()) == []
-    assert store.recover(DIGEST)
+    assert store.recover(DIGEST, store.strays())
     assert list(store.digests()) == [DIGEST]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from arcsecond.errors import UnavailableError
 from arcsecond.server.archive.tables import blobs, uploads
 from arcsecond.server.check import check
 from arcsecond.server.db import now
@@ -223,6 +224,29 @@ def test_what_is_no_fits_file_is_refused_again_and_again(tus: Tus) -> None:
         refused = tus.send(0 if not tus.offset() else 5, b"hello" if not tus.offset() else b"")
         assert (refused.status_code, refused.json()["code"]) == (400, "not_fits")
     assert tus.files() == []
+    sound(tus.http)
+
+
+def test_a_database_that_is_busy_costs_nothing_that_arrived(
+    tus: Tus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It passes: all that was sent is there when it does."""
+    add, busy = service.add_files, [1, 1]
+
+    def busy_at_first(*args: Any, **kwargs: Any) -> Any:
+        if busy:
+            busy.pop()
+            raise UnavailableError("The database is locked.")
+        return add(*args, **kwargs)
+
+    monkeypatch.setattr(service, "add_files", busy_at_first)
+    tus.begin()
+    assert tus.send(0, FRAME[:4000]).status_code == 204
+    for _ in range(2):
+        assert tus.send(4000, FRAME[4000:]).status_code == 503
+        assert tus.offset() == 4000
+    assert tus.send(4000, FRAME[4000:]).status_code == 204
+    assert tus.files()[0]["sha256"] == hashlib.sha256(FRAME).hexdigest()
     sound(tus.http)
 
 

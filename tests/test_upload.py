@@ -157,6 +157,22 @@ class TestCommand:
         assert changed.status == 1
         assert "changed" in changed.err.lower()
 
+    def test_a_plan_promises_nothing_of_a_file_that_is_another_now(
+        self, arcsecond: Command, night: Path, tmp_path: Path
+    ) -> None:
+        """The server has what was planned: that is not what lies here."""
+        saved = tmp_path / "night.json"
+        words = ("upload", str(night), "--dataset", "n", "--include", "a.fits")
+        assert arcsecond(*words, "--yes").status == 0
+        assert arcsecond(*words, "--dry-run", "--plan", str(saved)).status == 0
+        write(night / "V/a.fits", fits_bytes(OBJECT="another"))
+        (night / "B/a.fits").unlink()
+        done = arcsecond("upload", "--plan", str(saved), "--json")
+        assert done.status == 1
+        told = json.loads(done.out)
+        assert (told["there"], told["failed"]) == (0, 2)
+        assert "it changed since the plan was made" in done.err
+
     def test_what_cannot_be_sent_is_a_failure_and_holds_up_no_other(
         self, arcsecond: Command, night: Path
     ) -> None:

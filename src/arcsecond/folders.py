@@ -22,6 +22,12 @@ from arcsecond.filenames import LONGEST_PATH, clean_path
 SIGNATURES = (b"SIMPLE  =", b"\x1f\x8b", b"BZh", b"\x1f\x9d", b"PK\x03\x04")
 """First bytes of what the server reads: FITS, or FITS in gzip, bzip2, compress or zip."""
 
+FRESH_NS = 2_000_000_000
+"""A file that was changed so lately may change again without looking younger."""
+
+COPY_MARK = ".arcsecond-copy"
+"""Lies in backups and exports; says which of them it is."""
+
 _FITS_NAME = re.compile(r"\.(fits?|fts|fz)(\.(gz|bz2|z|zip))?$", re.IGNORECASE)
 
 
@@ -130,6 +136,7 @@ def walk(
     exclude: Sequence[str] = (),
     *,
     absent: Callable[[str], None] | None = None,
+    copies: bool = True,
 ) -> Iterator[Item]:
     """Go through files and folders, however many there are.
 
@@ -139,13 +146,15 @@ def walk(
         Where it is written what is left out, and what is unreadable.
     absent
         Told of each path that is not there; without it that is an error.
+    copies
+        Whether backups and exports are gone through as well.
 
     Raises
     ------
     ArcsecondInputValueError
         A path is not there.
     """
-    search = _Search(found, include, exclude)
+    search = _Search(found, include, exclude, copies=copies)
     for given in paths:
         path = Path(os.path.abspath(Path(given).expanduser()))  # ".." goes
         if not os.path.lexists(path):
@@ -162,8 +171,11 @@ def walk(
 class _Search:
     """One way through files and folders."""
 
-    def __init__(self, found: Found, include: Sequence[str], exclude: Sequence[str]) -> None:
+    def __init__(
+        self, found: Found, include: Sequence[str], exclude: Sequence[str], *, copies: bool
+    ) -> None:
         self.found = found
+        self._copies = copies
         self._include = include
         self._exclude = exclude
 
@@ -188,6 +200,9 @@ class _Search:
             return
         if len(inside) > LONGEST_PATH:
             self.found.unreadable.append((folder, "its path is too long"))
+            return
+        if not self._copies and any(entry.name == COPY_MARK for entry in entries):
+            self.found.leave_out(folder, "a backup or an export")
             return
         for entry in entries:
             if entry.name.startswith("."):

@@ -146,16 +146,16 @@ def test_a_backup_that_was_cut_off_is_none(
 ) -> None:
     backend, _, _ = archive
     copied: list[str] = []
-    real = making._copy
+    real = making._copied
 
-    def dying(backend: Backend, sha256: str, path: Path) -> bool:
+    def dying(copying: Any, sha256: str, path: Path) -> bool:
         if copied:
             raise KeyboardInterrupt
         copied.append(sha256)
-        return real(backend, sha256, path)
+        return real(copying, sha256, path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(making, "_copy", dying)
+        patch.setattr(making, "_copied", dying)
         with pytest.raises(KeyboardInterrupt):
             back_up(backend, target)
     with pytest.raises(ArcsecondInputValueError, match="holds no backup"):
@@ -325,7 +325,7 @@ def test_a_full_disk_leaves_what_was_there(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(making, "_copy", full)
+        patch.setattr(making, "_copied", full)
         with pytest.raises(NoSpaceError, match="is full"):
             back_up(backend, target)
     assert verify(target).snapshot == first.snapshot
@@ -357,3 +357,52 @@ def test_on_the_command_line(
             path.write_bytes(b"x")
     broken = arcsecond("server", "verify", str(tmp_path / "b"))
     assert (broken.status, "damaged" in broken.out) == (1, True)
+
+
+def test_what_is_spoilt_in_the_backup_is_copied_again(
+    archive: tuple[Backend, Viewer, str], target: Path
+) -> None:
+    """But only when somebody wants it to be read."""
+    backend, _, _ = archive
+    back_up(backend, target)
+    path = next(path for path in (target / "blobs").rglob("*") if path.is_file())
+    size = path.stat().st_size
+    path.chmod(0o600)
+    path.write_bytes(bytes(size))
+    assert len(verify(target).findings) == 1
+    assert back_up(backend, target).copied == 0
+    assert back_up(backend, target, recheck=True).copied == 1
+    assert not verify(target).findings
+
+
+def test_leftovers_go(archive: tuple[Backend, Viewer, str], target: Path) -> None:
+    backend, _, _ = archive
+    back_up(backend, target)
+    (target / ".unfinished" / "tmp123").write_bytes(b"half")
+    (target / ".unfinished" / "2026-11-22").mkdir()
+    beside = target / ".verifying-killed"
+    (beside / "home").mkdir(parents=True)
+    back_up(backend, target)
+    assert not list((target / ".unfinished").iterdir())
+    verify(target)
+    assert not beside.exists()
+
+
+def test_a_backup_that_may_only_be_read_is_verified(
+    archive: tuple[Backend, Viewer, str], target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tempfile
+
+    backend, _, _ = archive
+    back_up(backend, target)
+    made = tempfile.mkdtemp
+
+    def refused(*args: Any, dir: Path | None = None, **kwargs: Any) -> str:
+        if dir == target:
+            raise PermissionError(13, "Read-only file system")
+        return made(*args, dir=dir, **kwargs)
+
+    monkeypatch.setattr(tempfile, "mkdtemp", refused)
+    before = sorted(target.rglob("*"))
+    assert not verify(target).findings
+    assert sorted(target.rglob("*")) == before

@@ -128,11 +128,11 @@ def test_an_export_is_gone_on_with(
 ) -> None:
     copy, copied = exporting.copy, []
 
-    def interrupted(source: Any, path: Path, sha256: str) -> bool:
+    def interrupted(source: Any, path: Path, sha256: str, unfinished: Path) -> bool:
         if len(copied) == 2:
             raise KeyboardInterrupt
         copied.append(path)
-        return copy(source, path, sha256)
+        return copy(source, path, sha256, unfinished)
 
     monkeypatch.setattr(exporting, "copy", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -175,6 +175,39 @@ def test_a_file_of_the_name_of_a_folder(archive: Archive, target: Path) -> None:
         }  # fmt: skip
         assert checked(target) == 0
     assert other < below
+
+
+def test_names_that_differ_in_capitals_alone(archive: Archive, target: Path) -> None:
+    """Many disks keep one of them."""
+    keep(archive.backend, archive.ann, archive.first, "m.fits", A)
+    pk = keep(archive.backend, archive.ann, archive.first, "M.fits", C)
+    assert not export(archive.backend, target).missing
+    folder = f"files/{archive.ann.username}/Größe_M 31"
+    assert content(target)[f"{folder}/m.fits"] == A
+    assert content(target)[f"{folder}/M.fits ({pk}.1)"] == C
+    assert checked(target) == 0
+
+
+def test_nobody_else_reads_it(archive: Archive, target: Path) -> None:
+    target.mkdir(mode=0o755)
+    export(archive.backend, target)
+    for name in ("files", "versions", "records"):
+        assert (target / name).stat().st_mode & 0o077 == 0
+
+
+def test_a_dataset_that_is_made_meanwhile(
+    archive: Archive, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring = exporting._Export._bring
+
+    def busy(self: Any, *args: Any) -> bool:
+        dataset = archive.new(archive.bob, "meanwhile")
+        keep(archive.backend, archive.bob, dataset, "new.fits", A)
+        return bring(self, *args)
+
+    monkeypatch.setattr(exporting._Export, "_bring", busy)
+    assert export(archive.backend, target).files == 4
+    assert content(target) == archive.expected()
 
 
 def test_lost_bytes_are_told(archive: Archive, target: Path) -> None:

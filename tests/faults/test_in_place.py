@@ -19,9 +19,16 @@ import sqlalchemy as sa
 from arcsecond.errors import (
     ArcsecondInputValueError,
     BytesLostError,
+    NotFoundError,
     TooLargeError,
 )
-from arcsecond.schemas.archive import DatasetChange, FileTaken
+from arcsecond.schemas.archive import (
+    DatasetChange,
+    FileAsked,
+    FilesAsked,
+    FileTaken,
+    FitsFileChange,
+)
 from arcsecond.server.app import open_backend
 from arcsecond.server.archive import bulk, files, known, places, sweep
 from arcsecond.server.archive.bulk import Manner, Taken, take_in
@@ -29,10 +36,11 @@ from arcsecond.server.archive.service import Datasets
 from arcsecond.server.archive.tables import LIVE, LOST, blobs
 from arcsecond.server.archive.tables import files as files_table
 from arcsecond.server.archive.tables import places as places_table
-from arcsecond.server.backup import back_up, restore, verify
+from arcsecond.server.backup import back_up, export, restore, verify
 from arcsecond.server.check import check
 from arcsecond.server.context import Backend
 from arcsecond.server.settings import Settings
+from arcsecond.server.storage import Place, folder, placed
 from tests.conftest import Command, add_file, fits_bytes, new_user
 
 A, B, C = (fits_bytes((30, 30), OBJECT=name) for name in "abc")
@@ -54,6 +62,7 @@ class Archive:
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+        os.utime(path, (1_000_000_000, 1_000_000_000))
         return path
 
     def take(self, **manner: Any) -> Taken:
@@ -89,8 +98,7 @@ def archive(backend: Backend, tmp_path: Path) -> Archive:
 def changed(path: Path, content: bytes) -> None:
     """Write other content, some time later."""
     path.write_bytes(content)
-    told = path.stat()
-    os.utime(path, ns=(told.st_atime_ns, told.st_mtime_ns + 5_000_000_000))
+    os.utime(path, (1_000_000_005, 1_000_000_005))
 
 
 class TestRegistering:
@@ -253,15 +261,15 @@ class TestWatching:
 
     def test_what_is_gone_is_lost_until_it_is_back(self, archive: Archive) -> None:
         (archive.root / "V").rename(archive.root.parent / "away")
-        swept = sweep.sweep(archive.backend)
-        assert swept.unlinked == 0
+        (broken,) = places.look(archive.backend)
+        assert not broken.there
         assert archive.state(A) == LOST
         assert archive.take().gone == [str(archive.root / "V" / "a.fits")]
         report = check(archive.backend)
         assert not report.wrong
         assert any("V/a.fits" in note for note in report.notes)
         (archive.root.parent / "away").rename(archive.root / "V")
-        sweep.sweep(archive.backend)
+        assert not places.look(archive.backend)
         assert archive.state(A) == LIVE
         assert archive.content("V/a.fits") == A
 
@@ -300,15 +308,36 @@ class TestWatching:
         assert archive.content("V/a.fits") == rotten
         assert archive.is_whole()
 
-    def test_content_outside_can_be_had_by_its_digest(self, archive: Archive) -> None:
-        body = FileTaken(name="same.fits", sha256=hashlib.sha256(A).hexdigest())
-        added = known.take(archive.backend, archive.viewer, archive.dataset, body)
-        assert added.new
-        assert archive.content("same.fits") == A
-        changed(archive.root / "V" / "a.fits", B)
-        body = FileTaken(name="other.fits", sha256=hashlib.sha256(A).hexdigest())
-        with pytest.raises(known.NotFoundError):
+    def test_content_outside_is_nothing_that_a_sender_may_rely_on(self, archive: Archive) -> None:
+        """It may change unseen: whoever sends the same keeps it here."""
+        digest = hashlib.sha256(A).hexdigest()
+        asked = [FileAsked(name="mine.fits", size=len(A), sha256=digest)]
+        told = known.known(
+            archive.backend, archive.viewer, archive.dataset, FilesAsked(files=asked)
+        )
+        assert told[0].state == known.UNKNOWN
+        body = FileTaken(name="mine.fits", sha256=digest)
+        with pytest.raises(NotFoundError):
             known.take(archive.backend, archive.viewer, archive.dataset, body)
+        incoming = archive.backend.store.receive()
+        incoming.write(A)
+        add_file(archive.backend, archive.viewer, archive.dataset, "mine.fits", incoming)
+        incoming.discard()
+        shutil.rmtree(archive.root / "V")
+        assert archive.content("mine.fits") == A
+        assert archive.content("V/a.fits") == A
+
+    def test_what_is_gone_is_not_said_to_be_there(self, archive: Archive) -> None:
+        """Nobody has looked since."""
+        asked = [FileAsked(name="V/a.fits", size=len(A), sha256=hashlib.sha256(A).hexdigest())]
+
+        def state() -> str:
+            body = FilesAsked(files=asked)
+            return known.known(archive.backend, archive.viewer, archive.dataset, body)[0].state
+
+        assert state() == known.SAME
+        (archive.root / "V" / "a.fits").unlink()
+        assert state() == known.UNKNOWN
 
     def test_sending_the_bytes_brings_back_what_was_lost(self, archive: Archive) -> None:
         (archive.root / "V" / "a.fits").unlink()
@@ -346,6 +375,66 @@ class TestWatching:
         assert archive.take(replace=True).versions == 1
         assert archive.content("up.fits") == C
         assert archive.content("up.fits", 1) == B
+
+    def test_what_was_done_to_it_here_stays_done(self, archive: Archive) -> None:
+        """Renamed, deleted, replaced by an upload: the next time it is not taken in again."""
+        pks = {name: file.pk for name, file in archive.listed().items()}
+        backend, ann, dataset = archive.backend, archive.viewer, archive.dataset
+        key = str(pks["V/a.fits"])
+        files.update_file(backend, ann, dataset, key, FitsFileChange(name="M 31.fits"))
+        files.delete_file(backend, ann, dataset, str(pks["R/a.fits"]))
+        incoming = backend.store.receive()
+        incoming.write(fits_bytes((9, 9)))
+        key = str(pks["c.fits.gz"])
+        files.update_file(backend, ann, dataset, key, FitsFileChange(), incoming)
+        incoming.discard()
+        taken = archive.take()
+        assert (taken.unchanged, taken.new, taken.versions, taken.failed) == (3, 0, 0, [])
+        assert sorted(archive.listed()) == ["M 31.fits", "c.fits.gz"]
+        assert archive.listed()["c.fits.gz"].version == 2
+
+    def test_a_file_that_changed_just_now_is_left_for_later(self, archive: Archive) -> None:
+        path = archive.write("new.fits", fits_bytes((12, 12)))
+        os.utime(path)
+        ((failed, why),) = archive.take().failed
+        assert failed == str(path)
+        assert "just now" in why
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+        assert archive.take().new == 1
+
+    def test_one_that_cannot_be_read_ends_no_check(
+        self, archive: Archive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        opened = placed.open_as_it_was
+
+        def refused(place: Place) -> Any:
+            if place.path.endswith("V/a.fits"):
+                raise FileNotFoundError(place.path)
+            return opened(place)
+
+        monkeypatch.setattr(folder, "open_as_it_was", refused)
+        report = check(archive.backend)
+        (finding,) = report.wrong
+        assert "V/a.fits" in finding.where
+        assert "cannot be read" in finding.problem
+        assert report.blobs == 3
+        with pytest.raises(BytesLostError):
+            files.find_file(archive.backend, archive.viewer, archive.dataset, "V/a.fits")
+        assert len(back_up(archive.backend, tmp_path / "backup").missing) == 1
+        told = export(archive.backend, tmp_path / "export")
+        assert len(told.missing) == 1
+        assert told.written == 2
+
+    def test_copies_are_kept_apart_from_it(self, archive: Archive, tmp_path: Path) -> None:
+        for target in (archive.root, archive.root / "V", tmp_path):
+            for copy in (back_up, export):
+                with pytest.raises(ArcsecondInputValueError, match=r"holds|not apart"):
+                    copy(archive.backend, target)  # type: ignore[operator]
+        export(archive.backend, archive.root / "export")
+        back_up(archive.backend, archive.root / "backup")
+        taken = archive.take()
+        assert (taken.new, taken.unchanged) == (0, 3)
+        assert len(taken.left_out["a backup or an export"]) == 2
 
 
 class TestCopying:
@@ -394,6 +483,24 @@ class TestBackups:
         (archive.root / "V" / "a.fits").unlink()
         assert len(verify(target).findings) == 1
 
+    def test_what_is_here_alone_goes_along_all_the_same(
+        self, archive: Archive, target: Path, request: Any
+    ) -> None:
+        """It was outside once, was lost there, and was sent again."""
+        archive.take()
+        (archive.root / "V" / "a.fits").unlink()
+        (archive.root / "R" / "a.fits").unlink()
+        places.look(archive.backend)
+        incoming = archive.backend.store.receive()
+        incoming.write(A)
+        add_file(archive.backend, archive.viewer, archive.dataset, "V/a.fits", incoming)
+        incoming.discard()
+        made = back_up(archive.backend, target, leave_in_place=True)
+        assert (made.copied, made.left, len(made.missing)) == (1, 1, 1)
+        shutil.rmtree(archive.root)
+        archive.backend = request.getfixturevalue("restored")
+        assert archive.content("V/a.fits") == A
+
 
 @pytest.mark.parametrize("place", ["embedded"], indirect=True)
 def test_the_command(arcsecond: Command, tmp_path: Path) -> None:
@@ -401,6 +508,7 @@ def test_the_command(arcsecond: Command, tmp_path: Path) -> None:
     for name, content in (("V/a.fits", A), ("b.fits", B), ("x.fits", b"none")):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(content)
+        os.utime(root / name, (1_000_000_000, 1_000_000_000))
     done = arcsecond("server", "ingest", "--in-place", str(root), "--json")
     assert done.status == 1
     told = json.loads(done.out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import random
@@ -79,11 +80,11 @@ def test_an_upload_of_several_cut_anywhere(
         for offset in offsets:
             proxy.cut_after = offset
             with pytest.raises(ArcsecondError):
-                uploads._transport.send_parts(account.path, parts, {})
+                uploads.transport.send_parts(account.path, parts, {})
         wait_until(lambda: not list((server.home / "incoming").iterdir()))
         account.is_whole()
         proxy.cut_after = None
-        told = uploads._transport.send_parts(account.path, parts, {}).data
+        told = uploads.transport.send_parts(account.path, parts, {}).data
         assert [one["status"] for one in told] == [201] * len(frames)
     account.content |= {frame.name: frame.read_bytes() for frame in frames}
     account.is_whole()
@@ -163,6 +164,24 @@ def test_the_disk_fails_in_the_midst_of_several(
         again = http.post(account.path, files=parts, headers=account.header).json()
         assert {told["status"] for told in again} == {201}
     account.content |= sent
+    account.is_whole()
+
+
+def test_the_disk_is_full_at_the_last_bytes(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are written when the digest is compared that came along."""
+    form = {"sha256": hashlib.sha256(NEW).hexdigest()}
+    part = {"file": ("new.fits", NEW)}
+    with Http(account.settings) as http:
+        with monkeypatch.context() as broken:
+            broken.setattr(FolderIncoming, "_write_rest", _failing(errno.ENOSPC))
+            answer = http.post(account.path, files=part, data=form, headers=account.header)
+        assert (answer.status_code, answer.json()["code"]) == (507, "no_space")
+        account.is_whole()
+        again = http.post(account.path, files=part, data=form, headers=account.header)
+        assert again.status_code == 201
+    account.content["new.fits"] = NEW
     account.is_whole()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import io
 import json
@@ -299,6 +300,26 @@ def test_questions_that_are_cut_are_asked_again(site: Site, tmp_path: Path) -> N
         page.set_input_files("#choose", frame)
         page.wait_for_selector("#uploads li.done >> text=uploaded")
     assert max(cuts.values()) < 0
+
+
+def test_an_upload_that_another_program_began_is_left_alone(site: Site, tmp_path: Path) -> None:
+    """As large and named as what is dropped here: whoever began it may go on with it."""
+    frame = tmp_path / "begun.fits"
+    frame.write_bytes(fits_bytes((100, 100), OBJECT="begun"))
+    begin = site.pages["dataset"] + "uploads/"
+    told = {
+        "Tus-Resumable": "1.0.0",
+        "Upload-Length": str(frame.stat().st_size),
+        "Upload-Metadata": f"filename {base64.b64encode(b'begun.fits').decode()}",
+    }
+    with site.page() as page:
+        page.goto(site.url + site.pages["dataset"])
+        begun = page.request.post(site.url + begin, headers=told | {"Origin": site.url})
+        assert begun.status == 201, begun.text()
+        page.set_input_files("#choose", frame)
+        page.wait_for_selector("#uploads li.done >> text=uploaded")
+        left = page.request.head(begun.headers["location"], headers={"Tus-Resumable": "1.0.0"})
+        assert left.status == 200
 
 
 UNREADABLE = """(content) => {

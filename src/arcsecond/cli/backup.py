@@ -13,12 +13,18 @@ from arcsecond.server.backup import back_up, restore, verify
 from arcsecond.server.settings import Settings
 
 
-def backup(*, folder: str, leave_in_place: bool) -> int:
+def backup(*, folder: str, leave_in_place: bool, recheck: bool) -> int:
     """Add a snapshot to a backup; 1 when bytes are missing in it."""
     backend = open_backend(Settings.from_environment())
     try:
         with Counter("Copying") as counter:
-            made = back_up(backend, Path(folder), counter.show, leave_in_place=leave_in_place)
+            made = back_up(
+                backend,
+                Path(folder),
+                counter.show,
+                leave_in_place=leave_in_place,
+                recheck=recheck,
+            )
     finally:
         backend.db.close()
     click.echo(str(made.snapshot))

@@ -523,6 +523,11 @@ def _backups() -> list[click.Command]:
                     is_flag=True,
                     help="Leave out bytes that were ingested in place.",
                 ),
+                click.Option(
+                    ["--recheck"],
+                    is_flag=True,
+                    help="Read what is in the backup, and copy again what is spoilt.",
+                ),
             ],
             callback=lazy("backup", "backup"),
             help="Add a snapshot to a backup, while everything runs; only what is new is copied.",

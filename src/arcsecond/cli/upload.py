@@ -30,7 +30,7 @@ from arcsecond.cli.transfers import (
 from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.journal import Journal, journal_path
 from arcsecond.client.patience import StoppedError
-from arcsecond.client.plan import Looked, Plan, ask, load_plan, make_plan, save_plan
+from arcsecond.client.plan import Looked, Plan, ask, load_plan, look_again, make_plan, save_plan
 from arcsecond.client.running import DONE, FAILED, Manner, Outcome, Summary
 from arcsecond.client.uploading import carry_out
 from arcsecond.client.watching import Watch
@@ -172,6 +172,7 @@ class _Job:
             )
         if not plan.dataset:  # it may have been made meanwhile
             plan.dataset, plan.name = self._dataset(plan.name, {})
+        look_again(plan, self._journal)
         ask(self._api.transport, plan, self._journal, self._stopping)
         return plan
 

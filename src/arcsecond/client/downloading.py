@@ -261,6 +261,7 @@ class _Fetching:
         self._item = item
         self._replace = replace
         self._farthest = 0
+        self._digested: tuple[int, Any] = (-1, None)
         self._moved = moved
         self._stopping = stopping
         self._patience = Patience(stopping)
@@ -322,20 +323,26 @@ class _Fetching:
 
     def _continued(self, file: BinaryIO) -> str:
         """Append what is missing, and return the digest of the whole."""
+        have = file.seek(0, os.SEEK_END)
+        if self._digested[0] != have:  # it was not this download that wrote it
+            self._digested = have, self._digest_of(file)
+        if have < self._item.size:
+            self._append(file, *self._digested)
+        os.fsync(file.fileno())
+        return str(self._digested[1].hexdigest())
+
+    def _digest_of(self, file: BinaryIO) -> Any:
         digest = hashlib.sha256()
         file.seek(0)
         while data := file.read(READ):
             if self._stopping.is_set():
                 raise StoppedError
             digest.update(data)
-        have = file.tell()
-        if have < self._item.size:
-            digest = self._append(file, have, digest)
-        os.fsync(file.fileno())
-        return digest.hexdigest()
+        return digest
 
-    def _append(self, file: BinaryIO, have: int, digest: Any) -> Any:
-        """Append what comes, and return the digest of the whole."""
+    def _append(self, file: BinaryIO, have: int, digest: Any) -> None:
+        """Append what comes, and digest it."""
+        self._digested = -1, None  # until all that came is written
         headers = {"Accept-Encoding": "identity"}
         if have:
             headers |= {"Range": f"bytes={have}-", "If-Range": f'"{self._item.sha256}"'}
@@ -347,19 +354,21 @@ class _Fetching:
                 file.truncate(0)
                 have, digest = 0, hashlib.sha256()
             self._moved(have)
-            with _Keeper(file, digest) as keeper:
-                for piece in _joined(stream.pieces):
-                    if self._stopping.is_set():
-                        raise StoppedError
-                    keeper.keep(piece)
-                    have += len(piece)
-                    self._moved(min(have, self._item.size))
-                    if have > self._farthest:  # else it was here before: that is no progress
-                        self._farthest = have
-                        self._patience.through()
+            try:
+                with _Keeper(file, digest) as keeper:
+                    for piece in _joined(stream.pieces):
+                        if self._stopping.is_set():
+                            raise StoppedError
+                        keeper.keep(piece)
+                        have += len(piece)
+                        self._moved(min(have, self._item.size))
+                        if have > self._farthest:  # else it was here before: no progress
+                            self._farthest = have
+                            self._patience.through()
+            finally:
+                self._digested = have, digest
         if have < self._item.size:
             raise ArcsecondConnectionError("The connection ended before the file did.")
-        return digest
 
 
 class _Keeper:

@@ -16,15 +16,12 @@ from io import FileIO
 from pathlib import Path
 
 from arcsecond.errors import NotFitsError
-from arcsecond.folders import SIGNATURES, Item
+from arcsecond.folders import FRESH_NS, SIGNATURES, Item
 
 SIGNATURE_BYTES = max(map(len, SIGNATURES))
 TOGETHER = 500
 VERSION = 1
 """Of the journal's table; one of another version begins empty."""
-
-FRESH_NS = 2_000_000_000
-"""A file that was changed so lately may change again without looking younger."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS digests (

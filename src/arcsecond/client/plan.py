@@ -7,6 +7,7 @@ content of that size: if not, it is hashed while it is sent, and read once.
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -17,7 +18,7 @@ from arcsecond.client.journal import Journal, hash_item, sniff
 from arcsecond.client.patience import Patience
 from arcsecond.client.transport import Transport
 from arcsecond.errors import ArcsecondInputValueError, NotFitsError
-from arcsecond.folders import Found, Item, reason
+from arcsecond.folders import Found, Item, item_of, reason
 
 SMALL = 4 << 20
 """Files up to this size travel together, larger ones in pieces."""
@@ -119,6 +120,28 @@ def make_plan(
     plan.left_out, plan.unreadable = found.left_out, found.unreadable
     ask(transport, plan, journal, stopping)
     return plan
+
+
+def look_again(plan: Plan, journal: Journal) -> None:
+    """Leave out those files of a saved plan that are not what was planned."""
+    found = Found(unreadable=plan.unreadable)
+    for item in plan.items:
+        planned = item.sha256
+        try:
+            now = item_of(item.path, item.name, os.stat(item.path))
+        except OSError as error:
+            item.state = _NONE
+            found.unreadable.append((item.path, reason(error)))
+            continue
+        same = (now.size, now.changed_ns) == (item.size, item.changed_ns)
+        if same and planned and now.touched_ns != item.touched_ns:
+            item.touched_ns = now.touched_ns
+            _read(item, found, journal)
+            same = item.state == _NONE or item.sha256 == planned
+        if not same:
+            item.state = _NONE
+            found.unreadable.append((item.path, "it changed since the plan was made"))
+    plan.items = [item for item in plan.items if item.state != _NONE]
 
 
 def ask(transport: Transport, plan: Plan, journal: Journal, stopping: threading.Event) -> None:

@@ -13,6 +13,7 @@ import logging
 import os
 import resource
 import signal
+import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -31,7 +32,7 @@ from arcsecond.registry import BY_NAME
 from arcsecond.server.activities.feed import Feed
 from arcsecond.server.activities.routes import routes as activities
 from arcsecond.server.answers import Answer, error_answer
-from arcsecond.server.archive.places import KnownPlaces
+from arcsecond.server.archive.places import KnownPlaces, look
 from arcsecond.server.archive.routes import routes as archive
 from arcsecond.server.archive.sweep import sweep
 from arcsecond.server.catalogues.routes import routes as catalogues
@@ -199,7 +200,8 @@ async def _living(app: Litestar) -> AsyncIterator[None]:
     app.state.feed = Feed(backend)
     app.state.drawing = asyncio.Semaphore(1)
     app.state.finding = asyncio.Semaphore(1)
-    background = [asyncio.create_task(_sweep_now_and_then(backend))]
+    ending = threading.Event() if app.state.serving else None
+    background = [asyncio.create_task(_sweep_now_and_then(backend, ending))]
     if app.state.serving:
         background.append(asyncio.create_task(_end_with_server(app, backend.settings)))
         if seconds := backend.settings.idle_seconds:
@@ -207,6 +209,8 @@ async def _living(app: Litestar) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        if ending is not None:
+            ending.set()
         for task in background:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -246,17 +250,21 @@ async def _end_when_idle(app: Litestar, seconds: int) -> None:
         await asyncio.sleep(1 + max(0, seconds - resting) / 2)
 
 
-async def _sweep_now_and_then(backend: Backend) -> None:
-    """Sweep leftovers at once, everything when nobody did so for some hours."""
+async def _sweep_now_and_then(backend: Backend, ending: threading.Event | None) -> None:
+    """Sweep leftovers at once, everything when nobody did so for some hours.
+
+    A server, which says when it ends, looks at what lies outside, too; a command would wait
+    for that.
+    """
     while True:
         try:
-            await _sweep(backend)
+            await _sweep(backend, ending)
         except (OSError, ArcsecondError) as error:  # a full or read-only disk: next time, then
             logger.warning("could not sweep: %s", error)
         await asyncio.sleep(SWEEP_EVERY_S)
 
 
-async def _sweep(backend: Backend) -> None:
+async def _sweep(backend: Backend, ending: threading.Event | None) -> None:
     marker = backend.settings.home / "swept"
     age = time.time() - (marker.stat().st_mtime if marker.exists() else 0)
     if 0 <= age < SWEEP_EVERY_S:
@@ -267,6 +275,11 @@ async def _sweep(backend: Backend) -> None:
     await to_its_end(asyncio.to_thread(sweep_uploads, backend))
     await to_its_end(asyncio.to_thread(sweep_records, backend))
     await to_its_end(asyncio.to_thread(forget_expired, backend))
+    if ending is not None:
+        broken = await to_its_end(asyncio.to_thread(look, backend, stopping=ending))
+        if broken:
+            told = "%d files that lie outside are not what they were, such as %s"
+            logger.warning(told, len(broken), broken[0].path)
 
 
 class Heard:

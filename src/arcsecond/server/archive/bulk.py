@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from io import FileIO
@@ -20,13 +21,13 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from arcsecond.errors import ArcsecondError, ArcsecondInputValueError, ChangedError
-from arcsecond.folders import SIGNATURES, Found, Item, reason, walk
+from arcsecond.folders import FRESH_NS, SIGNATURES, Found, Item, reason, walk
 from arcsecond.schemas.archive import FitsFileChange
 from arcsecond.server.archive.adding import Added, add_files
 from arcsecond.server.archive.files import Named, named_files, update_file
 from arcsecond.server.archive.places import LONGEST_PLACE, look, miss
 from arcsecond.server.archive.service import DATASET
-from arcsecond.server.archive.tables import datasets, places
+from arcsecond.server.archive.tables import LOST, blobs, datasets, files, places, versions
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import parse_uuid
 from arcsecond.server.people.owned import find_own
@@ -165,7 +166,7 @@ class _Taking:
         manner, taken = self._manner, self._taken
         root = os.path.abspath(path)
         self._root = root if path.is_dir() else os.path.dirname(root)  # noqa: PTH120  # a text
-        items = walk([path], self._found, manner.include, manner.exclude)
+        items = walk([path], self._found, manner.include, manner.exclude, copies=False)
         with ThreadPoolExecutor(manner.jobs, "arcsecond-reader") as pool:
             while some := list(islice(items, TOGETHER)):
                 self._take_some(pool, some)
@@ -183,7 +184,8 @@ class _Taking:
         known = self._known(some)
         with self._backend.db.read() as connection:
             there = named_files(connection, self._uuid, {item.name for item in some})
-        fresh = [item for item in some if not _is_known(item, known, there)]
+        kept = self._kept({sha256 for _, sha256 in known.values()})
+        fresh = [item for item in some if not _is_known(item, known, kept)]
         self._taken.unchanged += len(some) - len(fresh)
         read = list(pool.map(lambda item: self._read(item, there.get(item.name)), fresh))
         try:
@@ -210,11 +212,31 @@ class _Taking:
                 for row in connection.execute(statement)
             }
 
+    def _kept(self, digests: Collection[str]) -> set[str]:
+        """Return the digests that some file of the dataset has or had, and that are not lost.
+
+        One that was renamed here, deleted or replaced by an upload is not taken in again.
+        """
+        statement = (
+            sa.select(versions.c.blob)
+            .join(files, files.c.pk == versions.c.file)
+            .join(blobs, blobs.c.sha256 == versions.c.blob)
+            .where(files.c.dataset == self._uuid, versions.c.blob.in_(digests))
+            .where(blobs.c.state != LOST)
+        )
+        if not digests:
+            return set()
+        with self._backend.db.read() as connection:
+            return set(connection.scalars(statement))
+
     def _read(self, item: Item, there: Named | None) -> _Read:
         """Work the digest of a file out; with a copy of it, where one is wanted."""
         try:
             if len(item.path.encode()) > LONGEST_PLACE:
                 return _Read(item, why="its path is too long")
+            if self._manner.in_place and 0 <= time.time_ns() - item.changed_ns < FRESH_NS:
+                # It could change once more, and look the same.
+                return _Read(item, why="it changed just now; run this again")
             with open(item.path, "rb", buffering=0) as file, told_when_full():
                 if not (file.read(SIGNATURE_BYTES) or b"").startswith(SIGNATURES):
                     self._found.no_fits(item.path)
@@ -347,15 +369,7 @@ class _Taking:
             self._taken.damaged.append((item.path, " ".join(problems)))
 
 
-def _is_known(
-    item: Item, known: Mapping[str, tuple[Place, str]], there: Mapping[str, Named]
-) -> bool:
-    """Tell whether a file is in the dataset, and looks as it did when it was taken in."""
+def _is_known(item: Item, known: Mapping[str, tuple[Place, str]], kept: Collection[str]) -> bool:
+    """Tell whether a file was taken in before, and looks as it did then."""
     place, sha256 = known.get(item.path, (None, ""))
-    named = there.get(item.name)
-    return (
-        place == Place(item.path, item.size, item.changed_ns)
-        and named is not None
-        and named.blob == sha256
-        and not named.lost
-    )
+    return sha256 in kept and place == Place(item.path, item.size, item.changed_ns)

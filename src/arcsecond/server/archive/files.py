@@ -149,11 +149,8 @@ def find_file(
     BytesLostError
         The bytes are not there any more.
     """
-    with backend.db.read() as connection:
-        row = _find(connection, viewer, dataset, key, version)
-        file = _shaped(connection, [row])[0]
-    if backend.store.size(file.sha256) is None:
-        raise BytesLostError(_lost(file.name))
+    file, content = open_file(backend, viewer, dataset, key, version)
+    content.close()
     return file
 
 

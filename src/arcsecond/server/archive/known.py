@@ -25,7 +25,7 @@ from arcsecond.schemas.archive import (
 from arcsecond.server.archive.adding import Added, add_files
 from arcsecond.server.archive.files import Named, named_files
 from arcsecond.server.archive.service import DATASET
-from arcsecond.server.archive.tables import LOST, blobs, datasets, files, versions
+from arcsecond.server.archive.tables import LOST, blobs, datasets, files, places, versions
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import parse_uuid
 from arcsecond.server.people.owned import find_own
@@ -52,10 +52,26 @@ def known(backend: Backend, viewer: Viewer, dataset: str, body: FilesAsked) -> l
         there = named_files(connection, uuid, {name for name, _ in asked})
         digests = {one.sha256 for name, one in asked if one.sha256 and name not in there}
         content = _readable(connection, viewer, blobs.c.sha256, digests)
+        outside = set(
+            connection.scalars(
+                sa.select(places.c.blob).where(places.c.blob.in_(_of(content, there)))
+            )
+        )
         sizes = _readable(
             connection, viewer, blobs.c.size, {o.size for _, o in asked if not o.sha256}
         )
+    store = backend.store
+    # What lies outside may change unseen: nobody is told that it is kept because of that.
+    content -= {sha256 for sha256 in outside if store.lies_outside(sha256)}
+    gone = {sha256 for sha256 in outside if store.size(sha256) is None}
+    there = {
+        name: one._replace(lost=True) if one.blob in gone else one for name, one in there.items()
+    }
     return [_answer(name, one, there, content, sizes) for name, one in asked]
+
+
+def _of(content: Iterable[str], there: Mapping[str, Named]) -> set[str]:
+    return {*content, *(one.blob for one in there.values())}
 
 
 def _answer(
@@ -117,6 +133,8 @@ def take(backend: Backend, viewer: Viewer, dataset: str, body: FileTaken) -> Add
         if not _readable(connection, viewer, blobs.c.sha256, [sha256]):
             raise missing
     change = FitsFileChange(tags=body.tags, is_raw=body.is_raw)
+    if backend.store.lies_outside(sha256):
+        raise missing
     try:
         again: Sequence[Arrived] = [Arrived(name, backend.store.again(sha256))]
         (outcome,) = add_files(backend, viewer, dataset, again, change)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -45,16 +46,22 @@ class Broken(NamedTuple):
     there: bool
 
 
-def look(backend: Backend, under: str = "") -> list[Broken]:
+def look(
+    backend: Backend, under: str = "", stopping: threading.Event | None = None
+) -> list[Broken]:
     """Look at every file outside, and record whose bytes are lost and whose are back.
 
     Parameters
     ----------
     under
         A folder to look at alone.
+    stopping
+        Ends it when it is set.
     """
     broken: list[Broken] = []
     for rows in _some(backend, under):
+        if stopping is not None and stopping.is_set():
+            break
         back: set[str] = set()
         away: set[str] = set()
         for row in rows:

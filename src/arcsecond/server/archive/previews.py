@@ -21,7 +21,7 @@ from typing import Any
 from arcsecond.errors import NotFoundError
 from arcsecond.schemas.archive import FitsFile, Hdu
 from arcsecond.server.archive import pictures
-from arcsecond.server.archive.files import open_file
+from arcsecond.server.archive.files import find_file
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.remade import Kept
 
@@ -71,8 +71,7 @@ def seek(backend: Backend, viewer: Viewer, dataset: str, key: str, hdu: str, siz
     NotFoundError
         There is no such file, it has no such HDU, or that is no image.
     """
-    file, content = open_file(backend, viewer, dataset, key)
-    content.close()
+    file = find_file(backend, viewer, dataset, key)
     number = int(hdu) if hdu.isascii() and hdu.isdigit() and len(hdu) < 6 else -1
     if not any(h.index == number for h in pictured(file)):
         raise NotFoundError(f"An image in HDU {hdu[:20]!r} of this file not found.")

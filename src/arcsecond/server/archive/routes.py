@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,7 +40,7 @@ from arcsecond.server.receiving import (
     is_multipart,
     received,
 )
-from arcsecond.server.storage import Arrived
+from arcsecond.server.storage import Arrived, told_when_full
 
 _ALL = ["/datasets/{dataset:str}/fitsfiles/", "/datasets/{dataset:str}/datafiles/"]
 ONE = [path + "{key:str}/" for path in _ALL]
@@ -81,7 +82,7 @@ async def keep(request: AnyRequest, dataset: str, upload: Upload) -> Response[An
     if not upload.files:
         raise InvalidInputError(fields={"file": ["No file was submitted."]})
     body = to_struct(upload.fields, FitsFileChange)
-    arrived = _compared(upload)
+    arrived = await asyncio.to_thread(_compared, upload)
     outcomes = await writing(request, add_files, dataset, arrived, body)
     for_people = wanted(request) == "html"  # a form on the page of the dataset
     if len(outcomes) > 1 and not for_people:
@@ -109,10 +110,11 @@ def _compared(upload: Upload) -> list[Arrived]:
     if len(told) != len(upload.files):
         problem = f"{len(told)} digests came with {len(upload.files)} files."
         raise InvalidInputError(fields={"sha256": [problem]})
-    return [
-        one._replace(refusal=_other_bytes(one, sha256)) if one.refusal is None else one
-        for one, sha256 in zip(upload.files, told, strict=True)
-    ]
+    with told_when_full():
+        return [
+            one._replace(refusal=_other_bytes(one, sha256)) if one.refusal is None else one
+            for one, sha256 in zip(upload.files, told, strict=True)
+        ]
 
 
 def _other_bytes(one: Arrived, sha256: str) -> ArcsecondError | None:
@@ -187,7 +189,7 @@ async def preview(
     request: AnyRequest, dataset: FromPath[str], key: FromPath[str], hdu: FromPath[str]
 ) -> Response[Any]:
     size = "small" if request.query_params.get("size") == "small" else "large"
-    sought = await reading(request, previews.seek, dataset, key, hdu, size)
+    sought = await writing(request, previews.seek, dataset, key, hdu, size)
     headers = {"ETag": sought.etag, "Cache-Control": "private, no-cache", "Vary": "Cookie"}
     if sought.etag in request.headers.get("if-none-match", ""):
         return Response(None, status_code=304, headers=headers)

@@ -1,7 +1,5 @@
 """Clean up what nobody can reach any more; safe at any time, beside anything.
 
-What lies outside is looked at, too: whether it still is what it was.
-
 Nothing is unlinked at once. What was deleted is purged after a month; a blob
 that no version refers to is marked as dying, waits a day, is looked at again,
 and only then unlinked. An upload that meets a dying blob revives it.
@@ -18,7 +16,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from arcsecond.server.archive import previews
-from arcsecond.server.archive.places import look
 from arcsecond.server.archive.tables import (
     DYING,
     LIVE,
@@ -57,12 +54,6 @@ def sweep(backend: Backend) -> Swept:
         dying=_mark(backend) + _adopt(backend),
         unlinked=_unlink(backend),
     )
-    if broken := look(backend):
-        logger.warning(
-            "%d files that lie outside are not what they were, such as %s",
-            len(broken),
-            broken[0].path,
-        )
     previews.sweep(backend)
     charts.sweep(backend)
     if any((swept.leftovers, swept.purged, swept.dying, swept.unlinked)):

@@ -7,7 +7,6 @@ Files lie in ``files/<owner>/<dataset>/`` under their own names, older versions 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Callable, Collection, Iterator
@@ -19,11 +18,11 @@ from uuid import UUID
 import msgspec
 import sqlalchemy as sa
 
-from arcsecond.errors import ArcsecondInputValueError, NoSpaceError
+from arcsecond.errors import NoSpaceError
 from arcsecond.filenames import LONGEST_NAME
-from arcsecond.flushing import flush_folder
+from arcsecond.flushing import flush_file, flush_folder
 from arcsecond.server.archive.tables import blobs, datasets, files, versions
-from arcsecond.server.backup.copying import copy
+from arcsecond.server.backup.copying import copy, forget_unfinished, has, prepare
 from arcsecond.server.context import Backend
 from arcsecond.server.db import locked
 from arcsecond.server.people.tables import users
@@ -80,19 +79,11 @@ def export(backend: Backend, target: Path, progress: Progress = lambda *_: None)
     NoSpaceError
         The disk is full; what was written stays.
     """
-    home, real = backend.settings.home.resolve(), target.resolve()
-    if real.is_relative_to(home) or home.is_relative_to(real):
-        raise ArcsecondInputValueError(f"{target} is not apart from the data directory {home}.")
-    try:
-        target.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if any(target.iterdir()) and not (target / FILES).is_dir():
-            raise ArcsecondInputValueError(f"{target} holds something that is no export.")
-        (target / FILES).mkdir(exist_ok=True)
-    except OSError as error:
-        raise ArcsecondInputValueError(f"{target} cannot be used: {error.strerror}.") from error
+    unfinished = prepare(backend, target, "export")
     try:
         with told_when_full(), locked(target / ".lock"):
-            return _Export(backend, target, progress).run()
+            forget_unfinished(unfinished)
+            return _Export(backend, target, unfinished, progress).run()
     except NoSpaceError:
         raise NoSpaceError(f"The disk of {target} is full; what was written stays.") from None
 
@@ -100,12 +91,19 @@ def export(backend: Backend, target: Path, progress: Progress = lambda *_: None)
 class _Export:
     """One export."""
 
-    def __init__(self, backend: Backend, target: Path, progress: Progress) -> None:
+    def __init__(
+        self, backend: Backend, target: Path, unfinished: Path, progress: Progress
+    ) -> None:
         self._backend = backend
         self._target = target
+        self._unfinished = unfinished
         self._progress = progress
         self._told = Exported(str(target))
+        # The last file first: each up to it has a dataset that is known then.
+        with backend.db.read() as connection:
+            self._last = int(connection.scalar(sa.select(sa.func.max(files.c.pk))) or 0)
         self._folders = self._names_of_datasets()
+        self._folded: set[int] = set()
 
     def run(self) -> Exported:
         """Write files, sums, records; flush all of it."""
@@ -113,7 +111,9 @@ class _Export:
         with self._backend.db.read() as connection:
             total = int(connection.scalar(sa.select(sa.func.sum(blobs.c.size))) or 0)
         known: set[str] = set()
-        sums = self._target / f".{SUMS}.part"
+        for name in (FILES, VERSIONS, RECORDS):
+            (self._target / name).mkdir(mode=0o700, exist_ok=True)
+        sums = self._unfinished / SUMS
         with sums.open("w", encoding="utf-8") as file:
             for row in self._rows():
                 told.files += 1
@@ -123,9 +123,7 @@ class _Export:
                     there = self._bring(row, path)
                 except (FileExistsError, IsADirectoryError, NotADirectoryError):
                     # A file where the folder of another has to be: it gets a name beside.
-                    path = (
-                        self._folder(row) / f"{row.path.replace('/', '_')[:200]} ({row.pk}.{row.n})"
-                    )
+                    path = self._beside(row)
                     there = self._bring(row, path)
                 if there:
                     known.add(str(path))
@@ -134,7 +132,7 @@ class _Export:
                     told.missing.append(str(path))
                 self._progress(told.bytes, max(total, told.bytes))
         self._write_records()
-        os.sync()
+        flush_file(sums)
         os.replace(sums, self._target / SUMS)
         flush_folder(self._target)
         self._find_strange(known)
@@ -168,15 +166,15 @@ class _Export:
             )
             .join(versions, versions.c.file == files.c.pk)
             .join(blobs, blobs.c.sha256 == versions.c.blob)
-            .where(files.c.deleted_at.is_(None))
+            .where(files.c.deleted_at.is_(None), files.c.pk <= self._last)
             .order_by(files.c.pk, versions.c.n)
             .limit(TOGETHER)
         )  # fmt: skip
         pk, n = 0, 0
         while True:
-            after = sa.tuple_(files.c.pk, versions.c.n) > sa.tuple_(sa.literal(pk), sa.literal(n))
+            after = sa.or_(files.c.pk > pk, versions.c.n > n)
             with self._backend.db.read() as connection:
-                rows = connection.execute(statement.where(after)).all()
+                rows = connection.execute(statement.where(files.c.pk >= pk, after)).all()
             if not rows:
                 return
             yield from rows
@@ -184,7 +182,16 @@ class _Export:
 
     def _path(self, row: Any) -> PurePosixPath:
         path: PurePosixPath = self._folder(row) / row.path
-        return path if row.n == row.current else path / str(row.n)
+        if row.n != row.current:
+            path /= str(row.n)
+        # Of two that differ in capitals alone, many disks keep one.
+        if (folded := hash(str(path).casefold())) in self._folded:
+            return self._beside(row)
+        self._folded.add(folded)
+        return path
+
+    def _beside(self, row: Any) -> PurePosixPath:
+        return self._folder(row) / f"{row.path.replace('/', '_')[:200]} ({row.pk}.{row.n})"
 
     def _folder(self, row: Any) -> PurePosixPath:
         return (
@@ -194,15 +201,16 @@ class _Export:
     def _bring(self, row: Any, inside: PurePosixPath) -> bool:
         """Write a file unless it is there; False when its bytes are not."""
         path = self._target / inside
-        if _has(path, row.size, row.blob):
+        if has(path, row.size, row.blob):
             return True
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with self._backend.store.open(row.blob) as source:
-                if not copy(source, path, row.blob):
-                    return False
-        except FileNotFoundError:
+            source = self._backend.store.open(row.blob)
+        except OSError:
             return False
+        with source:
+            if not copy(source, path, row.blob, self._unfinished):
+                return False
         seconds = row.created_at.timestamp()
         os.utime(path, (seconds, seconds))
         path.chmod(0o644)
@@ -213,7 +221,6 @@ class _Export:
     def _write_records(self) -> None:
         """Write everything else, a file of JSON lines for each table."""
         folder = self._target / RECORDS
-        folder.mkdir(exist_ok=True)
         for table in metadata.sorted_tables:
             if table.name in KEPT_BACK:
                 continue
@@ -226,12 +233,13 @@ class _Export:
                     files.c.pk == versions.c.file, files.c.deleted_at.is_(None)
                 )
                 statement = statement.where(living)
-            part = folder / f".{table.name}.part"
+            part = self._unfinished / table.name
             with part.open("wb") as file, self._backend.db.read() as connection:
                 result = connection.execution_options(yield_per=TOGETHER).execute(statement)
                 for row in result.mappings():
                     file.write(msgspec.json.encode(dict(row), order="sorted") + b"\n")
                     self._told.records += 1
+            flush_file(part)
             os.replace(part, folder / f"{table.name}.jsonl")
 
     def _find_strange(self, known: Collection[str]) -> None:
@@ -242,16 +250,6 @@ class _Export:
                     path = os.path.relpath(os.path.join(folder, name), self._target)
                     if path not in known:
                         self._told.strange.append(path)
-
-
-def _has(path: Path, size: int, sha256: str) -> bool:
-    try:
-        if path.stat().st_size != size:
-            return False
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
-    except OSError:
-        return False
 
 
 def _plain(name: str, longest: int = LONGEST_NAME) -> str:

@@ -8,8 +8,7 @@ backup already are not copied again.
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
+import gzip
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +16,10 @@ from pathlib import Path
 import msgspec
 import sqlalchemy as sa
 
-from arcsecond.errors import ArcsecondInputValueError, NoSpaceError
-from arcsecond.flushing import flush_folder
+from arcsecond.errors import NoSpaceError
+from arcsecond.flushing import flush_file, flush_folder
 from arcsecond.server.archive.tables import LOST
-from arcsecond.server.backup.copying import copy
+from arcsecond.server.backup.copying import copy, forget_unfinished, has, prepare
 from arcsecond.server.backup.rows import Dumped, dump, lines_of
 from arcsecond.server.context import Backend
 from arcsecond.server.db import locked, now
@@ -30,6 +29,8 @@ from arcsecond.server.storage.folder import blob_path
 from arcsecond.version import __version__
 
 MANIFEST, SECRET, BLOBS, SNAPSHOTS = "manifest.json", "secret", "blobs", "snapshots"
+LEFT = "left.gz"
+"""Digests of the bytes that a snapshot leaves where they lie, one in a line."""
 
 Progress = Callable[[int, int], None]
 """Called with how many bytes were copied or read, and of how many."""
@@ -86,6 +87,7 @@ def back_up(
     progress: Progress = lambda *_: None,
     *,
     leave_in_place: bool = False,
+    recheck: bool = False,
 ) -> Made:
     """Add a snapshot to a backup, which is made when it is not there.
 
@@ -94,6 +96,8 @@ def back_up(
     leave_in_place
         Whether bytes that lie outside the data directory are left there: then the backup
         is as good as they are.
+    recheck
+        Whether bytes that are in the backup are read, and copied again when they are spoilt.
 
     Raises
     ------
@@ -102,38 +106,40 @@ def back_up(
     NoSpaceError
         The disk is full; the snapshots before are whole.
     """
-    _prepare(backend, target)
+    unfinished = prepare(backend, target, "backup")
+    for folder in (target / BLOBS, target / SNAPSHOTS):
+        folder.mkdir(mode=0o700, exist_ok=True)
     try:
         with told_when_full(), locked(target / ".lock"):
-            return _back_up(backend, target, progress, leave_in_place=leave_in_place)
+            forget_unfinished(unfinished)
+            copying = _Copying(backend, target, unfinished, progress, leave_in_place, recheck)
+            return _back_up(copying)
     except NoSpaceError:
         raise NoSpaceError(f"The disk of {target} is full; nothing was added.") from None
 
 
-def _prepare(backend: Backend, target: Path) -> None:
-    home = backend.settings.home.resolve()
-    if target.resolve().is_relative_to(home) or home.is_relative_to(target.resolve()):
-        raise ArcsecondInputValueError(f"{target} is not apart from the data directory {home}.")
-    try:
-        if target.exists() and any(target.iterdir()) and not (target / SNAPSHOTS).is_dir():
-            raise ArcsecondInputValueError(f"{target} holds something that is no backup.")
-        for folder in (target, target / BLOBS, target / SNAPSHOTS):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise ArcsecondInputValueError(f"{target} cannot be used: {error.strerror}.") from error
+@dataclass(frozen=True, slots=True)
+class _Copying:
+    """One backup that is being made; see ``back_up``."""
+
+    backend: Backend
+    target: Path
+    unfinished: Path
+    progress: Progress
+    leave_in_place: bool
+    recheck: bool
 
 
-def _back_up(backend: Backend, target: Path, progress: Progress, *, leave_in_place: bool) -> Made:
-    for left in (target / SNAPSHOTS).glob(".*"):  # of a backup that was cut off
-        shutil.rmtree(left, ignore_errors=True)
+def _back_up(copying: _Copying) -> Made:
+    backend, target = copying.backend, copying.target
     moment = now()
     name = f"{moment:%Y-%m-%dT%H-%M-%S.%fZ}"
-    unfinished = target / SNAPSHOTS / f".{name}"
+    unfinished = copying.unfinished / name
     unfinished.mkdir(mode=0o700)
     with _one_moment(backend) as connection:
         told = dump(connection, unfinished)
     made = Made(target / SNAPSHOTS / name, rows=sum(one.rows for one in told.values()))
-    _copy_blobs(backend, unfinished, target, made, progress, leave_in_place=leave_in_place)
+    _copy_blobs(copying, unfinished, made)
     (unfinished / SECRET).write_bytes(backend.secret)
     (unfinished / SECRET).chmod(0o600)
     manifest = Manifest(
@@ -147,7 +153,9 @@ def _back_up(backend: Backend, target: Path, progress: Progress, *, leave_in_pla
         made.left,
     )
     (unfinished / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
-    os.sync()  # all of it, before it bears its name
+    for path in unfinished.iterdir():  # all of it, before it bears its name
+        flush_file(path)
+    flush_folder(unfinished)
     unfinished.rename(made.snapshot)
     flush_folder(target / SNAPSHOTS)
     return made
@@ -163,59 +171,53 @@ def _one_moment(backend: Backend) -> Iterator[sa.Connection]:
             yield connection
 
 
-def _copy_blobs(
-    backend: Backend,
-    rows: Path,
-    target: Path,
-    made: Made,
-    progress: Progress,
-    *,
-    leave_in_place: bool,
-) -> None:
+def _copy_blobs(copying: _Copying, rows: Path, made: Made) -> None:
     """Copy the bytes that rows name and the backup does not have."""
     new: list[tuple[str, int]] = []
     used = {version["blob"] for version in lines_of(rows, "versions")}
-    outside = {place["blob"] for place in lines_of(rows, "places")} if leave_in_place else set()
-    for blob in lines_of(rows, "blobs"):
-        if blob["sha256"] not in used:
-            continue
-        made.blobs += 1
-        made.bytes += blob["size"]
-        if _is_there(path_of(target, blob["sha256"]), blob["size"]):
-            continue  # also when it was lost here since
-        if blob["sha256"] in outside:
-            made.left += 1
-            continue
-        if blob["state"] == LOST:
-            made.missing.append(blob["sha256"])
-        else:
-            new.append((blob["sha256"], blob["size"]))
+    target, store = copying.target, copying.backend.store
+    with gzip.open(rows / LEFT, "wt", encoding="ascii", compresslevel=1) as left:
+        for blob in lines_of(rows, "blobs"):
+            sha256, size = blob["sha256"], blob["size"]
+            if sha256 not in used:
+                continue
+            made.blobs += 1
+            made.bytes += size
+            if has(path_of(target, sha256), size, sha256 if copying.recheck else ""):
+                continue  # also when it was lost here since
+            if blob["state"] == LOST:
+                made.missing.append(sha256)
+            elif copying.leave_in_place and store.lies_outside(sha256):
+                made.left += 1
+                left.write(f"{sha256}\n")
+            else:
+                new.append((sha256, size))
     total, done = sum(size for _, size in new), 0
+    folders: set[Path] = set()
     for sha256, size in new:
-        if _copy(backend, sha256, path_of(target, sha256)):
+        path = path_of(target, sha256)
+        folders.add(path.parent)
+        if _copied(copying, sha256, path):
             made.copied += 1
             made.copied_bytes += size
         else:
             made.missing.append(sha256)
         done += size
-        progress(done, total)
+        copying.progress(done, total)
+    for folder in sorted({one for path in folders for one in (path, path.parent)}):
+        flush_folder(folder)
+    flush_folder(target / BLOBS)
 
 
-def _is_there(path: Path, size: int) -> bool:
-    try:
-        return path.stat().st_size == size
-    except FileNotFoundError:
-        return False
-
-
-def _copy(backend: Backend, sha256: str, path: Path) -> bool:
-    """Copy the bytes of a blob; False when they are not what they were."""
+def _copied(copying: _Copying, sha256: str, path: Path) -> bool:
+    """Copy the bytes of a blob; False when they are not what they were, or not to be read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with backend.store.open(sha256) as source:
-            return copy(source, path, sha256)
-    except FileNotFoundError:
+        source = copying.backend.store.open(sha256)
+    except OSError:
         return False
+    with source:
+        return copy(source, path, sha256, copying.unfinished)
 
 
 def path_of(folder: Path, sha256: str) -> Path:

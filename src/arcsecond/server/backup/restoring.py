@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gzip
 import os
 import shutil
 import tempfile
@@ -19,6 +20,7 @@ from arcsecond.server.archive.places import KnownPlaces
 from arcsecond.server.archive.tables import LIVE, LOST, blobs
 from arcsecond.server.backup.copying import copy
 from arcsecond.server.backup.making import (
+    LEFT,
     MANIFEST,
     SECRET,
     SNAPSHOTS,
@@ -165,6 +167,12 @@ def _load_rows(settings: Settings, folder: Path, manifest: Manifest) -> None:
             upgrade(db)
 
 
+def _left(folder: Path) -> list[str]:
+    """Return the digests of what a snapshot left in place."""
+    with gzip.open(folder / LEFT, "rt", encoding="ascii") as file:
+        return file.read().split()
+
+
 def _mark(db: Database, missing: Collection[str], named: Collection[str]) -> None:
     """Record as lost what is missing, and as there what was lost once and is in the backup."""
     with db.write() as connection:
@@ -181,7 +189,7 @@ def _wanted(source: Path, folder: Path, manifest: Manifest) -> dict[str, int]:
     try:
         used = {version["blob"] for version in lines_of(folder, "versions")}
         sizes = {blob["sha256"]: blob["size"] for blob in lines_of(folder, "blobs")}
-        left = {place["blob"] for place in lines_of(folder, "places")} if manifest.left else set()
+        left = set(_left(folder)) if manifest.left else set()
     except DAMAGE as error:
         raise ArcsecondInputValueError(f"The rows of {folder} cannot be read: {error}.") from error
     used -= {sha256 for sha256 in left if not path_of(source, sha256).exists()}
@@ -192,7 +200,7 @@ def _copied(source: Path, target: Path) -> bool:
     """Copy bytes; False when they are not there, or not what they were."""
     try:
         with source.open("rb") as file:
-            return copy(file, target, target.name)
+            return copy(file, target, target.name, target.parent)
     except FileNotFoundError:
         return False
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
 
+from arcsecond.folders import reason
 from arcsecond.server.archive.places import KnownPlaces
 from arcsecond.server.archive.tables import LIVE, LOST, blobs, files, versions
 from arcsecond.server.check.report import Progress, Report
 from arcsecond.server.context import Backend
-from arcsecond.server.storage import Place
+from arcsecond.server.storage import Place, Strays
 
 BATCH = 500
 PIECE = 1 << 20
 MISSING = "its bytes are missing"
+UNREADABLE = "its bytes cannot be read"
 DAMAGED = "its bytes are damaged: they have another digest than when they came"
 
 
@@ -48,6 +51,11 @@ class _Content:
         with backend.db.read() as connection:
             self.total = int(connection.scalar(sa.select(sa.func.sum(blobs.c.size))) or 0)
 
+    @cached_property
+    def strays(self) -> Strays:
+        """Return what lies where it should not."""
+        return self.store.strays()
+
     def some(self, after: str) -> list[sa.Row[Any]]:
         """Return the next rows of blobs."""
         statement = sa.select(blobs).where(blobs.c.sha256 > after)
@@ -69,6 +77,8 @@ class _Content:
         elif problem in (MISSING, DAMAGED):
             mended = self._replaced(row.sha256) if self.repair else ""
             self.report.found(where, problem, mended)
+        elif problem.startswith(UNREADABLE):
+            self.report.found(where, problem)
         elif problem:
             if self.repair:
                 self._record(row.sha256, LIVE, size)
@@ -80,19 +90,22 @@ class _Content:
         if self.quick and row.state != LOST:
             return DAMAGED if size != row.size else ""
         digest = hashlib.sha256()
-        with self.store.open(row.sha256) as file:
-            while piece := file.read(PIECE):
-                digest.update(piece)
-                self.report.bytes_read += len(piece)
-                self.progress(self.report.bytes_read, self.total)
+        try:
+            with self.store.open(row.sha256) as file:
+                while piece := file.read(PIECE):
+                    digest.update(piece)
+                    self.report.bytes_read += len(piece)
+                    self.progress(self.report.bytes_read, self.total)
+        except OSError as error:  # of this one; the others are looked at all the same
+            return f"{UNREADABLE}: {reason(error)}"
         if digest.hexdigest() != row.sha256:
             return DAMAGED
         return "" if size == row.size else f"its size is recorded as {row.size}, and is {size}"
 
     def _lost(self, row: sa.Row[Any], where: str, problem: str) -> None:
         """Look for bytes that were missed before."""
-        back = problem not in (MISSING, DAMAGED)
-        if self.repair and (back or self.store.recover(row.sha256)):
+        back = problem not in (MISSING, DAMAGED) and not problem.startswith(UNREADABLE)
+        if self.repair and (back or self.store.recover(row.sha256, self.strays)):
             self._record(row.sha256, LIVE, self.store.size(row.sha256))
             self.report.found(where, "its bytes were lost", "found again")
         elif back:
@@ -107,7 +120,7 @@ class _Content:
             kept = f"damaged bytes are in {self.store.set_aside(sha256)}; "
             self._record(sha256, LOST)
             self.store.withdraw(sha256)
-        if self.store.recover(sha256):
+        if self.store.recover(sha256, self.strays):
             self._record(sha256, LIVE, self.store.size(sha256))
             return f"{kept}whole ones put back"
         self._record(sha256, LOST)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
@@ -63,6 +63,10 @@ class Place(NamedTuple):
     path: str
     size: int
     changed_ns: int
+
+
+Strays = Mapping[str, Sequence[Path]]
+"""Where bytes lie that are no blobs there, by the digest that their names begin with."""
 
 
 class Places(Protocol):
@@ -187,8 +191,16 @@ class Store(Protocol):
         """Let nobody read those bytes as this blob any more that were read until now."""
         ...
 
-    def recover(self, sha256: str) -> bool:
+    def strays(self) -> Strays:
+        """Find bytes that lie where no blob does: once, for all that are to be recovered."""
+        ...
+
+    def recover(self, sha256: str, strays: Strays) -> bool:
         """Put a blob back from wherever its bytes lie unharmed; tell whether it was found."""
+        ...
+
+    def lies_outside(self, sha256: str) -> bool:
+        """Tell whether the bytes of a blob are outside the store alone, and as they were."""
         ...
 
     def sweep(self) -> int:

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from arcsecond.flushing import flush_folder
-from arcsecond.server.storage import Incoming, Place, Places
+from arcsecond.server.storage import Place, Places, Strays
 from arcsecond.server.storage.partial import Partials
-from arcsecond.server.storage.placed import Nowhere, Placed, is_as_it_was, open_as_it_was
+from arcsecond.server.storage.placed import Nowhere, is_as_it_was, open_as_it_was
 
 
 class FolderArrived:
@@ -173,10 +173,8 @@ class FolderStore:
         """Return a file that arrived in pieces, to be kept."""
         return FolderArrived(self, path, sha256)
 
-    def again(self, sha256: str) -> Incoming:
+    def again(self, sha256: str) -> FolderArrived:
         """Return a blob, to be kept once more."""
-        if place := self._place(sha256):
-            return Placed(place, sha256, self.scratch)
         return FolderArrived(self, self.path(sha256), sha256)
 
     def scratch(self) -> BinaryIO:
@@ -239,15 +237,30 @@ class FolderStore:
         else:
             self.delete(sha256)
 
-    def recover(self, sha256: str) -> bool:
-        """Put a blob back from quarantine, or from elsewhere in the folder; find it outside."""
+    def lies_outside(self, sha256: str) -> bool:
+        """Tell whether a blob lies outside alone, and as it was."""
+        return self._place(sha256) is not None
+
+    def strays(self) -> Strays:
+        """Find what lies in quarantine, or elsewhere in the folder than it should."""
+        found: dict[str, list[Path]] = {}
+        for folder in (self.quarantine, self.blobs):
+            for path in folder.rglob("*"):
+                sha256 = path.name[:64]
+                if len(sha256) == 64 and path != self.path(sha256):
+                    found.setdefault(sha256, []).append(path)
+        return found
+
+    def recover(self, sha256: str, strays: Strays) -> bool:
+        """Put a blob back from where it strayed to, or find it outside."""
         for place in filter(is_as_it_was, self._places.of(sha256)):
-            if _digest(Path(place.path)) == sha256:
-                return True
+            with contextlib.suppress(OSError):
+                if _digest(Path(place.path)) == sha256:
+                    return True
+            self._places.forget(place.path)
         target = self.path(sha256)
-        elsewhere = [*self.quarantine.glob(f"{sha256}*"), *self.blobs.rglob(f"{sha256}*")]
-        for found in elsewhere:
-            if found != target and found.is_file() and _digest(found) == sha256:
+        for found in strays.get(sha256, ()):
+            if found.is_file() and _digest(found) == sha256:
                 self.make_folder(target.parent)
                 target.unlink(missing_ok=True)
                 _name_too(found, target, self.incoming)

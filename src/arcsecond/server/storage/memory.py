@@ -7,6 +7,8 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from arcsecond.server.storage import Strays
+
 
 class MemoryIncoming:
     """An upload on its way into memory."""
@@ -110,7 +112,15 @@ class MemoryStore:
         """Remove a blob."""
         self.delete(sha256)
 
-    def recover(self, sha256: str) -> bool:
+    def lies_outside(self, _sha256: str) -> bool:
+        """Tell that nothing is outside."""
+        return False
+
+    def strays(self) -> Strays:
+        """Find nothing: there are no folders."""
+        return {}
+
+    def recover(self, sha256: str, _strays: Strays) -> bool:
         """Put a blob back from quarantine."""
         for content in self.quarantine.values():
             if hashlib.sha256(content).hexdigest() == sha256:

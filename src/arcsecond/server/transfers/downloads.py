@@ -28,6 +28,7 @@ from arcsecond.server.context import (
     backend_of,
     base_url,
     reading,
+    writing,
 )
 from arcsecond.server.crud import BATCH, Listing, filters_of
 from arcsecond.server.transfers.bundles import (
@@ -57,7 +58,8 @@ _RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))")
 async def download(
     request: AnyRequest, dataset: FromPath[str], key: FromPath[str]
 ) -> Stream | Response[None]:
-    file = await reading(request, files.find_file, dataset, key, version_of(request))
+    # In a thread: it may lie on a disk that is slow, or away.
+    file = await writing(request, files.find_file, dataset, key, version_of(request))
     headers = _headers(file)
     first, last, status = 0, file.size - 1, 200
     if _is_held(request, headers["ETag"]):

@@ -52,6 +52,7 @@ PATIENCE_S = 10.0
 """How long a request waits for another that writes the same upload."""
 
 MOST_PARTS = 1_000
+TOGETHER = 1_000
 UPLOAD = "Upload"
 
 
@@ -325,10 +326,12 @@ class Writing:
             (outcome,) = add_files(
                 self._backend, self._viewer, dataset, [arrived], body, reserved=True
             )
-        except NoSpaceError:
-            raise  # there may be room later
         except ArcsecondError as error:
+            if error.passes or isinstance(error, NoSpaceError):
+                raise  # it may go well later, and all of it is here
             return error
+        if isinstance(outcome, ArcsecondError) and outcome.passes:
+            raise outcome
         return outcome
 
     def _begin_anew(self) -> None:
@@ -442,10 +445,10 @@ def sweep(backend: Backend) -> int:
     for uuid in (*old, *stray):
         with contextlib.suppress(FileNotFoundError, ArcsecondError), partials.held(uuid, 0):
             partials.delete(uuid)
-    if old:
+    for first in range(0, len(old), TOGETHER):
         with backend.db.write() as connection:
-            gone = sa.and_(uploads.c.uuid.in_(old), uploads.c.expires_at < now())
-            connection.execute(sa.delete(uploads).where(gone))
+            some = uploads.c.uuid.in_(old[first : first + TOGETHER])
+            connection.execute(sa.delete(uploads).where(some, uploads.c.expires_at < now()))
     return len(old) + len(stray)
 
 

@@ -4,7 +4,8 @@
 import { replace } from "./replace.js";
 
 const AT_A_TIME = 3;
-const PIECE = 8 << 20;
+const PIECE = 8 << 20; // at most; each that fails makes the next ones smaller
+const LEAST = 256 << 10;
 const DIGESTED = 64 << 20; // larger ones are not asked for by their digest: it takes their size in memory
 const TRIES = 8;
 const LISTED = 30; // rows that stay when they are done
@@ -149,7 +150,8 @@ async function isOf(address, file, digest) {
   const known = Object.fromEntries(told.split(",").map((pair) => pair.trim().split(" ")));
   const same = (name, value) => known[name] === undefined || known[name] === base64(value);
   if (known.modified === base64(String(file.lastModified)) && same("sha256", digest)) return true;
-  await ask("DELETE", address, TUS);
+  // Of an older file of that name, nobody goes on with it; one that another program began stays.
+  if (known.modified !== undefined) await ask("DELETE", address, TUS);
   return false;
 }
 
@@ -179,6 +181,7 @@ async function send(file, name, row) {
   let offset = address ? null : 0;
   let failed = 0;
   let anew = 0;
+  let size = PIECE;
   for (;;) {
     try {
       if (!address) {
@@ -193,7 +196,7 @@ async function send(file, name, row) {
       if (offset === null) {
         answer = await ask("HEAD", address, TUS);
       } else {
-        const piece = new Uint8Array(await file.slice(offset, offset + PIECE).arrayBuffer());
+        const piece = new Uint8Array(await file.slice(offset, offset + size).arrayBuffer());
         const headers = {
           ...TUS,
           "Content-Type": "application/offset+octet-stream",
@@ -203,6 +206,7 @@ async function send(file, name, row) {
         const from = offset;
         answer = await ask("PATCH", address, headers, piece, (loaded) => moved(row, from + loaded, file.size));
         failed = 0;
+        size = Math.min(PIECE, 2 * size);
       }
       offset = Number(answer.getResponseHeader("Upload-Offset"));
       moved(row, offset, file.size);
@@ -211,13 +215,14 @@ async function send(file, name, row) {
       }
     } catch (error) {
       if (!(error instanceof Refused)) throw new Error("It cannot be read any more; it may have changed.");
-      if (error.status === 460 && offset + PIECE >= file.size) anew += 1; // all of it begins anew
+      if (error.status === 460 && offset + size >= file.size) anew += 1; // all of it begins anew
       if (anew === 3) throw error;
       const gone = address && [404, 410].includes(error.status);
-      const elsewhere = error.status === 409 && offset !== null && offset + PIECE < file.size;
+      const elsewhere = error.status === 409 && offset !== null && offset + size < file.size;
       failed += 1;
       if (failed === TRIES || !(error.passes || gone || elsewhere)) throw error;
       if (gone) address = "";
+      size = Math.max(LEAST, size >> 2);
       await pause(error, failed, row);
       offset = address ? null : 0;
     }
