@@ -234,9 +234,8 @@ class _Taking:
         try:
             if len(item.path.encode()) > LONGEST_PLACE:
                 return _Read(item, why="its path is too long")
-            if self._manner.in_place and 0 <= time.time_ns() - item.changed_ns < FRESH_NS:
-                # It could change once more, and look the same.
-                return _Read(item, why="it changed just now; run this again")
+            if self._manner.in_place:
+                _let_settle(item)
             with open(item.path, "rb", buffering=0) as file, told_when_full():
                 if not (file.read(SIGNATURE_BYTES) or b"").startswith(SIGNATURES):
                     self._found.no_fits(item.path)
@@ -367,6 +366,13 @@ class _Taking:
     def _tell_damage(self, item: Item, problems: Sequence[str]) -> None:
         if problems:
             self._taken.damaged.append((item.path, " ".join(problems)))
+
+
+def _let_settle(item: Item) -> None:
+    """Wait until a file is so old that it cannot change and look the same."""
+    age_ns = time.time_ns() - item.changed_ns
+    if 0 <= age_ns < FRESH_NS:
+        time.sleep((FRESH_NS - age_ns) / 1e9)
 
 
 def _is_known(item: Item, known: Mapping[str, tuple[Place, str]], kept: Collection[str]) -> bool:
