@@ -16,9 +16,10 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import pytest
 
+from arcsecond.server import app
 from arcsecond.server.serving import serving_address
 from arcsecond.server.settings import Settings
-from tests.conftest import PASSWORD, Server, environment
+from tests.conftest import PASSWORD, Http, Server, environment
 
 ARCSECOND = [sys.executable, "-m", "arcsecond"]
 
@@ -292,3 +293,16 @@ def test_an_address_behind_a_proxy_is_public_too(settings: Settings) -> None:
     )  # fmt: skip
     assert refused.returncode == 1
     assert refused.stderr.startswith("Error: arcsecond.example.org can be reached by others")
+
+
+def test_what_fails_in_the_background_is_no_fault_at_the_end(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The interpreter may end while a sweep goes on: there are no threads for it any more."""
+
+    async def broken(*_: object) -> None:
+        raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+
+    monkeypatch.setattr(app, "_sweep", broken)
+    with Http(settings) as http:
+        assert http.get("/health").status_code == 200

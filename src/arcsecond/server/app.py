@@ -213,8 +213,10 @@ async def _living(app: Litestar) -> AsyncIterator[None]:
             ending.set()
         for task in background:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait([task])
+            if not task.cancelled() and (error := task.exception()):
+                # Such as threads that are no more when the interpreter ends: no fault of an answer.
+                logger.warning("what ran in the background failed: %r", error)
         await app.state.feed.close()
         backend.db.close()
 
