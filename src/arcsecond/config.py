@@ -10,16 +10,16 @@ not ours to send anywhere.
 from __future__ import annotations
 
 import configparser
-import contextlib
+import io
 import os
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from arcsecond.errors import ArcsecondInputValueError
+from arcsecond.flushing import write_whole
 
 SECTION = "main"
 EMBEDDED = ""
@@ -204,23 +204,13 @@ def _read(path: Path) -> configparser.ConfigParser:
 def _write(path: Path, stored: configparser.ConfigParser) -> None:
     """Replace the file as a whole, readable by its owner alone."""
     path = path.resolve()  # a link to a file kept elsewhere stays a link
+    text = io.StringIO()
+    stored.write(text)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+        write_whole(path, text.getvalue())
     except OSError as error:
         raise _unwritable(path, error) from error
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            stored.write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        if isinstance(error, OSError):
-            raise _unwritable(path, error) from error
-        raise
 
 
 def _unwritable(path: Path, error: OSError) -> ArcsecondInputValueError:

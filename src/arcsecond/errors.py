@@ -83,6 +83,12 @@ class ChangedError(ArcsecondInputValueError):
     code = "changed"
 
 
+class RulesError(ArcsecondInputValueError):
+    """A file of rules has a mistake; the message names the line."""
+
+    code = "rules"
+
+
 class ArcsecondMissingArgumentError(InvalidInputError):
     """An argument is missing."""
 

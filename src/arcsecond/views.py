@@ -457,6 +457,9 @@ def _fact(name: str, value: Any, resource: str, item: Json) -> str:
     # Charts have widths and heights of their own, in arcminutes.
     if name in _UNITS and isinstance(value, float | int) and resource != "findingcharts":
         return f"{value:.10g}{_UNITS[name]}"
+    if name == "doubts":
+        told = (f"{d['keyword']} = {d['value']} tells no {d['field']}: {d['why']}" for d in value)
+        return "\n".join(told)
     if name in ("problems", "sources"):  # sentences, each on its line
         return "\n".join(value or ())
     return show(value)

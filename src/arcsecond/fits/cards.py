@@ -40,7 +40,9 @@ class Values(dict[str, Value | list[str]]):
         self.units: dict[str, str] = {}
 
 
-_STRING = re.compile(r"'((?:[^']|'')*)'")
+_STRING = re.compile(r"'((?:[^']|'')*)'(?=\s*(?:/|$))")
+_LOOSE = re.compile(r"'(.*?)'(?=\s*(?:/|$))")
+_BEGUN = re.compile(r"'((?:[^']|'')*)'")
 _INTEGER = re.compile(r"[+-]?\d+")
 _REAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[EDed][+-]?\d+)?")
 _UNIT = re.compile(r"([A-Z0-9_-]{1,8}) *= [^'/]*/ *(?:\[([^\]]+)\]|.*\b(minutes)\b)", re.IGNORECASE)
@@ -102,7 +104,7 @@ def listed(text: str) -> list[Card]:
 def _read(field: str) -> tuple[str, str]:
     """Return the text of a value and its comment."""
     field = field.strip()
-    if quoted := _STRING.match(field):
+    if quoted := _quoted(field):
         return _unquoted(quoted), field[quoted.end() :].lstrip(" /")
     value, _, comment = field.partition("/")
     return value.strip(), comment.strip()
@@ -114,7 +116,7 @@ def _joined(text: str) -> Iterator[tuple[str, Value]]:
     for start in range(0, len(text), CARD):
         card = text[start : start + CARD]
         if open_keyword:
-            more = _STRING.match(card[8:].lstrip()) if card.startswith("CONTINUE") else None
+            more = _quoted(card[8:].lstrip()) if card.startswith("CONTINUE") else None
             if more:
                 open_text = open_text[:-1] + _unquoted(more)
                 if open_text.endswith("&"):
@@ -154,7 +156,7 @@ def _split(card: str) -> tuple[str, str | None]:
 
 def _value(field: str) -> Value:
     field = field.strip()
-    if quoted := _STRING.match(field):
+    if quoted := _quoted(field):
         return _unquoted(quoted)
     plain = field.partition("/")[0].strip()
     if plain in ("T", "F"):
@@ -166,6 +168,11 @@ def _value(field: str) -> Value:
         if math.isfinite(number):
             return number
     return plain or None
+
+
+def _quoted(field: str) -> re.Match[str] | None:
+    """Find the text between quotes; a quote inside, which should be two, is one all the same."""
+    return _STRING.match(field) or _LOOSE.match(field) or _BEGUN.match(field)
 
 
 def _unquoted(match: re.Match[str]) -> str:

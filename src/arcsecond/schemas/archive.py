@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -93,10 +93,24 @@ class FileVersion(msgspec.Struct, kw_only=True):
     creation_date: datetime
 
 
+class Doubt(msgspec.Struct, kw_only=True, frozen=True):
+    """What a header says and nobody can believe, as it is written there, and why not.
+
+    ``field`` is the field that it would have told.
+    """
+
+    field: str
+    keyword: str
+    value: str
+    why: str
+
+
 class FitsFile(msgspec.Struct, kw_only=True):
     """A FITS file.
 
-    ``sha256`` is of the bytes as they were sent, ``content_sha256`` of the
+    ``night`` is the evening on which the night began. ``product`` is the
+    ``dataproduct_type`` of ObsCore. ``doubts`` tells what the headers say and nobody
+    can believe. ``sha256`` is of the bytes as they were sent, ``content_sha256`` of the
     unpacked FITS (null when it cannot be unpacked whole). ``start`` is UTC,
     ``exposure`` in seconds. What the headers do not say is null. ``problems``
     tells which HDU is damaged, and why. ``versions``, the newest first, come with a
@@ -117,6 +131,12 @@ class FitsFile(msgspec.Struct, kw_only=True):
     instrument: str | None = None
     telescope: str | None = None
     kind: str | None = None
+    night: date | None = None
+    airmass: float | None = None
+    observer: str | None = None
+    programme: str | None = None
+    product: str | None = None
+    doubts: list[Doubt]
     version: int
     versions: list[FileVersion] | None = None
     size: int

@@ -14,7 +14,7 @@ from msgspec import UNSET
 from arcsecond.errors import BytesLostError, ConflictError, NotFoundError
 from arcsecond.filenames import clean_path
 from arcsecond.fits.cards import parse
-from arcsecond.schemas.archive import FileVersion, FitsFile, FitsFileChange, Hdu, Position
+from arcsecond.schemas.archive import Doubt, FileVersion, FitsFile, FitsFileChange, Hdu, Position
 from arcsecond.server.archive.keeping import Version, keep_bytes, keep_frame, keep_versions
 from arcsecond.server.archive.room import refuse_more
 from arcsecond.server.archive.service import DATASET, has_tag
@@ -391,6 +391,12 @@ def shape(row: Any) -> FitsFile:
         instrument=row.instrument,
         telescope=row.telescope,
         kind=row.kind,
+        night=row.night,
+        airmass=row.airmass,
+        observer=row.observer,
+        programme=row.programme,
+        product=row.product,
+        doubts=[Doubt(**doubt) for doubt in row.doubts],
         hdus=[_hdu(hdu) for hdu in row.hdus],
         problems=[_lost(row.path), *row.problems] if row.state == LOST else row.problems,
         file=address,

@@ -7,7 +7,7 @@ kept, and what is wrong with it is said in ``problems``.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,11 +15,16 @@ from typing import Any
 from arcsecond.errors import NotFitsError
 from arcsecond.fits import walking
 from arcsecond.fits.cards import Values
-from arcsecond.server.archive.observation import Observation, observe, pointing
+from arcsecond.schemas.archive import Doubt
+from arcsecond.server.archive.observation import Observation, observe, pointings
 from arcsecond.server.archive.packing import Content, detect, unpacked
+from arcsecond.server.archive.product import product_of
+from arcsecond.server.archive.rules import FrameRules, RuleBook
 from arcsecond.server.storage import Readable
 
 logger = logging.getLogger(__name__)
+
+NOT_UNDERSTOOD = "What the headers mean could not be understood."
 
 _SKY = ("RA--", "DEC-", "GLON", "GLAT", "ELON", "ELAT")
 
@@ -36,11 +41,14 @@ class Frame:
         The cards of each HDU.
     values
         The same, parsed.
+    rules
+        Digest of the rules that they were read by.
     """
 
     content_size: int
     content_sha256: str | None
     packing: str | None
+    rules: str
     observation: Observation = field(default_factory=Observation)
     hdus: list[dict[str, Any]] = field(default_factory=list)
     headers: list[str] = field(default_factory=list)
@@ -48,8 +56,8 @@ class Frame:
     problems: list[str] = field(default_factory=list)
 
 
-def read_frame(incoming: Readable, max_unpacked_bytes: int) -> Frame:
-    """Read a frame from bytes that have arrived.
+def read_frame(incoming: Readable, max_unpacked_bytes: int, book: RuleBook) -> Frame:
+    """Read a frame from bytes that have arrived, and by rules what its headers mean.
 
     Raises
     ------
@@ -71,19 +79,30 @@ def read_frame(incoming: Readable, max_unpacked_bytes: int) -> Frame:
         content_size=content.size,
         content_sha256=content.sha256,
         packing=content.packing,
+        rules=book.digest,
         hdus=[describe(hdu) for hdu in walked.hdus],
         headers=[hdu.cards for hdu in walked.hdus],
         values=[hdu.values for hdu in walked.hdus],
         problems=problems + walked.problems,
     )
+    frame.observation, problem = understand(walked.hdus, book)
+    if problem:
+        frame.problems.append(problem)
+    return frame
+
+
+def understand(hdus: Sequence[walking.RawHdu], book: RuleBook) -> tuple[Observation, str]:
+    """Return what headers mean by rules, and what is wrong with them, "" for nothing."""
+    headers = [hdu.values for hdu in hdus]
     try:
-        observation = observe([hdu.values for hdu in walked.hdus])
-        _locate(observation, walked.hdus)
-        frame.observation = observation
+        rules = book.of(headers)
+        observation = observe(headers, rules)
+        observation.product = product_of(hdus)
+        _locate(observation, hdus, rules)
     except Exception:  # no header may cost a frame, however odd it is
         logger.exception("a header could not be understood")
-        frame.problems.append("What the headers mean could not be understood.")
-    return frame
+        return Observation(), NOT_UNDERSTOOD
+    return observation, ""
 
 
 @contextmanager
@@ -143,24 +162,32 @@ def _shape(values: Values, keyword: str) -> list[int]:
     return [x if isinstance(x, int) else 0 for x in lengths]
 
 
-def _locate(observation: Observation, hdus: list[walking.RawHdu]) -> None:
+def _locate(observation: Observation, hdus: Sequence[walking.RawHdu], rules: FrameRules) -> None:
     """Find the position: the centre of the first image with a WCS, else the pointing."""
     for hdu in hdus[:20]:
-        types = [str(hdu.values.get(f"CTYPE{n}", "")).upper() for n in range(1, 6)]
-        if sum(t.startswith(_SKY) or t[1:4] in ("LON", "LAT") for t in types) >= 2:
+        if has_sky(hdu.values):
             from arcsecond.server.archive.sky import centre
 
             if found := centre(hdu.cards, hdu.values):
                 observation.ra_deg, observation.dec_deg = found
                 observation.position_source = "wcs"
                 return
-    for hdu in hdus[:20]:
-        if pointed := pointing(hdu.values):
-            ra_deg, dec_deg, equinox = pointed
-            if equinox not in (None, 2000.0):
-                from arcsecond.server.archive.sky import to_icrs
+    for keywords, ra_deg, dec_deg, equinox in pointings([hdu.values for hdu in hdus], rules):
+        if ra_deg == dec_deg == 0:  # what software writes that does not know
+            doubt = Doubt(field="position", keyword=keywords, value="0 0", why="never set")
+            observation.doubts.append(doubt)
+            continue
+        if equinox not in (None, 2000.0):
+            from arcsecond.server.archive.sky import to_icrs
 
-                ra_deg, dec_deg = to_icrs(ra_deg, dec_deg, equinox or 2000.0)
-            observation.ra_deg, observation.dec_deg = ra_deg, dec_deg
-            observation.position_source = "pointing"
-            return
+            ra_deg, dec_deg = to_icrs(ra_deg, dec_deg, equinox or 2000.0)
+        observation.ra_deg, observation.dec_deg = ra_deg, dec_deg
+        observation.position_source = "pointing"
+        observation.read_from["position"] = keywords
+        return
+
+
+def has_sky(values: Values) -> bool:
+    """Tell whether a header says that two axes of its data are of the sky."""
+    types = [str(values.get(f"CTYPE{n}", "")).upper() for n in range(1, 6)]
+    return sum(t.startswith(_SKY) or t[1:4] in ("LON", "LAT") for t in types) >= 2

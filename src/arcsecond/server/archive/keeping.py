@@ -10,9 +10,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 
+from arcsecond.server.archive.in_force import rules_of
 from arcsecond.server.archive.ingest import Frame, read_frame
+from arcsecond.server.archive.observation import Observation
 from arcsecond.server.archive.tables import LIVE, blobs, headers, places, versions
 from arcsecond.server.context import Backend
 from arcsecond.server.db import insert_for, now
@@ -35,7 +38,7 @@ def read(backend: Backend, incoming: Incoming) -> Frame:
         It unpacks to more than the setting allows.
     """
     with told_when_full():
-        return read_frame(incoming, backend.settings.max_unpacked_bytes)
+        return read_frame(incoming, backend.settings.max_unpacked_bytes, rules_of(backend))
 
 
 def keep_frame(backend: Backend, incoming: Incoming) -> Frame:
@@ -86,7 +89,6 @@ def keep_versions(connection: sa.Connection, new: Sequence[Version]) -> list[dic
 
 def _row(version: Version) -> dict[str, Any]:
     frame = version.frame
-    told = frame.observation
     return {
         "file": version.file,
         "n": version.n,
@@ -95,18 +97,32 @@ def _row(version: Version) -> dict[str, Any]:
         "packing": frame.packing,
         "content_size": frame.content_size if frame.content_sha256 else None,
         "content_sha256": frame.content_sha256,
-        "target": told.target,
-        "ra_deg": told.ra_deg,
-        "dec_deg": told.dec_deg,
-        "position_source": told.position_source,
-        "start": told.start,
-        "exposure_s": told.exposure_s,
-        "filter": told.filter,
-        "instrument": told.instrument,
-        "telescope": told.telescope,
-        "kind": told.kind,
         "hdus": frame.hdus,
         "problems": frame.problems,
+        **told_by(frame.observation, frame.rules),
+    }
+
+
+def told_by(observation: Observation, rules: str) -> dict[str, Any]:
+    """Return the columns for what headers told, and the digest of the rules they were read by."""
+    return {
+        "target": observation.target,
+        "ra_deg": observation.ra_deg,
+        "dec_deg": observation.dec_deg,
+        "position_source": observation.position_source,
+        "start": observation.start,
+        "night": observation.night,
+        "exposure_s": observation.exposure_s,
+        "airmass": observation.airmass,
+        "filter": observation.filter,
+        "instrument": observation.instrument,
+        "telescope": observation.telescope,
+        "observer": observation.observer,
+        "programme": observation.programme,
+        "kind": observation.kind,
+        "product": observation.product,
+        "doubts": msgspec.to_builtins(observation.doubts),
+        "rules": rules,
     }
 
 

@@ -1,62 +1,59 @@
-"""What an observer wants to know, read from the headers of a frame.
+"""What an observer wants to know, read from the headers of a frame by rules.
 
-What the headers do not say is None, never zero. The keywords are those in wide
-use; the tables below are the seam for rules per instrument.
+What the headers do not say is None, never zero. What they say and nobody can
+believe is None too, and kept among the doubts as it was written.
 """
 
 from __future__ import annotations
 
+import calendar
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from arcsecond.fits.cards import Value, Values
+from arcsecond.schemas.archive import Doubt
+from arcsecond.server.archive import rules
+from arcsecond.server.archive.rules import SECONDS, FrameRules
 
-TARGET = ("ESO OBS TARG NAME", "OBJECT", "TARGNAME", "TARGETID", "TARGET", "OBJNAME", "FIELD")
-EXPOSURE = ("EXPTIME", "EXPOSURE", "TEXPTIME", "EXPTIMES", "ITIME", "INTTIME", "ESO DET EXP TIME")
-FILTER = ("FILTER", "FILTERS", "FILTNAM1", "FILTNAM", "INSFILTE", "ESO INS FILT1 NAME", "BAND")
-FILTER_WHEELS = ("FILTER1", "FILTER2", "FILTER3")
-INSTRUMENT = ("INSTRUME", "INSTRUMENT", "DETNAM")
-TELESCOPE = ("TELESCOP", "TELESCOPE", "OBSERVAT")
-KIND = ("ESO DPR TYPE", "IMAGETYP", "IMAGETYPE", "OBSTYPE", "FRAME", "FRAMETYP", "IMTYPE")
-TIME_OF_DAY = ("TIME-OBS", "UTC-OBS", "UT", "UTSTART", "UT-START", "TIME-BEG", "UTC", "UTSHUT")
-POINTING = (
-    ("RA", "DEC"),
-    ("OBJCTRA", "OBJCTDEC"),
-    ("RA_TARG", "DEC_TARG"),
-    ("RA_OBJ", "DEC_OBJ"),
-    ("TELRA", "TELDEC"),
-    ("CAT-RA", "CAT-DEC"),
-    ("RA-MNT", "DEC-MNT"),
-    ("OBJRA", "OBJDEC"),
-    ("RA_NOM", "DEC_NOM"),
-)
+UNITS = {
+    "d": "d",
+    "day": "d",
+    "days": "d",
+    "h": "h",
+    "hours": "h",
+    "min": "min",
+    "minutes": "min",
+    "ms": "ms",
+}
+"""What headers call a unit of time in the comment of a card."""
 
-_NOTHING = {"", "UNKNOWN", "NONE", "N/A", "NULL", "UNDEFINED", "UNDEF", "INDEF", "NAN", "-"}
-_KINDS = (
-    ("bias", ("bias", "zero")),
-    ("dark", ("dark",)),
-    ("flat", ("flat", "skyflat", "domeflat")),
-    ("arc", ("arc", "comp", "wave", "lamp", "thar")),
-    ("focus", ("focus",)),
-    ("standard", ("standard", "std")),
-    ("science", ("light", "science", "object", "sci", "target", "ext")),
-)
-_SECONDS = {"d": 86_400, "day": 86_400, "days": 86_400, "min": 60, "minutes": 60}
+_MJD_ZERO = datetime(1858, 11, 17)
+_MONTHS = {name.casefold(): n for n, name in enumerate(calendar.month_abbr) if name}
 _EXTENSIONS_READ = 20
-
-T = TypeVar("T")
 
 
 @dataclass(slots=True)
 class Observation:
     """What a frame is: degrees in ICRS, seconds, UTC.
 
-    ``position_source`` says where the position came from: "wcs" for the centre
-    of the image, "pointing" for the telescope's own keywords.
+    Attributes
+    ----------
+    position_source
+        Where the position came from: "wcs" for the centre of the image, "pointing" for the
+        telescope's own keywords.
+    product
+        What sort of data it holds, in the words of ObsCore: ``dataproduct_type``.
+    night
+        The evening on which the night began, at the longitude of the telescope; with none
+        known, the day that began at noon UTC.
+    doubts
+        What was written and is not believed.
+    read_from
+        Which keyword told what, by field.
     """
 
     target: str | None = None
@@ -64,190 +61,362 @@ class Observation:
     dec_deg: float | None = None
     position_source: str | None = None
     start: datetime | None = None
+    night: date | None = None
     exposure_s: float | None = None
+    airmass: float | None = None
     filter: str | None = None
     instrument: str | None = None
     telescope: str | None = None
+    observer: str | None = None
+    programme: str | None = None
     kind: str | None = None
+    product: str | None = None
+    doubts: list[Doubt] = field(default_factory=list)
+    read_from: dict[str, str] = field(default_factory=dict)
 
 
-def observe(headers: Sequence[Values]) -> Observation:
+def observe(headers: Sequence[Values], book: FrameRules) -> Observation:
     """Read an observation from headers, the primary one first; no position yet."""
-    headers = headers[:_EXTENSIONS_READ]
-    return Observation(
-        target=_text(headers, TARGET),
-        start=_first(_start(values) for values in headers),
-        exposure_s=_first(_exposure(v, key) for v in headers for key in EXPOSURE),
-        filter=_text(headers, FILTER) or _wheels(headers),
-        instrument=_text(headers, INSTRUMENT),
-        telescope=_text(headers, TELESCOPE),
-        kind=_kind(_text(headers, KIND)),
-    )
+    return _Reader(headers, book).observation
 
 
-def pointing(values: Values) -> tuple[float, float, float | None] | None:
-    """Return RA, Dec (degrees) and the equinox that a header's keywords tell.
+class _Reader:
+    """Reads the headers of one frame; what it finds is in ``observation``."""
+
+    def __init__(self, headers: Sequence[Values], book: FrameRules) -> None:
+        self.headers = headers[:_EXTENSIONS_READ]
+        self.book = book
+        self.observation = seen = Observation()
+        for name in ("target", "instrument", "telescope", "observer", "programme"):
+            setattr(seen, name, self._text(name))
+        seen.filter = self._text("filter") or self._wheels()
+        seen.kind = self._kind()
+        seen.exposure_s = self._believed("exposure", self._exposures())
+        seen.airmass = self._believed("airmass", self._numbers("airmass"))
+        start = self._believed("start", self._starts())
+        seen.start = None if start is None else datetime.fromtimestamp(start, UTC)
+        seen.night = self._night()
+
+    def _values(self, keyword: str) -> Iterator[tuple[Values, Value | list[str]]]:
+        """Yield what each header says of a keyword, and that header."""
+        for values in self.headers:
+            if (value := values.get(keyword)) is not None:
+                yield values, value
+
+    def _text(self, name: str) -> str | None:
+        for keyword, text in self._texts(name):
+            self.observation.read_from[name] = keyword
+            return self.book.named(name, text)[:255]
+        return None
+
+    def _texts(self, name: str) -> Iterator[tuple[str, str]]:
+        """Yield what keywords say of a field: the keyword, and a text that says something."""
+        for entry in self.book[name]:
+            if isinstance(entry, rules.Text):
+                yield "", entry.value
+                continue
+            for _, value in self._values(entry):
+                if isinstance(value, bool | list):
+                    continue
+                text = rules.written(value)
+                if not self.book.says_nothing(text):
+                    yield entry, text
+                    break
+
+    def _wheels(self) -> str | None:
+        """Return what is in the beam of several wheels."""
+        for values in self.headers:
+            used = {
+                keyword: value.strip()
+                for keyword in self.book["wheels"]
+                if isinstance(value := values.get(keyword), str) and self._is_text(value)
+            }
+            used = {k: f for k, f in used.items() if not f.casefold().startswith("clear")}
+            if used:
+                self.observation.read_from["filter"] = " ".join(used)
+                return self.book.named("filter", "+".join(used.values()))[:255]
+        return None
+
+    def _kind(self) -> str | None:
+        said = [(k, text) for k, text in self._texts("kind") if re.search("[A-Za-z]", text)]
+        for keyword, text in said:
+            if kind := self.book.kind(text):
+                self.observation.read_from["kind"] = keyword
+                return kind
+        if said:
+            self.observation.read_from["kind"] = said[0][0]
+            return said[0][1].casefold()[:32]
+        return None
+
+    def _believed(self, name: str, found: Iterator[tuple[str, str, float]]) -> float | None:
+        """Return the first number that can be believed; keep the others as doubts.
+
+        Parameters
+        ----------
+        found
+            Keywords, what they say as text, and as a number.
+        """
+        plausible = self.book.plausible(name)
+        least, most = rules.bounds({name: plausible}, name) if plausible else (-math.inf, math.inf)
+        for keyword, text, number in found:
+            if least <= number <= most:
+                self.observation.read_from[name] = keyword
+                return number
+            low = number < least
+            why = f"{'before' if low else 'after'} any that is plausible" if name == "start" else (
+                f"{'less' if low else 'more'} than is plausible"
+            )  # fmt: skip
+            self._doubt(name, keyword, text, why)
+        return None
+
+    def _doubt(self, name: str, keyword: str, text: str, why: str) -> None:
+        doubt = Doubt(field=name, keyword=keyword, value=text[:80], why=why)
+        if doubt not in self.observation.doubts:
+            self.observation.doubts.append(doubt)
+
+    def _exposures(self) -> Iterator[tuple[str, str, float]]:
+        """Yield seconds; Kepler and TESS tell days in the comment."""
+        for entry in self.book["exposure"]:
+            keyword = entry.keyword if isinstance(entry, rules.Number) else entry
+            for values, value in self._values(keyword):
+                if (number := as_number(value)) is not None:
+                    told = UNITS.get(values.units.get(keyword, "").casefold(), "s")
+                    unit = entry.unit if isinstance(entry, rules.Number) else told
+                    yield keyword, rules.written(value), number * SECONDS[unit]
+                elif self._is_text(value):
+                    self._doubt("exposure", keyword, rules.written(value), "no number")
+
+    def _numbers(self, name: str) -> Iterator[tuple[str, str, float]]:
+        for keyword in self.book[name]:
+            for _, value in self._values(keyword):
+                if (number := as_number(value)) is not None:
+                    yield keyword, rules.written(value), number
+                elif self._is_text(value):
+                    self._doubt(name, keyword, rules.written(value), "no number")
+
+    def _is_text(self, value: Value | list[str]) -> bool:
+        return isinstance(value, str) and not self.book.says_nothing(value.strip())
+
+    def _starts(self) -> Iterator[tuple[str, str, float]]:
+        """Yield when the exposure may have begun, in seconds since 1970."""
+        for values in self.headers:
+            for entry in self.book["start"]:
+                keyword = entry.keyword if isinstance(entry, rules.Moment) else entry
+                value = values.get(keyword)
+                if isinstance(value, bool | list) or value is None:
+                    continue
+                text = rules.written(value)
+                found = self._moment(entry, value, values)
+                if found is None:
+                    if self._is_text(value) and not is_date(text):
+                        self._doubt("start", keyword, text, "no date")
+                    continue
+                # Z behind it is UTC, whatever else is.
+                is_utc = isinstance(value, str) and text.endswith("Z")
+                if moment := found.replace(tzinfo=UTC) if is_utc else self._to_utc(found, values):
+                    yield keyword, text, moment.timestamp()
+
+    def _moment(self, entry: Any, value: str | float, values: Values) -> datetime | None:
+        """Return a moment as it is written, in the frame's own time scale."""
+        number = as_number(value)
+        try:
+            if isinstance(entry, rules.Moment):
+                since = entry.since.replace(tzinfo=None)
+                return None if number is None else since + timedelta(seconds=number)
+            if isinstance(value, str) and (found := self._dated(value, values)):
+                return found
+            if number is None or not number % 1:  # a day alone does not say it
+                return None
+            if 2_400_000.5 < number < 2_500_000:
+                number -= 2_400_000.5
+            return _MJD_ZERO + timedelta(days=number) if 0 < number < 100_000 else None
+        except OverflowError:
+            return None
+
+    def _dated(self, text: str, values: Values) -> datetime | None:
+        """Return a date and time as it is written, or put together from two keywords."""
+        day, separator, clock = _parted(text)
+        if (date_ := as_day(day)) is None:
+            return None
+        if not separator:
+            clock = next((t for k in self.book["clock"] if (t := _clock(values.get(k)))), "")
+        match = re.fullmatch(
+            r"(\d{1,2}):(\d{1,2}):(\d{1,2}(?:\.\d*)?)|(\d{1,2}):(\d{1,2})", clock, re.ASCII
+        )
+        if not match:
+            return None
+        hours, minutes = int(match[1] or match[4]), int(match[2] or match[5])
+        seconds = float(match[3] or 0)
+        if hours > 23 or minutes > 59 or seconds >= 61:
+            return None
+        return datetime(*date_.timetuple()[:3]) + timedelta(
+            hours=hours, minutes=minutes, seconds=seconds
+        )
+
+    def _to_utc(self, moment: datetime, values: Values) -> datetime | None:
+        """Convert from the time scale that TIMESYS names, or the rules; UTC unless one does."""
+        said = values.get("TIMESYS")
+        scale = rules.written(said).upper().partition("(")[0] if isinstance(said, str) else ""
+        scale = {"ET": "TT", "TDT": "TT", "IAT": "TAI", "GMT": "UTC", "UT": "UTC"}.get(scale, scale)
+        if scale not in _SCALES:
+            scale = self.book.first("scale") or "UTC"
+        if scale in ("UTC", "UT1"):
+            return moment.replace(tzinfo=UTC)
+        from arcsecond.server.archive.sky import to_utc
+
+        return to_utc(moment, scale.lower())
+
+    def _night(self) -> date | None:
+        for keyword in self.book["night"]:
+            for _, value in self._values(keyword):
+                if found := as_day(_parted(rules.written(value))[0]):
+                    self.observation.read_from["night"] = keyword
+                    return found
+        start = self.observation.start
+        return None if start is None else night_of(start, self._longitude())
+
+    def _longitude(self) -> float:
+        for entry in self.book["longitude"]:
+            if isinstance(entry, rules.Constant):
+                return entry.value
+            for _, value in self._values(entry):
+                east = as_angle(value, hours=False)
+                if east is not None and -180 <= east <= 360:
+                    return east
+        return 0.0
+
+
+_SCALES = ("UTC", "UT1", "TAI", "TT", "TDB", "TCB", "TCG")
+
+
+def night_of(start: datetime, longitude_deg: float) -> date:
+    """Return the evening on which the night of a moment began, where noon is the end of a day.
+
+    Parameters
+    ----------
+    longitude_deg
+        Degrees, east positive.
+    """
+    east = (longitude_deg + 180) % 360 - 180
+    return (start + timedelta(hours=east / 15 - 12)).date()
+
+
+def pointings(
+    headers: Sequence[Values], book: FrameRules
+) -> Iterator[tuple[str, float, float, float | None]]:
+    """Yield keywords, RA, Dec (degrees) and the equinox that they tell.
 
     Right ascension written as text with colons or blanks is in hours, as a
-    number in degrees. The equinox is None when the header says ICRS or nothing.
+    number in degrees unless the rules say otherwise. The equinox is None when the
+    header says ICRS or nothing.
     """
-    for ra_key, dec_key in POINTING:
-        ra = _angle(values.get(ra_key), hours=True)
-        dec = _angle(values.get(dec_key), hours=False)
-        if ra is not None and dec is not None and 0 <= ra <= 360 and -90 <= dec <= 90:
-            return ra, dec, _equinox(values)
-    return None
+    for values in headers[:_EXTENSIONS_READ]:
+        for entry in book["position"]:
+            unit = "degrees"
+            if isinstance(entry, rules.Pointing):
+                ra_key, dec_key, unit = entry.ra, entry.dec, entry.unit
+            else:
+                ra_key, dec_key = entry
+            read = as_packed if unit == "packed" else as_angle
+            ra = read(values.get(ra_key), hours=True)
+            dec = read(values.get(dec_key), hours=False)
+            if unit == "hours" and as_number(values.get(ra_key)) is not None and ra is not None:
+                ra *= 15
+            if ra is not None and dec is not None and 0 <= ra <= 360 and -90 <= dec <= 90:
+                yield f"{ra_key} {dec_key}", ra, dec, equinox_of(values)
 
 
-def _equinox(values: Values) -> float | None:
+def equinox_of(values: Values) -> float | None:
+    """Return the equinox of a header's positions; None for ICRS, and when it does not say."""
     system = values.get("RADESYS") or values.get("RADECSYS")
     if isinstance(system, str) and system.strip().upper() == "ICRS":
         return None
-    equinox = _number(values.get("EQUINOX")) or _number(values.get("EPOCH"))
+    equinox = as_number(values.get("EQUINOX")) or as_number(values.get("EPOCH"))
     if equinox is None and isinstance(system, str) and system.strip().upper() == "FK4":
         return 1950.0
     return equinox if equinox is not None and 1800 < equinox < 2200 else None
 
 
-def _angle(value: Value | list[str], *, hours: bool) -> float | None:
-    number = _number(value)
+def as_angle(value: Value | list[str], *, hours: bool) -> float | None:
+    """Return degrees: numbers as they are, text of hours or degrees, minutes, seconds."""
+    number = as_number(value)
     if number is not None:
         return number
     if not isinstance(value, str):
         return None
     match = re.fullmatch(
-        r"([+-]?)(\d{1,3})[:h°d ]\s*(\d{1,2})(?:[:m' ]\s*(\d{1,2}(?:\.\d*)?)\s*[s\"]?)?",
+        r"([+-]?)\s*(\d{1,3})[:h°d ]\s*(\d{1,2}(?:\.\d*)?)"
+        r"(?:[:m' ]\s*(\d{1,2}(?:\.\d*)?)\s*[s\"]?)?['m]?",
         value.strip(),
+        re.ASCII,
     )
     if not match:
         return None
     sign, whole, minutes, seconds = match.groups()
-    if int(minutes) >= 60 or float(seconds or 0) >= 61:
+    if float(minutes) >= 60 or float(seconds or 0) >= 61:
         return None
-    angle = int(whole) + int(minutes) / 60 + float(seconds or 0) / 3600
+    angle = int(whole) + float(minutes) / 60 + float(seconds or 0) / 3600
     return (-angle if sign == "-" else angle) * (15 if hours else 1)
 
 
-def _start(values: Values) -> datetime | None:
-    """Return when the exposure began, in UTC.
-
-    A date without a time of day does not say it.
-    """
-    for key in ("DATE-OBS", "DATE_OBS", "DATE-BEG", "DATEOBS"):
-        date = values.get(key)
-        if isinstance(date, str) and (found := _moment(date, values)):
-            return _to_utc(found, values)
-    for key in ("MJD-OBS", "MJD-BEG", "MJD"):
-        mjd = _number(values.get(key))
-        if mjd is not None and 15_020 < mjd < 100_000 and mjd % 1:
-            return _to_utc(datetime(1858, 11, 17) + timedelta(days=mjd), values)
-    return None
-
-
-def _moment(text: str, values: Values) -> datetime | None:
-    """Return a date and time as it is written, or put together from two keywords."""
-    text = text.strip().removesuffix("Z")
-    day, separator, clock = re.sub(r"\s*T\s*|\s+", "T", text, count=1).partition("T")
-    date = _day(day)
-    if date is None:
+def as_packed(value: Value | list[str], *, hours: bool) -> float | None:
+    """Return degrees of a number written as HHMMSS.S or DDMMSS.S, as ESO writes them."""
+    number = as_number(value)
+    if number is None or abs(number) >= 3_600_000:
         return None
-    if not separator:
-        clock = next((t for k in TIME_OF_DAY if (t := _clock(values.get(k)))), "")
-    match = re.fullmatch(r"(\d{1,2}):(\d{1,2}):(\d{1,2}(?:\.\d*)?)|(\d{1,2}):(\d{1,2})", clock)
-    if not match:
+    whole, rest = divmod(abs(number), 10_000)
+    minutes, seconds = divmod(rest, 100)
+    if minutes >= 60 or seconds >= 61:
         return None
-    hours, minutes = int(match[1] or match[4]), int(match[2] or match[5])
-    seconds = float(match[3] or 0)
-    if hours > 23 or minutes > 59 or seconds >= 61:
-        return None
-    try:
-        return date + timedelta(hours=hours, minutes=minutes, seconds=seconds)
-    except OverflowError:  # the last second of the year 9999
-        return None
+    angle = math.copysign(whole + minutes / 60 + seconds / 3600, number)
+    return angle * (15 if hours else 1)
 
 
-def _clock(value: Value | list[str]) -> str:
-    return value.strip() if isinstance(value, str) and ":" in value and "T" not in value else ""
-
-
-def _day(text: str) -> datetime | None:
-    """Read YYYY-MM-DD, YYYY/MM/DD, YYYYMMDD, DD/MM/YYYY and DD/MM/YY (19YY, FITS 4.0, 4.4.2.1)."""
-    forms = (
-        (r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})", (1, 2, 3)),
-        (r"(\d{4})(\d{2})(\d{2})", (1, 2, 3)),
-        (r"(\d{1,2})/(\d{1,2})/(\d{4})", (3, 2, 1)),
-        (r"(\d{1,2})/(\d{1,2})/(\d{2})", (3, 2, 1)),
-    )
-    for form, (y, m, d) in forms:
-        if match := re.fullmatch(form, text):
-            year = int(match[y]) + (1900 if len(match[y]) == 2 else 0)
-            try:
-                return datetime(year, int(match[m]), int(match[d]))
-            except ValueError:
-                return None
-    return None
-
-
-def _to_utc(moment: datetime, values: Values) -> datetime | None:
-    """Convert from the time scale that TIMESYS names; UTC unless it does."""
-    scale = str(values.get("TIMESYS") or "UTC").strip().upper().partition("(")[0]
-    scale = {"ET": "TT", "TDT": "TT", "IAT": "TAI", "GMT": "UTC", "UT": "UTC"}.get(scale, scale)
-    if scale in ("UTC", "UT1", ""):
-        return moment.replace(tzinfo=UTC)
-    if scale not in ("TAI", "TT", "TDB", "TCB", "TCG"):
-        return None
-    from arcsecond.server.archive.sky import to_utc
-
-    return to_utc(moment, scale.lower())
-
-
-def _text(headers: Sequence[Values], keywords: Sequence[str]) -> str | None:
-    for values in headers:
-        for key in keywords:
-            value = values.get(key)
-            text = str(value).strip() if isinstance(value, str | int | float) else ""
-            if isinstance(value, bool) or text.upper() in _NOTHING or set(text) == {"X"}:
-                continue
-            return text[:255]
-    return None
-
-
-def _wheels(headers: Sequence[Values]) -> str | None:
-    for values in headers:
-        found = [str(values[k]).strip() for k in FILTER_WHEELS if isinstance(values.get(k), str)]
-        used = [f for f in found if f.upper() not in _NOTHING and not f.upper().startswith("CLEAR")]
-        if used:
-            return "+".join(used)[:255]
-    return None
-
-
-def _kind(text: str | None) -> str | None:
-    if text is None or not re.search("[A-Za-z]", text):
-        return None
-    words = set(re.split(r"[^a-z]+", text.casefold()))
-    for kind, names in _KINDS:
-        if words & set(names):
-            return kind
-    return text.casefold()[:32]
-
-
-def _exposure(values: Values, keyword: str) -> float | None:
-    """Return seconds; Kepler and TESS tell days, plates minutes, in the comment."""
-    number = _number(values.get(keyword))
-    if number is None or number < 0:
-        return None
-    return number * _SECONDS.get(values.units.get(keyword, "s"), 1)
-
-
-def _number(value: Value | list[str]) -> float | None:
+def as_number(value: Value | list[str]) -> float | None:
+    """Return a finite number, written as one or as text."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
         number = float(value)
     except (ValueError, OverflowError):
         return None
+    if isinstance(value, str) and "_" in value:  # Python's way to write numbers, nobody else's
+        return None
     return number if math.isfinite(number) else None
 
 
-def _first(candidates: Iterator[T | None]) -> T | None:
-    return next((c for c in candidates if c is not None), None)
+def is_date(text: str) -> bool:
+    """Tell whether a text is a date, with a time of day or without."""
+    return as_day(_parted(text)[0]) is not None
+
+
+def _parted(text: str) -> tuple[str, str, str]:
+    """Part a date from a time of day; the middle is empty where there is none."""
+    text = text.strip().removesuffix("Z")
+    return re.sub(r"\s*T\s*|\s+", "T", text, count=1).partition("T")
+
+
+def as_day(text: str) -> date | None:
+    """Read YYYY-MM-DD, YYYY/MM/DD, YYYYMMDD, DDMonYYYY, DD/MM/YYYY and DD/MM/YY.
+
+    DD/MM/YY is of the years 19YY (FITS 4.0, 4.4.2.1).
+    """
+    forms = (
+        (r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})", (1, 2, 3)),
+        (r"(\d{4})(\d{2})(\d{2})", (1, 2, 3)),
+        (r"(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})", (3, 2, 1)),
+        (r"(\d{1,2})[- ]?([A-Za-z]{3})[a-z]*[- ]?(\d{4})", (3, 2, 1)),
+    )
+    for form, (y, m, d) in forms:
+        if match := re.fullmatch(form, text, re.ASCII):
+            year = int(match[y]) + (1900 if len(match[y]) == 2 else 0)
+            month = _MONTHS.get(match[m].casefold()) if match[m].isalpha() else int(match[m])
+            try:
+                return date(year, month or 0, int(match[d]))
+            except ValueError:
+                return None
+    return None
+
+
+def _clock(value: Value | list[str]) -> str:
+    return value.strip() if isinstance(value, str) and ":" in value and "T" not in value else ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ import sqlalchemy as sa
 
 from arcsecond.errors import NoSpaceError
 from arcsecond.flushing import flush_file, flush_folder
+from arcsecond.server.archive.in_force import FILE as RULES
 from arcsecond.server.archive.tables import LOST
 from arcsecond.server.backup.copying import copy, forget_unfinished, has, prepare
 from arcsecond.server.backup.rows import Dumped, dump, lines_of
@@ -142,6 +144,8 @@ def _back_up(copying: _Copying) -> Made:
     _copy_blobs(copying, unfinished, made)
     (unfinished / SECRET).write_bytes(backend.secret)
     (unfinished / SECRET).chmod(0o600)
+    with contextlib.suppress(FileNotFoundError):
+        shutil.copyfile(backend.settings.home / RULES, unfinished / RULES)
     manifest = Manifest(
         __version__,
         HEAD,

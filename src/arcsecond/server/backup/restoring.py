@@ -16,6 +16,7 @@ import msgspec
 import sqlalchemy as sa
 
 from arcsecond.errors import ArcsecondInputValueError, NoSpaceError
+from arcsecond.server.archive.in_force import FILE as RULES
 from arcsecond.server.archive.places import KnownPlaces
 from arcsecond.server.archive.tables import LIVE, LOST, blobs
 from arcsecond.server.backup.copying import copy
@@ -145,6 +146,8 @@ def _restore(
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     shutil.copyfile(folder / SECRET, settings.secret_path)
     settings.secret_path.chmod(0o600)
+    if (folder / RULES).exists():
+        shutil.copyfile(folder / RULES, settings.home / RULES)
     os.sync()  # no row may last that names bytes which do not
     _load_rows(settings, folder, manifest)
     return missing

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from arcsecond.server.archive.in_force import rules_of
 from arcsecond.server.archive.ingest import read_frame
 from arcsecond.server.archive.tables import LOST, blobs, datasets, files, headers, versions
 from arcsecond.server.check.report import Report, keep_row
@@ -140,7 +141,8 @@ class _Rows:
     def _read_again(self, row: sa.Row[Any], connection: sa.Connection) -> str:
         try:
             kept = Kept(self.backend.store, row.blob)
-            frame = read_frame(kept, self.backend.settings.max_unpacked_bytes)
+            limit = self.backend.settings.max_unpacked_bytes
+            frame = read_frame(kept, limit, rules_of(self.backend))
         except (OSError, ValueError):
             return ""
         mine = sa.and_(headers.c.file == row.file, headers.c.n == row.n)

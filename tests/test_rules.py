@@ -1,0 +1,303 @@
+"""What headers mean, by rules: those of the program and those of an observatory."""
+
+from __future__ import annotations
+
+import csv
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arcsecond.errors import NotFitsError, RulesError
+from arcsecond.fits import cards
+from arcsecond.schemas.archive import DatasetChange
+from arcsecond.server.archive import files, in_force, rules
+from arcsecond.server.archive.ingest import understand
+from arcsecond.server.archive.observation import Observation, as_day, night_of, observe, pointings
+from arcsecond.server.archive.service import Datasets
+from arcsecond.server.context import Backend
+from tests.conftest import SHARED, add_file, fits_bytes, new_user
+from tests.real_headers import header_of
+from tests.test_fits import frame_of, parsed
+
+needs_shared = pytest.mark.skipif(
+    not SHARED.exists(), reason="shared data are not beside this clone"
+)
+
+
+def observed(*lines: str, own: str = "") -> Observation:
+    headers = [parsed(*lines)]
+    return observe(headers, rules.book(own).of(headers))
+
+
+def pointed(*lines: str, own: str = "") -> list[tuple[float, float]]:
+    headers = [parsed(*lines)]
+    return [(ra, dec) for _, ra, dec, _ in pointings(headers, rules.book(own).of(headers))]
+
+
+class TestRealFrames:
+    """Each frame that we have says what is written beside its name in a table."""
+
+    with Path(__file__).with_name("real_frames.csv").open(newline="") as _file:
+        ROWS = list(csv.DictReader(_file, delimiter=";"))
+
+    @needs_shared
+    @pytest.mark.parametrize("row", ROWS, ids=[row["file"] for row in ROWS])
+    def test_it_says_what_the_table_says(self, row: dict[str, str], tmp_path: Path) -> None:
+        path = SHARED / "fits" / row["file"]
+        if path.parent.name == "headers":
+            told, problem = understand([header_of(path)], rules.book())
+            assert problem == ""
+        else:
+            told = frame_of(path.read_bytes(), tmp_path).observation
+        texts = ("target", "filter", "kind", "instrument", "telescope", "observer", "programme")
+        for name in (*texts, "product"):
+            assert (getattr(told, name) or "") == row[name], name
+        assert (told.position_source or "") == row["source"]
+        assert told.ra_deg == _about(row["ra"], abs=1e-3)
+        assert told.dec_deg == _about(row["dec"], abs=1e-3)
+        assert told.exposure_s == _about(row["exposure"], rel=1e-5)
+        assert told.airmass == _about(row["airmass"], rel=1e-3)
+        assert (told.start.isoformat()[:19] if told.start else "") == row["start"]
+        assert (told.night.isoformat() if told.night else "") == row["night"]
+        assert " ".join(sorted({doubt.field for doubt in told.doubts})) == row["doubts"]
+
+    @needs_shared
+    def test_the_table_is_complete(self, tmp_path: Path) -> None:
+        there = {str(p.relative_to(SHARED / "fits")) for p in (SHARED / "fits").glob("*/*")}
+        (other,) = there - {row["file"] for row in self.ROWS}
+        assert other == "odd/not_actually_fits.fits"
+        with pytest.raises(NotFitsError, match="no FITS signature"):
+            frame_of((SHARED / "fits" / other).read_bytes(), tmp_path)
+
+    def test_two_nights_that_cross_midnight_are_two(self) -> None:
+        nights = [row["night"] for row in self.ROWS if row["file"].startswith("nights_uves")]
+        assert (nights.count("2011-08-11"), nights.count("2011-08-12")) == (13, 12)
+
+
+def _about(text: str, **within: float) -> Any:
+    return pytest.approx(float(text), **within) if text else None
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("2026-11-22", date(2026, 11, 22)), ("2026/1/2", date(2026, 1, 2)),
+        ("19930417", date(1993, 4, 17)), ("29/11/51", date(1951, 11, 29)),
+        ("01/06/2012", date(2012, 6, 1)), ("11Jul2012", date(2012, 7, 11)),
+        ("3 March 2001", date(2001, 3, 3)), ("2026-13-01", None), ("11Foo2012", None),
+        ("٢٠٢٦-11-22", None), ("", None), ("yesterday", None),
+    ],
+)  # fmt: skip
+def test_days(text: str, day: date | None) -> None:
+    assert as_day(text) == day
+
+
+@pytest.mark.parametrize(
+    ("moment", "longitude", "night"),
+    [
+        ("2011-08-11T23:23", -70.4, "2011-08-11"),
+        ("2011-08-12T09:50", -70.4, "2011-08-11"),
+        ("2011-08-12T11:59", 0.0, "2011-08-11"),
+        ("2011-08-12T12:01", 0.0, "2011-08-12"),
+        ("2011-08-12T09:00", 149.0, "2011-08-12"),
+        ("2011-08-12T09:00", 211.0 - 62, "2011-08-12"),
+        ("2011-08-12T05:00", 204.5, "2011-08-11"),  # the same as 155.5 west
+    ],
+)
+def test_nights(moment: str, longitude: float, night: str) -> None:
+    start = datetime.fromisoformat(f"{moment}+00:00")
+    assert night_of(start, longitude).isoformat() == night
+
+
+class TestDoubts:
+    """What nobody can believe is kept as it was written, and told as nothing."""
+
+    @pytest.mark.parametrize(
+        ("line", "field", "value"),
+        [
+            ("DATE-OBS= '1928-07-23T21:03:27'", "start", "1928-07-23T21:03:27"),
+            ("DATE-OBS= '2987-07-23T21:03:27'", "start", "2987-07-23T21:03:27"),
+            ("DATE-OBS= 'last night'", "start", "last night"),
+            ("EXPTIME =                -30.0", "exposure", "-30.0"),
+            ("EXPTIME =                1E300", "exposure", "1e+300"),
+            ("EXPTIME = 'long'", "exposure", "long"),
+            ("AIRMASS =                  0.2", "airmass", "0.2"),
+            ("AIRMASS =                  Inf", "airmass", "Inf"),
+        ],
+    )
+    def test_one_value(self, line: str, field: str, value: str) -> None:
+        told = observed(line)
+        keyword = line[:8].strip()
+        assert [(d.field, d.keyword, d.value) for d in told.doubts] == [(field, keyword, value)]
+        assert told.start is told.exposure_s is told.airmass is None
+
+    def test_another_keyword_is_believed(self) -> None:
+        told = observed("EXPTIME = -1", "EXPOSURE= 30", "DATE-OBS= '1901-01-01T00:00:00'",
+                        "MJD-OBS = 58000.25")  # fmt: skip
+        assert told.exposure_s == 30
+        assert told.start is not None
+        assert told.start.isoformat() == "2017-09-04T06:00:00+00:00"
+        assert {doubt.keyword for doubt in told.doubts} == {"EXPTIME", "DATE-OBS"}
+
+    @pytest.mark.parametrize(
+        "line", ["EXPTIME = ''", "EXPTIME = 'N/A'", "EXPTIME = NaN", "DATE-OBS= '2011-01-01'"]
+    )
+    def test_what_says_nothing_is_no_doubt(self, line: str) -> None:
+        assert observed(line).doubts == []
+
+    def test_a_position_that_nobody_set(self, tmp_path: Path) -> None:
+        told = frame_of(fits_bytes(RA=0.0, DEC=0.0), tmp_path).observation
+        assert (told.ra_deg, told.position_source) == (None, None)
+        assert [(d.field, d.keyword) for d in told.doubts] == [("position", "RA DEC")]
+
+    def test_they_are_told(self, backend: Backend) -> None:
+        viewer, _ = new_user(backend)
+        dataset = Datasets().create(backend, viewer, DatasetChange(name="d")).uuid
+        incoming = backend.store.receive()
+        incoming.write(fits_bytes(AIRMASS=0.1, OBSERVER="Ann", PROPID="42", NIGHT="11Jul2012"))
+        file = add_file(backend, viewer, dataset, "a.fits", incoming)
+        incoming.discard()
+        assert [(d.field, d.value) for d in file.doubts] == [("airmass", "0.1")]
+        again = files.read_file(backend, viewer, dataset, "a.fits")
+        assert again.doubts == file.doubts
+        assert (again.observer, again.programme, again.airmass) == ("Ann", "42", None)
+        assert (again.night, again.product) == (date(2012, 7, 11), "image")
+
+
+OWN = """
+[[family]]
+name = "Our camera"
+when = [{ CAMERA = "Our*" }, { SWCREATE = "ours ?.*", OBSERVAT = "*" }]
+target = ["FIELD", { value = "the sky" }]
+filter = ["FILT"]
+instrument = [{ value = "Our camera" }]
+exposure = [{ keyword = "EXPMS", unit = "ms" }]
+start = [{ keyword = "SECONDS", since = 2000-01-01T00:00:00 }]
+scale = "TAI"
+position = [{ ra = "RAH", dec = "DECD", unit = "hours" }, { ra = "ALPHA", dec = "DELTA", unit = "packed" }]
+longitude = [{ value = -70.4 }]
+nothing = ["nix*"]
+kinds = { dark = ["closed"] }
+names.filter = { "blue*" = "B" }
+plausible = { exposure = [0, 10] }
+
+[index]
+keywords = ["ROOF", "mirror"]
+"""
+
+
+class TestOwnRules:
+    """An observatory says what its headers mean, in a file."""
+
+    def test_they_come_first(self) -> None:
+        told = observed(
+            "CAMERA  = 'OURS'", "FIELD   = 'M31'", "OBJECT  = 'M33'", "FILT    = 'Blue 2'",
+            "EXPMS   = 1500", "SECONDS = 32.0", "IMAGETYP= 'Shutter closed'", own=OWN,
+        )  # fmt: skip
+        assert (told.target, told.filter, told.instrument) == ("M31", "B", "Our camera")
+        assert (told.exposure_s, told.kind) == (1.5, "dark")
+        assert told.start is not None
+        assert told.start.isoformat() == "2000-01-01T00:00:00+00:00"
+        assert told.night == date(1999, 12, 31)
+
+    def test_what_they_do_not_say_is_as_ever(self) -> None:
+        told = observed("CAMERA  = 'OURS'", "FIELD   = 'nix da'", "OBJECT  = 'nix'",
+                        "EXPTIME = 5", own=OWN)  # fmt: skip
+        assert (told.target, told.exposure_s) == ("the sky", 5)
+        told = observed("CAMERA  = 'OURS'", "EXPTIME = 50", own=OWN)
+        assert (told.exposure_s, told.doubts[0].why) == (None, "more than is plausible")
+
+    def test_other_frames_are_none_of_theirs(self) -> None:
+        assert observed("SWCREATE= 'ours 1.0'", "OBJECT  = 'x'", own=OWN).instrument is None
+        both = ("SWCREATE= 'Ours 1.0'", "OBSERVAT= 'here'")
+        assert observed(*both, own=OWN).instrument == "Our camera"
+
+    def test_hours_and_packed_numbers(self) -> None:
+        camera = "CAMERA  = 'ours'"
+        assert pointed(camera, "RAH     = 2.5", "DECD    = -10.25", own=OWN) == [(37.5, -10.25)]
+        assert pointed(camera, "ALPHA   = 152330.4", "DELTA   = -382128.8", own=OWN) == [
+            pytest.approx((230.876667, -38.358), abs=1e-5)
+        ]
+        assert pointed(camera, "ALPHA   = 157330.4", "DELTA   = -382128.8", own=OWN) == []
+
+    def test_an_empty_list_ends_the_search(self) -> None:
+        own = '[[family]]\nname = "x"\nwhen = [{ CAMERA = "*" }]\ntarget = []\n'
+        assert observed("CAMERA  = 5", "OBJECT  = 'M31'", own=own).target is None
+        assert observed("OBJECT  = 'M31'", own=own).target == "M31"
+
+    def test_keywords_to_search(self) -> None:
+        assert {"ROOF", "MIRROR", "AIRMASS"} <= rules.book(OWN).keywords
+        assert "ROOF" not in rules.book().keywords
+
+    def test_other_rules_have_another_digest(self) -> None:
+        assert rules.book(OWN).digest != rules.book().digest == rules.book("").digest
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[[family]]\nname = 'a'\nwhen = [", "line 3: this is no TOML"),
+        ("[[family]]\nname = 'a'\n", "line 1: 'when' is missing"),
+        ("[[family]]\nname = 'a'\nwhen = [{ A = '*' }]\n\ntarget = 5\n", "line 5: Expected"),
+        ("[[family]]\nname = 'a'\nwhen = []\n", "line 3: Expected"),
+        ("[[family]]\nname = 'a'\nwhen = [{ A = '*' }]\n[[family]]\nname = 'b'\n"
+         "when = [{ A = '*' }]\ntargte = ['A']\n", "line 7: 'targte' is no rule"),
+        ("[general]\nairmass = ['X']\nscale = 'CET'\n", "line 3: Invalid"),
+        ("[general]\n\nexposure = [{ keyword = 'A', unit = 'weeks' }]", "line 3: Invalid"),
+        ("[general]\nplausible = { start = [1, 2] }", "line 2: the bounds of 'start' are dates"),
+        ("[general]\n[general.plausible]\nairmass = [3, 1]", "line 3: the bounds of 'airmass'"),
+        ("[genral]\n", "line 1: 'genral' is no rule"),
+        ("x = " + "[" * 5000, "no TOML"),
+        ("#" * (1 << 20) + "#", "longer than"),
+    ],
+)  # fmt: skip
+def test_mistakes_name_their_line(text: str, said: str) -> None:
+    with pytest.raises(RulesError) as caught:
+        rules.book(text, "rules.toml")
+    assert said in str(caught.value)
+    assert str(caught.value).startswith("rules.toml")
+    assert "\n" not in str(caught.value)
+
+
+class TestInForce:
+    """The file may be edited at any time; while it has a mistake, the rules before hold."""
+
+    CAMERA = '[[family]]\nname = "x"\nwhen = [{{ CAMERA = "*" }}]\ntarget = [{{ value = "{}" }}]\n'
+
+    def target(self, backend: Backend) -> str | None:
+        headers = [parsed("CAMERA  = 'c'")]
+        return observe(headers, in_force.rules_of(backend).of(headers)).target
+
+    def test_from_the_next_frame_on(self, backend: Backend) -> None:
+        path = backend.settings.home / in_force.FILE
+        assert self.target(backend) is None
+        for name in ("first", "another"):
+            path.write_text(self.CAMERA.format(name))
+            assert self.target(backend) == name
+        path.unlink()
+        assert self.target(backend) is None
+        assert in_force.mistake(backend) == ""
+
+    def test_mistakes_change_nothing(
+        self, backend: Backend, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = backend.settings.home / in_force.FILE
+        path.write_text(self.CAMERA.format("good"))
+        assert self.target(backend) == "good"
+        for bad in (b"target = [", b"\xff\xfe"):
+            path.write_bytes(bad)
+            assert self.target(backend) == "good"
+            assert "stay in force" in in_force.mistake(backend)
+            monkeypatch.setattr(in_force, "_known", {})  # as after a restart
+            assert self.target(backend) == "good"
+
+    def test_a_mistake_from_the_beginning(self, backend: Backend) -> None:
+        (backend.settings.home / in_force.FILE).write_text("[")
+        assert in_force.rules_of(backend).digest == rules.book().digest
+
+
+def test_values_that_are_no_numbers_in_a_header() -> None:
+    assert observed("EXPTIME = '1_000'").exposure_s is None
+    assert cards.parse("EXPTIME =                  1_0".ljust(80)) == {"EXPTIME": "1_0"}
