@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from arcsecond.version import __version__
-from tests.conftest import PASSWORD, SHARED, Command, fits_bytes
+from tests.conftest import ASTROPY_FRAMES, PASSWORD, SHARED, Command, fits_bytes
 
 PARANAL = "0c8dbe8d-9b50-53a3-9382-cecec71f9ec6"
 KUEYEN = "5b87fc64-91bc-55ba-92c7-ba7f9fe53c9c"
@@ -633,6 +633,54 @@ class TestFiles:
         made = arcsecond("fitsfiles", dataset, "create", "--file", str(path)).json
         assert (made["target"], made["filter"], made["instrument"]) == ("NGC104", "F606W", "ACS")
         assert len(made["hdus"]) == 7
+
+
+class TestHeaders:
+    """The headers of a file: whole, of one HDU, or what a keyword says."""
+
+    @pytest.fixture
+    def of(self, arcsecond: Command) -> tuple[str, str]:
+        dataset = str(arcsecond("datasets", "create", "--name", "frames").json["uuid"])
+        path = str(ASTROPY_FRAMES / "o4sp040b0_raw.fits")
+        made = arcsecond("fitsfiles", dataset, "create", "--file", path).json
+        return dataset, str(made["pk"])
+
+    def test_all_of_them(self, arcsecond: Command, of: tuple[str, str]) -> None:
+        lines = arcsecond("fitsfiles", *of, "--header").out.splitlines()
+        titles = [line for line in lines if line.startswith("# ")]
+        assert titles[:3] == ["# HDU 0 PRIMARY", "# HDU 1 SCI", "# HDU 2 ERR"]
+        assert "TARGNAME= 'HD101998                      ' / proposer's target name" in lines
+        told = arcsecond("fitsfiles", *of, "--header", "--json").json
+        assert [(h["index"], h["name"]) for h in told][:2] == [(0, "PRIMARY"), (1, "SCI")]
+        assert told[0]["header"]["TARGNAME"] == "HD101998"
+
+    @pytest.mark.parametrize("hdu", ["1", "sci"])
+    def test_one_of_them(self, arcsecond: Command, of: tuple[str, str], hdu: str) -> None:
+        dataset, pk = of
+        shown = arcsecond("fitsfiles", dataset, "read", pk, "--hdu", hdu).out
+        assert shown.startswith("XTENSION= 'IMAGE   '")
+        assert "# HDU" not in shown
+
+    def test_what_keywords_say(self, arcsecond: Command, of: tuple[str, str]) -> None:
+        asked = ("--keyword", "targname", "--keyword", "SUBARRAY", "--keyword", "exptime")
+        assert arcsecond("fitsfiles", *of, *asked).out == "HD101998\nF\n30.0\n"
+        told = arcsecond("fitsfiles", *of, *asked, "--json").json
+        assert told == {"targname": "HD101998", "SUBARRAY": False, "exptime": 30.0}
+        inside = arcsecond("fitsfiles", *of, "--hdu", "4", "--keyword", "EXTVER")
+        assert inside.out == "2\n"
+
+    def test_misuse(self, arcsecond: Command, of: tuple[str, str]) -> None:
+        dataset, pk = of
+        missing = arcsecond("fitsfiles", *of, "--hdu", "99")
+        assert (missing.status, "has no HDU '99'" in missing.err) == (1, True)
+        assert "0 PRIMARY, 1 SCI" in missing.err
+        nowhere = arcsecond("fitsfiles", *of, "--keyword", "NOWHERE")
+        assert (nowhere.status, "is not in its headers" in nowhere.err) == (1, True)
+        for words in ((), ("delete", pk, "-y"), (pk, "--open")):
+            refused = arcsecond("fitsfiles", dataset, *words, "--header")
+            assert refused.status == 2
+            assert "go with read of one" in refused.err
+        assert arcsecond("fitsfiles", *of).status == 0
 
 
 class TestActivities:

@@ -75,8 +75,11 @@ def routes(http: Http) -> dict[str, set[str]]:
     return found
 
 
-ASKED = {"/datasets/{dataset}/known", "/trash", "/trash/{key}", "/trash/restore/{key}"}
-"""Whose they are is shown in ``test_known.py`` and ``test_trash.py``."""
+ASKED = {
+    "/datasets/{dataset}/known", "/datasets/{dataset}/reindex", "/trash", "/trash/{key}",
+    "/trash/restore/{key}",
+}  # fmt: skip
+"""Whose they are is shown in ``test_known.py``, ``test_rules.py`` and ``test_trash.py``."""
 
 TUS = {"/datasets/{dataset}/uploads", "/uploads/{upload}"}
 """Whose they are is shown in ``test_transfers.py``: they take headers of their own."""

@@ -6,18 +6,27 @@ import csv
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from arcsecond.errors import NotFitsError, RulesError
+from arcsecond.errors import (
+    InvalidInputError,
+    NotAllowedError,
+    NotFitsError,
+    NotFoundError,
+    RulesError,
+)
 from arcsecond.fits import cards
-from arcsecond.schemas.archive import DatasetChange
-from arcsecond.server.archive import files, in_force, rules
+from arcsecond.schemas.archive import DatasetChange, FitsFile, FitsFileChange, Reindex
+from arcsecond.server import apart
+from arcsecond.server.archive import files, in_force, reindexing, rules, understanding
 from arcsecond.server.archive.ingest import understand
 from arcsecond.server.archive.observation import Observation, as_day, night_of, observe, pointings
 from arcsecond.server.archive.service import Datasets
-from arcsecond.server.context import Backend
-from tests.conftest import SHARED, add_file, fits_bytes, new_user
+from arcsecond.server.check import check
+from arcsecond.server.context import Backend, Viewer
+from tests.conftest import SHARED, Command, add_file, fits_bytes, new_user
 from tests.real_headers import header_of
 from tests.test_fits import frame_of, parsed
 
@@ -34,6 +43,15 @@ def observed(*lines: str, own: str = "") -> Observation:
 def pointed(*lines: str, own: str = "") -> list[tuple[float, float]]:
     headers = [parsed(*lines)]
     return [(ra, dec) for _, ra, dec, _ in pointings(headers, rules.book(own).of(headers))]
+
+
+def keep(backend: Backend, viewer: Viewer, dataset: str, name: str, content: bytes) -> FitsFile:
+    incoming = backend.store.receive()
+    incoming.write(content)
+    try:
+        return add_file(backend, viewer, dataset, name, incoming)
+    finally:
+        incoming.discard()
 
 
 class TestRealFrames:
@@ -155,10 +173,8 @@ class TestDoubts:
     def test_they_are_told(self, backend: Backend) -> None:
         viewer, _ = new_user(backend)
         dataset = Datasets().create(backend, viewer, DatasetChange(name="d")).uuid
-        incoming = backend.store.receive()
-        incoming.write(fits_bytes(AIRMASS=0.1, OBSERVER="Ann", PROPID="42", NIGHT="11Jul2012"))
-        file = add_file(backend, viewer, dataset, "a.fits", incoming)
-        incoming.discard()
+        content = fits_bytes(AIRMASS=0.1, OBSERVER="Ann", PROPID="42", NIGHT="11Jul2012")
+        file = keep(backend, viewer, dataset, "a.fits", content)
         assert [(d.field, d.value) for d in file.doubts] == [("airmass", "0.1")]
         again = files.read_file(backend, viewer, dataset, "a.fits")
         assert again.doubts == file.doubts
@@ -301,3 +317,161 @@ class TestInForce:
 def test_values_that_are_no_numbers_in_a_header() -> None:
     assert observed("EXPTIME = '1_000'").exposure_s is None
     assert cards.parse("EXPTIME =                  1_0".ljust(80)) == {"EXPTIME": "1_0"}
+
+
+class TestReindexing:
+    """Headers are read again after the rules changed; what was read by them stays as it is."""
+
+    OWN = '[[family]]\nname = "x"\nwhen = [{ OBJECT = "*" }]\nobserver = ["WHO"]\n'
+
+    @pytest.fixture
+    def dataset(self, backend: Backend) -> tuple[Viewer, str]:
+        viewer, _ = new_user(backend)
+        dataset = Datasets().create(backend, viewer, DatasetChange(name="d")).uuid
+        for n in range(5):
+            keep(backend, viewer, dataset, f"{n}.fits", fits_bytes(OBJECT=f"t{n}", WHO=f"w{n}"))
+        file = files.read_file(backend, viewer, dataset, "0.fits")
+        incoming = backend.store.receive()
+        incoming.write(fits_bytes(OBJECT="newer", WHO="me"))
+        files.update_file(backend, viewer, dataset, str(file.pk), FitsFileChange(), incoming)
+        incoming.discard()
+        return viewer, dataset
+
+    def observers(self, backend: Backend, viewer: Viewer, dataset: str) -> list[str | None]:
+        found = files.list_files(backend, viewer, dataset, {}).rows(None, 100)
+        return [file.observer for _, file in found]
+
+    def all_of(
+        self, backend: Backend, viewer: Viewer, dataset: str, *, everything: bool = False
+    ) -> tuple[int, int]:
+        read = changed = 0
+        after = None
+        while True:
+            body = Reindex(after=after, everything=everything)
+            told = reindexing.reindex(backend, viewer, dataset, body)
+            assert (told.left is None) == (after is not None)
+            read, changed, after = read + told.read, changed + told.changed, told.next
+            if after is None:
+                return read, changed
+
+    @pytest.mark.parametrize("few", [64, 1])
+    def test_all_versions(
+        self, backend: Backend, dataset: tuple[Viewer, str], few: int,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        monkeypatch.setattr(understanding, "FEW", few)  # one: in processes of their own
+        assert self.all_of(backend, *dataset) == (0, 0)
+        in_force.put_in_force(backend, self.OWN, "own")
+        assert reindexing.stale(backend) == 6
+        assert self.all_of(backend, *dataset) == (6, 6)
+        assert self.observers(backend, *dataset) == ["me", "w1", "w2", "w3", "w4"]
+        viewer, uuid = dataset
+        assert files.read_file(backend, viewer, uuid, "0.fits", version=1).observer == "w0"
+        assert self.all_of(backend, *dataset) == (0, 0)
+        assert self.all_of(backend, *dataset, everything=True) == (6, 0)
+        assert check(backend).findings == []
+
+    def test_some_at_a_time(
+        self, backend: Backend, dataset: tuple[Viewer, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        in_force.put_in_force(backend, self.OWN, "own")
+        monkeypatch.setattr(reindexing, "AT_ONCE", 2)
+        viewer, uuid = dataset
+        first = reindexing.reindex(backend, viewer, uuid, Reindex())
+        assert (first.read, first.left) == (2, 6)
+        assert reindexing.stale(backend) == 4  # whoever is interrupted goes on from here
+        assert self.all_of(backend, *dataset) == (4, 4)
+        monkeypatch.setattr(reindexing, "MOST_CARDS", 100)
+        monkeypatch.setattr(reindexing, "AT_ONCE", 100)
+        assert self.all_of(backend, *dataset, everything=True) == (6, 0)
+
+    def test_a_header_that_ends_the_process(
+        self, backend: Backend, dataset: tuple[Viewer, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        in_force.put_in_force(backend, self.OWN, "own")
+        monkeypatch.setattr(understanding, "FEW", 1)
+        run = apart.run
+
+        def dying(module: str, *, timeout_s: float, **how: Any) -> tuple[bytes, int | None]:
+            if b"'t3      '" in how["input"]:
+                return b"", -11
+            return run(module, timeout_s=timeout_s, **how)
+
+        monkeypatch.setattr(apart, "run", dying)
+        assert self.all_of(backend, *dataset)[0] == 6
+        assert self.observers(backend, *dataset) == ["me", "w1", "w2", None, "w4"]
+        viewer, uuid = dataset
+        problem = files.read_file(backend, viewer, uuid, "3.fits").problems
+        assert problem == ["What the headers mean could not be understood."]
+        monkeypatch.setattr(apart, "run", run)
+        self.all_of(backend, *dataset, everything=True)
+        assert files.read_file(backend, viewer, uuid, "3.fits").problems == []
+
+    def test_whose_they_are(self, backend: Backend, dataset: tuple[Viewer, str]) -> None:
+        other, _ = new_user(backend, "other")
+        with pytest.raises(NotFoundError):
+            reindexing.reindex(backend, other, dataset[1], Reindex())
+        Datasets().update(backend, dataset[0], dataset[1], DatasetChange(is_public=True))
+        with pytest.raises(NotAllowedError):
+            reindexing.reindex(backend, other, dataset[1], Reindex())
+        for after in ("x", "1", "1.", "1.x", "-1.2"):
+            with pytest.raises(InvalidInputError):
+                reindexing.reindex(backend, *dataset, Reindex(after=after))
+
+
+class TestCommands:
+    """The same from a terminal and from the module."""
+
+    def test_reindex(self, arcsecond: Command, tmp_path: Path) -> None:
+        dataset = str(arcsecond("datasets", "create", "--name", "d").json["uuid"])
+        path = tmp_path / "a.fits"
+        path.write_bytes(fits_bytes(OBJECT="x"))
+        arcsecond("fitsfiles", dataset, "create", "--file", str(path))
+        assert arcsecond("fitsfiles", dataset, "reindex").json == {"read": 0, "changed": 0}
+        assert arcsecond("fitsfiles", dataset, "reindex", "-q").out == ""
+        from arcsecond import ArcsecondAPI
+
+        with ArcsecondAPI() as api:
+            seen: list[tuple[int, int]] = []
+            again = api.datasets(dataset).reindex(
+                everything=True, progress=lambda *far: seen.append(far)
+            )
+            assert (again, seen[-1]) == ((1, 0), (1, 1))
+        missing = arcsecond("fitsfiles", str(uuid4()), "reindex")
+        assert (missing.status, "not found" in missing.err) == (1, True)
+
+    @pytest.mark.parametrize("place", ["embedded"], indirect=True)
+    def test_rules(self, arcsecond: Command, tmp_path: Path) -> None:
+        own, bad = tmp_path / "ours.toml", tmp_path / "bad.toml"
+        own.write_text(TestReindexing.OWN)
+        bad.write_text("[general]\ntarget = 5\n")
+        frame = tmp_path / "a.fits"
+        frame.write_bytes(fits_bytes(OBJECT="M31", WHO="Ann", AIRMASS=0.1))
+        dataset = str(arcsecond("datasets", "create", "--name", "d").json["uuid"])
+        arcsecond("fitsfiles", dataset, "create", "--file", str(frame))
+        assert "not there" in arcsecond("server", "rules").out
+        assert "no mistake: 1 family." in arcsecond("server", "rules", "check", str(own)).out
+        for word in ("check", "use"):
+            refused = arcsecond("server", "rules", word, str(bad))
+            assert (refused.status, "bad.toml, line 2" in refused.err) == (2, True)
+        tried = arcsecond("server", "rules", "try", str(frame), "--rules", str(own)).out
+        assert "Ann" in tried
+        assert "WHO" in tried
+        assert "tells no airmass" in tried
+        (told,) = arcsecond("server", "rules", "try", str(frame), "--json").json
+        assert (told["observer"], told["families"]) == (None, [])
+        assert told["read_from"]["target"] == "OBJECT"
+        put = arcsecond("server", "rules", "use", str(own))
+        assert "In force" in put.out
+        assert "1 file was read by others" in put.out
+        again = arcsecond("server", "reindex")
+        assert "The headers of 1 file were read again; 1 say something else" in again.err
+        assert arcsecond("fitsfiles", dataset, "a.fits").json["observer"] == "Ann"
+        assert "already" in arcsecond("server", "reindex").err
+        assert "[general]" in arcsecond("server", "rules", "--built-in").out
+        home = Path(arcsecond("server", "rules").out.split(", ")[1].split(":")[0])
+        home.write_text("[")
+        broken = arcsecond("server", "rules")
+        assert (broken.status, "stay in force" in broken.err) == (2, True)
+        assert arcsecond("server", "rules", "check", str(tmp_path / "none")).status == 2
+        assert arcsecond("server", "rules", "try", str(tmp_path / "none")).status == 2

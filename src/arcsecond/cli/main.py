@@ -183,6 +183,8 @@ def resource_command(resource: Resource) -> click.Command:
     if resource.name == "findingcharts":
         told = "With --out FILE.jpg, the picture of a survey: dss, 2mass, panstarrs or sdss."
         params.append(click.Option(["--survey"], help=told))
+    if resource.name == "fitsfiles":
+        params += _header_options()
     if any(task.forced for task in resource.tasks):
         told = "Import or refresh, though there are far fewer rows than before."
         params.append(click.Option(["--force"], is_flag=True, help=told))
@@ -197,6 +199,8 @@ def resource_command(resource: Resource) -> click.Command:
     if "search" in resource.filters:
         more = " `search TEXT` lists those with a name that holds it."
     more += "".join(f"\n\n`{task.usage}`: {task.help}" for task in resource.tasks)
+    if resource.name == "fitsfiles":
+        more += " `reindex` reads the headers of all of them again, after the rules changed."
     aliases = f" Also: {', '.join(resource.aliases)}." if resource.aliases else ""
     return ResourceCommand(
         resource.name,
@@ -207,6 +211,19 @@ def resource_command(resource: Resource) -> click.Command:
         epilog=f"Example: {resource.example}",
         context_settings=CONTEXT,
     )
+
+
+def _header_options() -> list[click.Parameter]:
+    return [
+        click.Option(["--header"], is_flag=True, help="Its headers, card by card."),
+        click.Option(["--hdu"], metavar="N|NAME", help="The header of this HDU."),
+        click.Option(
+            ["--keyword"],
+            multiple=True,
+            metavar="KEYWORD",
+            help="What it says, in the first header that has it; may be repeated.",
+        ),
+    ]
 
 
 def _fields(resource: Resource) -> list[Field]:
@@ -489,7 +506,7 @@ def _server() -> click.Group:
             epilog="Example: arcsecond server check --repair",
         )
     )
-    for command in (*_backups(), _ingest(), _export()):
+    for command in (*_backups(), _ingest(), _export(), _rules(), _reindex()):
         group.add_command(command)
     admin = click.Group(
         "admin",
@@ -588,6 +605,85 @@ def _export() -> click.Command:
         callback=lazy("export", "export"),
         help="Write everything as plain files under their own names, with SHA256SUMS.",
         epilog="Example: arcsecond server export /mnt/export",
+    )
+
+
+def _rules() -> click.Group:
+    file = click.Argument(["file"], type=click.Path())
+    group = click.Group(
+        "rules",
+        invoke_without_command=True,
+        help="What headers mean: the rules in force, and those of your observatory.",
+        epilog="Example: arcsecond server rules",
+        context_settings=CONTEXT,
+        params=[
+            click.Option(
+                ["--built-in"], is_flag=True, help="Print those of the program, to learn from."
+            )
+        ],
+    )
+
+    def shown(built_in: bool) -> None:
+        if click.get_current_context().invoked_subcommand is None:
+            lazy("rules", "show")(built_in=built_in)
+
+    group.callback = shown
+    group.add_command(
+        click.Command(
+            "check",
+            params=[file],
+            callback=lazy("rules", "check"),
+            help="Find mistakes in a file of rules; nothing is changed.",
+            epilog="Example: arcsecond server rules check ours.toml",
+        )
+    )
+    group.add_command(
+        click.Command(
+            "use",
+            params=[file],
+            callback=lazy("rules", "use"),
+            help="Put your rules in force, before those of the program.",
+            epilog="Example: arcsecond server rules use ours.toml",
+        )
+    )
+    group.add_command(
+        click.Command(
+            "try",
+            params=[
+                click.Argument(["frames"], nargs=-1, required=True, type=click.Path()),
+                click.Option(
+                    ["--rules", "file"],
+                    type=click.Path(),
+                    metavar="FILE",
+                    help="By these, in place of yours.",
+                ),
+                click.Option(["--json", "as_json"], is_flag=True, help="The same as JSON."),
+            ],
+            callback=lazy("rules", "try_out"),
+            help="Tell what frames mean, and which keywords say so; nothing is kept.",
+            epilog="Example: arcsecond server rules try --rules ours.toml frame.fits",
+        )
+    )
+    return group
+
+
+def _reindex() -> click.Command:
+    return click.Command(
+        "reindex",
+        params=[
+            click.Option(
+                ["--everything"], is_flag=True, help="Also what was read by these rules already."
+            ),
+            click.Option(
+                ["--jobs"],
+                type=click.IntRange(0, 64),
+                default=0,
+                help="Processes; default: one for each processor.",
+            ),
+        ],
+        callback=lazy("rules", "reindex"),
+        help="Read the headers of all files again, after the rules changed, while all goes on.",
+        epilog="Example: arcsecond server reindex",
     )
 
 

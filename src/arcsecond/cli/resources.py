@@ -15,8 +15,9 @@ import click
 
 from arcsecond import views
 from arcsecond.cli.browser import open_page
+from arcsecond.cli.headers import Headers
 from arcsecond.cli.output import Output, on_terminal
-from arcsecond.cli.tasks import carry_out
+from arcsecond.cli.tasks import carry_out, reindex
 from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.endpoint import Endpoint
 from arcsecond.client.transport import Answer
@@ -62,6 +63,7 @@ class _Wanted:
     opening: str | None
     everything: bool
     picture: _Picture | None
+    headers: Headers | None
     yes: bool
 
 
@@ -78,13 +80,18 @@ def run(
     """Do what a resource's command line says."""
     output = Output(as_json=as_json, quiet=quiet)
     force = given.pop("force", False)
-    wanted = _Wanted(output, given.pop("open"), given.pop("all", False), _picture(given), yes=yes)
+    headers = Headers.asked(given, as_json=as_json)
+    opening, everything = given.pop("open"), given.pop("all", False)
+    wanted = _Wanted(output, opening, everything, _picture(given), headers, yes=yes)
     told = {f.name: given.pop(f.name, None) for task in resource.tasks for f in task.fields}
     told = {name: value for name, value in told.items() if value is not None}
     of_one = {f.name: given.pop(f.name, None) for f in resource.of_one}
     of_one = {name: value for name, value in of_one.items() if value is not None}
     if task := next((task for task in resource.tasks if words[:1] == (task.name,)), None):
         carry_out(resource, task, words[1:], server, output, force=force, given=told)
+        return
+    if resource.name == "fitsfiles" and words[1:] == ("reindex",):
+        reindex(words[0], server, output)
         return
     if told:
         task = next(task for task in resource.tasks if task.fields)
@@ -100,7 +107,7 @@ def run(
         return
     filters, fields = _sorted_out(resource, action, given)
     listing = [*filters, *(["all"] if wanted.everything else [])]
-    _check_options(action.verb, fields, listing if LIST in resource.verbs else [], wanted.opening)
+    _check_options(action.verb, fields, listing if LIST in resource.verbs else [], wanted)
     if wanted.picture and not (resource.image and action.key):
         raise click.UsageError(f"--out goes with a picture, like this: {resource.example}")
     with ArcsecondAPI(server=server) as api:
@@ -131,6 +138,8 @@ def _do(
     elif wanted.opening is not None:
         as_api = wanted.opening == "api"
         open_page(api, endpoint, action.key, as_api=as_api, output=output, filters=filters)
+    elif wanted.headers is not None:
+        wanted.headers.show(endpoint.answer("GET", action.key, params=filters).data)
     elif action.verb in (CREATE, UPDATE):
         _write(api, endpoint, action, fields, output)
     elif action.verb == DELETE:
@@ -265,9 +274,12 @@ def _tell_age(data: Any, output: Output) -> None:
 
 
 def _check_options(
-    verb: Verb, fields: Mapping[str, Any], listing: Sequence[str], opening: str | None
+    verb: Verb, fields: Mapping[str, Any], listing: Sequence[str], wanted: _Wanted
 ) -> None:
     """Refuse options that do not go with what is to be done."""
+    opening = wanted.opening
+    if wanted.headers and (verb != READ or opening is not None):
+        raise click.UsageError("--header, --hdu and --keyword go with read of one.")
     if fields and verb not in (CREATE, UPDATE):
         raise click.UsageError(f"--{next(iter(fields))} goes with create and update.")
     if opening is not None and verb not in (READ, LIST):

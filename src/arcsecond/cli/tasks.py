@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 
 import click
 
-from arcsecond.cli.output import Output, on_terminal
+from arcsecond.cli.output import Counter, Output, on_terminal
 from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.endpoint import Endpoint
 from arcsecond.errors import ArcsecondError, ArcsecondInputValueError
@@ -62,6 +63,26 @@ def carry_out(
             output.say(line)
     else:
         output.raw(answer)
+
+
+def reindex(dataset: str, server: str | None, output: Output) -> None:
+    """Read the headers of a dataset's files again."""
+    with ArcsecondAPI(server=server) as api, Counter("Reading headers") as counter:
+        read, changed = api.datasets(dataset).reindex(progress=counter.show)
+    if output.quiet:
+        return
+    if not output.for_people:
+        click.echo(json.dumps({"read": read, "changed": changed}))
+    else:
+        output.say(read_again(read, changed))
+
+
+def read_again(read: int, changed: int) -> str:
+    """Say how reading headers again went."""
+    if not read:
+        return "All headers are read by the rules in force already."
+    many = "1 file" if read == 1 else f"{read:,} files"
+    return f"The headers of {many} were read again; {changed:,} say something else now."
 
 
 def _do_with_one(

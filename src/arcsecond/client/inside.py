@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from arcsecond.client.downloading import fetch, seek
-from arcsecond.client.endpoint import Endpoint
+from arcsecond.client.endpoint import TASK_PATIENCE_S, Endpoint
 from arcsecond.client.journal import Journal, journal_path
 from arcsecond.client.plan import Plan, make_plan
 from arcsecond.client.running import JOBS, Manner, Progress, Summary, Told
@@ -95,6 +96,45 @@ class Inside:
                 stopping=manner.stopping,
             )
             return fetch(transport, wanted, manner)
+
+    def reindex(
+        self, *, everything: bool = False, progress: Callable[[int, int], None] | None = None
+    ) -> tuple[int, int]:
+        """Read the headers of a dataset's files again, by the rules that are in force now.
+
+        Whoever is interrupted calls it again: what was read by these rules is left out.
+
+        Parameters
+        ----------
+        everything
+            Whether what was read by these rules already is read again, too.
+        progress
+            Called with how many were read, and of how many.
+
+        Returns
+        -------
+        tuple
+            How many were read, and of how many it means something else now; older
+            versions of files count, too.
+
+        Raises
+        ------
+        ArcsecondError
+            There is no such dataset, or it is somebody else's.
+        """
+        transport = self._held()
+        path = f"/datasets/{quote(self._key, safe='')}/reindex/"
+        fields: dict[str, Any] = {"everything": everything}
+        read = changed = left = 0
+        while True:
+            told = transport.request("POST", path, fields=fields, patience=TASK_PATIENCE_S).data
+            read, changed = read + told["read"], changed + told["changed"]
+            left = left if told["left"] is None else told["left"]
+            if progress is not None:
+                progress(read, max(left, read))
+            if told["next"] is None:
+                return read, changed
+            fields["after"] = told["next"]
 
     def _held(self) -> Transport:
         """Return the transport, where this holds files."""

@@ -230,6 +230,26 @@ class Upload(msgspec.Struct, kw_only=True):
     upload_url: str
 
 
+class Reindex(msgspec.Struct, kw_only=True):
+    """Body of a reindex: behind what it goes on, and whether what needs it not is read, too."""
+
+    after: Annotated[str, told(maxLength=30)] | None = None
+    everything: bool = False
+
+
+class Reindexed(msgspec.Struct, kw_only=True):
+    """How far a reindex is: versions of files that were read, and those that changed by it.
+
+    ``left`` is how many there were to read, told in the first answer alone. ``next`` is to be
+    given as ``after``; null when all is done.
+    """
+
+    read: int
+    changed: int
+    left: int | None
+    next: str | None
+
+
 class FitsFileChange(msgspec.Struct, kw_only=True):
     """Body of an update without a file; what is missing stays as it is."""
 

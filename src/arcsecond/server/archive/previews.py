@@ -10,16 +10,14 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import os
 import signal
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from arcsecond.errors import NotFoundError
 from arcsecond.schemas.archive import FitsFile, Hdu
+from arcsecond.server import apart
 from arcsecond.server.archive import pictures
 from arcsecond.server.archive.files import find_file
 from arcsecond.server.context import Backend, Viewer
@@ -128,25 +126,15 @@ def _drawn(backend: Backend, sought: Sought) -> tuple[list[dict[str, Any]], int]
         "limit": backend.settings.max_unpacked_bytes,
         "scratch": str(_top(backend)),
     }
-    # Without the working directory among what is imported, but with all that is ours.
-    command = [sys.executable, "-P", "-m", pictures.__name__, json.dumps(order)]
-    ours = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OPENBLAS_NUM_THREADS": "1"}
     try:
         _top(backend).mkdir(parents=True, exist_ok=True)
         with backend.store.open(file.sha256) as content:
-            done = subprocess.run(
-                command,
-                stdin=content,
-                capture_output=True,
-                env=os.environ | ours,
-                timeout=TIMEOUT_S,
-                check=False,
+            said, status = apart.run(
+                pictures.__name__, json.dumps(order), timeout_s=TIMEOUT_S, stdin=content
             )
-    except subprocess.TimeoutExpired as late:
-        return _told(late.stdout or b""), -signal.SIGXCPU
     except OSError:
         return [], 1
-    return _told(done.stdout), done.returncode
+    return _told(said), -signal.SIGXCPU if status is None else status
 
 
 def _told(said: bytes) -> list[dict[str, Any]]:

@@ -18,9 +18,11 @@ from arcsecond.schemas.archive import (
     FileTaken,
     FitsFile,
     FitsFileChange,
+    Reindex,
+    Reindexed,
     UploadOutcome,
 )
-from arcsecond.server.archive import files, known, previews
+from arcsecond.server.archive import files, known, previews, reindexing
 from arcsecond.server.archive.adding import Added, add_files
 from arcsecond.server.archive.service import Datasets
 from arcsecond.server.context import (
@@ -146,6 +148,12 @@ def _told(request: AnyRequest, name: str, outcome: Added | ArcsecondError) -> Up
     return UploadOutcome(name=name, status=status, file=present(request, outcome.file))
 
 
+@post("/datasets/{dataset:str}/reindex/", status_code=200)
+async def reindex(request: AnyRequest, dataset: FromPath[str]) -> Reindexed:
+    body = await read_body(request, Reindex)
+    return await writing(request, reindexing.reindex, dataset, body)
+
+
 @get(ONE, opt={"resource": "fitsfiles", "verb": "read"})
 async def read_file(request: AnyRequest, dataset: FromPath[str], key: FromPath[str]) -> FitsFile:
     version = version_of(request)
@@ -211,6 +219,7 @@ routes = [
     list_files,
     create_file,
     tell_known,
+    reindex,
     read_file,
     update_file,
     delete_file,

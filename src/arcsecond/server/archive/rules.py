@@ -133,12 +133,15 @@ class RuleBook:
         Those that are searched fast.
     digest
         What changes with any of it.
+    own
+        The observatory's, as text.
     """
 
     families: tuple[Family, ...]
     general: tuple[Rules, ...]
     keywords: frozenset[str]
     digest: str
+    own: str
 
     def of(self, headers: Sequence[Values]) -> FrameRules:
         """Return the rules for a frame, whose headers are given."""
@@ -339,4 +342,5 @@ def book(own: str | None = None, name: str = "rules") -> RuleBook:
         general=(theirs.general, ours.general),
         keywords=frozenset(k.upper() for k in (*theirs.index.keywords, *ours.index.keywords)),
         digest=digest[:16],
+        own=own or "",
     )

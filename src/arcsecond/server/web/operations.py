@@ -9,7 +9,14 @@ import msgspec
 
 from arcsecond.registry import BY_NAME, RESOURCES, Key, Resource, Task
 from arcsecond.schemas import people, resolve
-from arcsecond.schemas.archive import FileKnown, FilesAsked, FileTaken, UploadOutcome
+from arcsecond.schemas.archive import (
+    FileKnown,
+    FilesAsked,
+    FileTaken,
+    Reindex,
+    Reindexed,
+    UploadOutcome,
+)
 from arcsecond.schemas.catalogues import CatalogueImport, CatalogueWork
 from arcsecond.schemas.fields import (
     BRIGHTEST,
@@ -347,6 +354,10 @@ def _add_others(paths: Paths) -> None:
     asked = {_JSON: {"schema": _ref(FilesAsked)}}
     path = "/datasets/{dataset}/known/"
     _add(paths, "post", path, body=asked, answers={"200": _shown(told)}, signed_in=True)
+    again = {_JSON: {"schema": _ref(Reindex)}}
+    answers = {"200": _shown(_ref(Reindexed))}
+    path = "/datasets/{dataset}/reindex/"
+    _add(paths, "post", path, body=again, answers=answers, signed_in=True)
 
 
 def _add_uploads(paths: Paths) -> None:

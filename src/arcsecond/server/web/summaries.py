@@ -27,6 +27,7 @@ SUMMARIES = {
     ("get", "/datasets/{dataset}/SHA256SUMS"): "Checksums, as sha256sum --check reads them.",
     ("get", "/datasets/{dataset}/fitsfiles/{key}/preview/{hdu}/"): "A picture of an image.",
     ("post", "/datasets/{dataset}/known/"): "Whether files are there already.",
+    ("post", "/datasets/{dataset}/reindex/"): "Read some headers again, by the rules in force.",
     ("post", "/datasets/{dataset}/uploads/"): "Begin an upload that resumes (tus 1.0.0).",
     ("patch", "/uploads/{upload}"): "Send bytes of an upload; the last ones make it a file.",
     ("delete", "/uploads/{upload}"): "Give an upload up.",

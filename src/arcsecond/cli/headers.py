@@ -1,0 +1,91 @@
+"""Show the headers of a FITS file: whole, of one HDU, or what a keyword says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from arcsecond.errors import NotFoundError
+from arcsecond.fits.cards import CARD
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """What of the headers of a file is to be shown.
+
+    Attributes
+    ----------
+    hdu
+        Number or name of an HDU; None for all.
+    keywords
+        Those whose values are wanted; none for whole headers.
+    """
+
+    hdu: str | None
+    keywords: tuple[str, ...]
+    as_json: bool
+
+    @classmethod
+    def asked(cls, given: dict[str, Any], *, as_json: bool) -> Headers | None:
+        """Take the options for headers out of those that were given; None without any."""
+        header, hdu, keywords = (given.pop(n, None) for n in ("header", "hdu", "keyword"))
+        if not (header or keywords or hdu is not None):
+            return None
+        return cls(hdu, keywords or (), as_json)
+
+    def show(self, file: Mapping[str, Any]) -> None:
+        """Print them: cards of 80 characters, or values alone.
+
+        Raises
+        ------
+        NotFoundError
+            The file has no such HDU, or no header says so.
+        """
+        hdus = self._chosen(file)
+        if self.keywords:
+            found = [self._value(hdus, keyword) for keyword in self.keywords]
+            if self.as_json:
+                click.echo(json.dumps(dict(zip(self.keywords, found, strict=True)), indent=1))
+            else:
+                click.echo("\n".join(map(_shown, found)))
+        elif self.as_json:
+            shown = ("index", "name", "header")
+            click.echo(json.dumps([{key: hdu[key] for key in shown} for hdu in hdus], indent=1))
+        else:
+            click.echo("\n\n".join(_cards(hdu, alone=len(hdus) == 1) for hdu in hdus))
+
+    def _chosen(self, file: Mapping[str, Any]) -> list[dict[str, Any]]:
+        hdus: list[dict[str, Any]] = file["hdus"]
+        if self.hdu is None:
+            return hdus
+        wanted = self.hdu.strip()
+        for hdu in hdus:
+            if wanted == str(hdu["index"]) or wanted.casefold() == hdu["name"].casefold():
+                return [hdu]
+        called = ", ".join(f"{h['index']} {h['name']}".strip() for h in hdus[:20])
+        raise NotFoundError(f"{file['name']} has no HDU {wanted!r}.", hint=f"It has {called}.")
+
+    def _value(self, hdus: list[dict[str, Any]], keyword: str) -> Any:
+        wanted = " ".join(keyword.upper().removeprefix("HIERARCH ").split())
+        for hdu in hdus:
+            if wanted in (hdu["header"] or {}):
+                return hdu["header"][wanted]
+        where = "this header" if len(hdus) == 1 else "its headers"
+        raise NotFoundError(f"{keyword} is not in {where}.", hint="--header shows all of it.")
+
+
+def _cards(hdu: Mapping[str, Any], *, alone: bool) -> str:
+    text = hdu["header_string"] or ""
+    lines = [text[start : start + CARD].rstrip() for start in range(0, len(text), CARD)]
+    title = [] if alone else [f"# HDU {hdu['index']} {hdu['name']}".rstrip()]
+    return "\n".join(title + lines)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "T" if value else "F"
+    return "\n".join(value) if isinstance(value, list) else "" if value is None else str(value)
