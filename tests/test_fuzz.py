@@ -15,9 +15,12 @@ from arcsecond.config import config_path, load, store_login
 from arcsecond.errors import ArcsecondInputValueError, InvalidInputError, NotFitsError
 from arcsecond.filenames import LONGEST_NAME, clean_name
 from arcsecond.fits.walking import SIGNATURE
+from arcsecond.server.archive import rules
 from arcsecond.server.archive.ingest import read_frame
 from arcsecond.server.storage.memory import MemoryStore
 from tests.conftest import Http, fits_bytes, new_user
+
+RULES = rules.book()
 
 
 @given(st.text(max_size=300))
@@ -72,7 +75,7 @@ def test_whatever_known_keywords_say_the_frame_is_kept(values: dict[str, object]
 def _read(content: bytes) -> None:
     incoming = MemoryStore().receive()
     incoming.write(content)
-    frame = read_frame(incoming, 1 << 20)
+    frame = read_frame(incoming, 1 << 20, RULES)
     assert "could not be understood" not in " ".join(frame.problems)
     observation = frame.observation
     if observation.ra_deg is not None:
@@ -89,7 +92,7 @@ def test_what_carries_no_signature_is_refused(content: bytes) -> None:
     incoming = MemoryStore().receive()
     incoming.write(content)
     with pytest.raises(NotFitsError):
-        read_frame(incoming, 1 << 20)
+        read_frame(incoming, 1 << 20, RULES)
 
 
 TEXT = st.text(st.characters(blacklist_categories=("Cs",)), max_size=40)

@@ -19,6 +19,7 @@ import pytest
 from astropy.io import fits
 from PIL import Image
 
+from arcsecond.server import remade
 from arcsecond.server.archive import pictures, previews
 from arcsecond.server.archive.sweep import sweep
 from arcsecond.server.context import Backend
@@ -282,7 +283,7 @@ def test_a_full_disk_means_not_kept(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(previews.os, "replace", full)
+        patch.setattr(remade.os, "replace", full)
         assert http.get(address, headers=ann).status_code == 200
     assert not list((http.inside.settings.home / "previews").glob("??/*"))
     assert http.get(address, headers=ann).status_code == 200
