@@ -114,11 +114,12 @@ def test_missing_bytes_are_found_and_named(archive: Archive, quick: bool) -> Non
 def test_a_lost_file_says_so_and_comes_back_when_it_is_sent_again(archive: Archive) -> None:
     file = archive.add()
     archive.blob(file).unlink()
-    (finding,) = archive.check(repair=True).findings
-    assert finding.mended.startswith("marked as lost")
+    (finding,) = archive.check(repair=True).wrong
+    assert "; marked as lost" in finding.problem
     again = archive.check()
     assert again.findings == []
-    assert "lost" in again.notes[0]
+    assert again.wrong == again.lost
+    assert "lost" in again.lost[0].problem
     assert "missing on the server" in archive.read(file).problems[0]
     with pytest.raises(BytesLostError, match=r"a\.fits"):
         archive.content(file)
@@ -165,7 +166,7 @@ def test_a_flipped_bit_is_found_and_kept(archive: Archive) -> None:
     (finding,) = archive.check(repair=True).findings
     kept = archive.backend.settings.home / "quarantine" / file.sha256
     assert kept.read_bytes() == damaged
-    assert str(kept) in finding.mended
+    assert str(kept) in finding.problem
     assert not path.exists()
     assert not archive.check().wrong
 
@@ -357,8 +358,17 @@ class TestCommand:
         assert "server check --repair" in done.err
         assert arcsecond("server", "check", "--quick", "--json").status == 1
         done = arcsecond("server", "check", "--repair")
-        assert done.status == 0
-        assert "→ marked as lost" in done.out
+        assert done.status == 1
+        assert "; marked as lost" in done.out
+        done = arcsecond("server", "check")
+        assert done.status == 1
+        assert "1 lost, nothing else is wrong" in done.err
+        assert "frame.fits" in done.out
+        backup = arcsecond("server", "backup", str(frame.parent / "backup"))
+        assert backup.status == 1
+        assert f"file {file['pk']} (frame.fits)" in backup.err
+        arcsecond("fitsfiles", dataset, "delete", str(file["pk"]), "--yes")
         done = arcsecond("server", "check", "--json")
-        assert done.json["wrong"] == 0
+        assert (done.status, done.json["wrong"]) == (0, 0)
         assert "lost" in done.json["notes"][0]
+        assert arcsecond("server", "backup", str(frame.parent / "backup")).status == 0

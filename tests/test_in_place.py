@@ -156,12 +156,15 @@ class TestRegistering:
         archive.write(".hidden.fits", A)
         archive.write("broken.fits", b"no FITS at all")
         (archive.root / "loop").symlink_to(archive.root)
+        (archive.root / "alias").symlink_to(archive.root / "V")
+        (archive.root / "linked.fits").symlink_to(archive.root / "R" / "a.fits")
         (archive.root / "nowhere.fits").symlink_to(archive.root / "none")
         archive.write("odd\udcff.fits".encode(errors="surrogateescape").decode("latin-1"), A)
         taken = archive.take(exclude=["c.*"])
-        assert taken.new == 3
+        assert taken.new == 4
+        assert taken.files == taken.new + len(taken.failed)
         assert {why: len(paths) for why, paths in taken.left_out.items()} == {
-            "no FITS": 1, "empty": 1, "hidden": 1, "excluded": 1,
+            "no FITS": 1, "empty": 1, "hidden": 1, "excluded": 1, "links to folders": 2,
         }  # fmt: skip
         assert sorted(Path(path).name for path, _ in taken.failed) == [
             "broken.fits", "nowhere.fits",
@@ -266,12 +269,39 @@ class TestWatching:
         assert archive.state(A) == LOST
         assert archive.take().gone == [str(archive.root / "V" / "a.fits")]
         report = check(archive.backend)
-        assert not report.wrong
-        assert any("V/a.fits" in note for note in report.notes)
+        assert report.wrong == report.lost
+        assert any("V/a.fits" in finding.where for finding in report.lost)
         (archive.root.parent / "away").rename(archive.root / "V")
         assert not places.look(archive.backend)
         assert archive.state(A) == LIVE
         assert archive.content("V/a.fits") == A
+
+    def test_losses_of_other_datasets_are_not_told_here(
+        self, archive: Archive, tmp_path: Path
+    ) -> None:
+        first, archive.dataset = archive.dataset, archive.new_dataset("another")
+        archive.take(exclude=["V/*"])
+        (archive.root / "V" / "a.fits").unlink()
+        assert archive.take().gone == []
+        archive.dataset = first
+        assert archive.take().gone == [str(archive.root / "V" / "a.fits")]
+        key = str(archive.listed()["V/a.fits"].pk)
+        files.delete_file(archive.backend, archive.viewer, first, key)
+        assert archive.take().gone == []
+
+    def test_an_older_version_that_was_replaced_there_is_no_failure(
+        self, archive: Archive, tmp_path: Path
+    ) -> None:
+        changed(archive.root / "V" / "a.fits", C[:-1] + b"1")
+        archive.take()
+        report = check(archive.backend)
+        assert not report.wrong
+        assert "version 1" in report.notes[0]
+        made = back_up(archive.backend, tmp_path / "backup")
+        assert (made.missing, len(made.gone)) == ([], 1)
+        assert not verify(tmp_path / "backup").findings
+        told = export(archive.backend, tmp_path / "export")
+        assert (told.missing, len(told.gone)) == ([], 1)
 
     def test_a_folder_that_is_renamed(self, archive: Archive) -> None:
         pk = archive.listed()["V/a.fits"].pk
@@ -445,7 +475,7 @@ class TestWatching:
         back_up(archive.backend, archive.root / "backup")
         taken = archive.take()
         assert (taken.new, taken.unchanged) == (0, 3)
-        assert len(taken.left_out["a backup or an export"]) == 2
+        assert len(taken.left_out["backups and exports"]) == 2
 
 
 class TestCopying:

@@ -1,9 +1,9 @@
 """What lies in files and folders that are to be sent: found and named, hardly read.
 
 The name of a file inside its dataset is its path below the folder that was given; of
-several folders each keeps its own name in front. Hidden files, empty ones and those that
-are no FITS are left out of folders, and it is told which; what is called FITS and is none
-is a failure.
+several folders each keeps its own name in front. Hidden files, empty ones, those that are
+no FITS, and links to folders are left out of folders, and it is told which; what is called
+FITS and is none is a failure.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ class Found:
     Attributes
     ----------
     left_out
-        Paths by why they are left out: "hidden", "empty", "no FITS", "excluded".
+        Paths by why they are left out: "hidden", "empty", "no FITS", "excluded", "links to
+        folders", "backups and exports".
     unreadable
         Paths that cannot be sent, and why.
     named
@@ -122,8 +123,8 @@ def find(
         other = names.setdefault(item.name, item)
         if other.path != item.path:
             raise ArcsecondInputValueError(
-                f"{other.path} and {item.path} would both be {item.name} there; "
-                "send them one by one."
+                f"{other.path} and {item.path} would both be {item.name} there. Name the folder "
+                "that holds both, or send them into two datasets."
             )
     found.items = list(names.values())
     return found
@@ -163,7 +164,7 @@ def walk(
             absent(str(given))
         elif path.is_dir():
             inside = f"{path.name}/" if len(paths) > 1 else ""
-            yield from search.walk(str(path), inside, frozenset())
+            yield from search.walk(str(path), inside)
         else:
             yield from search.take(str(path), path.name, named=True)
 
@@ -179,36 +180,35 @@ class _Search:
         self._include = include
         self._exclude = exclude
 
-    def walk(self, folder: str, inside: str, above: frozenset[tuple[int, int]]) -> Iterator[Item]:
+    def walk(self, folder: str, inside: str) -> Iterator[Item]:
         """Go through a folder and those in it, in the order of their names.
+
+        Links to folders are not followed: they lead out of it, or to what is in it twice.
 
         Parameters
         ----------
         inside
             What stands in front of the names.
-        above
-            The folders that lead here: a link back to one of them is not followed.
         """
         try:
-            told = os.stat(folder)
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
             self.found.unreadable.append((folder, reason(error)))
-            return
-        here = (told.st_dev, told.st_ino)
-        if here in above:
             return
         if len(inside) > LONGEST_PATH:
             self.found.unreadable.append((folder, "its path is too long"))
             return
         if not self._copies and any(entry.name == COPY_MARK for entry in entries):
-            self.found.leave_out(folder, "a backup or an export")
+            self.found.leave_out(folder, "backups and exports")
             return
         for entry in entries:
             if entry.name.startswith("."):
                 self.found.leave_out(entry.path, "hidden")
             elif _is_folder(entry):
-                yield from self.walk(entry.path, f"{inside}{entry.name}/", above | {here})
+                if entry.is_symlink():
+                    self.found.leave_out(entry.path, "links to folders")
+                else:
+                    yield from self.walk(entry.path, f"{inside}{entry.name}/")
             else:
                 yield from self.take(entry.path, inside + entry.name)
 

@@ -8,7 +8,9 @@ import click
 
 from arcsecond import views
 from arcsecond.cli.output import Counter
+from arcsecond.cli.transfers import INTERRUPTED, tell_some
 from arcsecond.server.app import open_backend
+from arcsecond.server.archive.use import used_by
 from arcsecond.server.backup import back_up, restore, verify
 from arcsecond.server.settings import Settings
 
@@ -25,6 +27,10 @@ def backup(*, folder: str, leave_in_place: bool, recheck: bool) -> int:
                 leave_in_place=leave_in_place,
                 recheck=recheck,
             )
+        missing = [", ".join(used_by(backend, sha256).names) for sha256 in made.missing]
+    except KeyboardInterrupt:
+        click.echo("Interrupted. What was copied stays: type the same again to go on.", err=True)
+        return INTERRUPTED
     finally:
         backend.db.close()
     click.echo(str(made.snapshot))
@@ -35,14 +41,11 @@ def backup(*, folder: str, leave_in_place: bool, recheck: bool) -> int:
     click.echo(say, err=True)
     if made.left:
         click.echo(f"{_blobs(made.left)} left where they lie, and not in the backup.", err=True)
-    for sha256 in made.missing[:5]:
-        click.echo(f"Missing: the bytes with SHA-256 {sha256}", err=True)
-    if made.missing:
+    if made.gone:
         click.echo(
-            f"{_blobs(len(made.missing))} lost or damaged here, and not in the backup: "
-            "type `arcsecond server check`.",
-            err=True,
+            f"{_blobs(len(made.gone))} of older versions or deleted files, lost before.", err=True
         )
+    tell_some("Lost or damaged here, and not in the backup; see `arcsecond server check`", missing)
     return 1 if made.missing else 0
 
 
@@ -51,7 +54,11 @@ def restore_backup(*, folder: str, snapshot: str) -> int:
     settings = Settings.from_environment()
     with Counter("Copying") as counter:
         done = restore(settings, Path(folder), snapshot, counter.show)
-    click.echo(f"Restored {done.snapshot.name} into {settings.home}.", err=True)
+    click.echo(
+        f"Restored {done.snapshot.name} into {settings.home}: {done.rows:,} rows, "
+        f"{_blobs(done.blobs)} of {views.size(done.bytes)}.",
+        err=True,
+    )
     for sha256 in done.missing[:5]:
         click.echo(f"Missing: the bytes with SHA-256 {sha256}", err=True)
     if done.missing:

@@ -25,7 +25,7 @@ def check_server(*, quick: bool, repair: bool, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps({**asdict(report), "wrong": len(report.wrong)}))
     else:
-        for finding in report.findings:
+        for finding in (*report.findings, *report.lost):
             click.echo(_line(finding))
         for note in report.notes:
             click.echo(f"Note: {note}", err=True)
@@ -43,10 +43,16 @@ def _summary(report: Report, home: str) -> str:
         f"{report.rows} rows, {report.references} references, {report.blobs} blobs "
         f"({report.bytes_read / 1e6:.1f} MB read) in {home}"
     )
-    if report.wrong:
+    if found := len(report.wrong) - len(report.lost):
+        lost = f", and {len(report.lost)} lost" if report.lost else ""
         return (
-            f"Checked {looked}: {len(report.wrong)} wrong.\n"
+            f"Checked {looked}: {found} wrong{lost}.\n"
             "Type `arcsecond server check --repair`: it mends what it can and deletes nothing."
+        )
+    if report.lost:
+        return (
+            f"Checked {looked}: {len(report.lost)} lost, nothing else is wrong.\n"
+            "Send them again, or delete their records: `arcsecond fitsfiles DATASET delete PK`."
         )
     if report.findings:
         return f"Checked {looked}: {len(report.findings)} mended."

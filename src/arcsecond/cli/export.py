@@ -35,6 +35,7 @@ def export(*, folder: str, as_json: bool) -> int:
         err=True,
     )
     tell_some("Lost or damaged here, and not written", told.missing)
+    tell_some("Older versions that were lost before", told.gone)
     tell_some("There beside, and no part of the archive", told.strange)
     if told.files:
         click.echo(f"`cd {told.folder} && sha256sum --check SHA256SUMS` reads it all.", err=True)

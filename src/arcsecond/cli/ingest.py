@@ -36,7 +36,7 @@ def ingest(
     jobs: int,
     as_json: bool,
 ) -> int:
-    """Take a tree of files in; 1 when any of them could not be taken in."""
+    """Take a tree of files in; 1 when any could not be taken in, or is lost where it lay."""
     folder = Path(path).expanduser().absolute()
     if not folder.exists():
         raise ArcsecondInputValueError(f"There is no {path}.")
@@ -55,7 +55,7 @@ def ingest(
     if as_json:
         click.echo(json.dumps(asdict(taken)))
     _tell(taken, into.name)
-    return 1 if taken.failed else 0
+    return 1 if taken.failed or taken.gone or taken.changed else 0
 
 
 def _dataset(backend: Backend, viewer: Viewer, text: str) -> Dataset:
@@ -113,8 +113,8 @@ def _tell(taken: Taken, name: str) -> None:
     click.echo(f"{count_of(taken.files)}, {size}, for dataset {name!r}{told}.", err=True)
     for what, lines in (
         ("Kept, though damaged", [f"{path}: {why}" for path, why in taken.damaged]),
-        ("Not there any more", taken.gone),
-        ("Not as they were when they were taken in", taken.changed),
+        ("Lost, not there any more", taken.gone),
+        ("Lost, not as they were when they were taken in", taken.changed),
         ("Failed", [f"{path}: {why}" for path, why in taken.failed]),
         *((f"Left out, {why}", paths) for why, paths in taken.left_out.items()),
     ):

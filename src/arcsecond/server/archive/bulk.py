@@ -48,15 +48,16 @@ class Taken:
     Attributes
     ----------
     files, size
-        How many files were looked at, and how many bytes they have.
+        How many files there are, those that failed included, and how many bytes those have
+        that are FITS.
     new, versions, renamed, unchanged
         How many are new; have other content than before; have another name than before; are
         as they were.
     damaged
         Files that are damaged, which are kept all the same, and what is wrong with them.
     gone, changed
-        Paths of files that were taken in before, and are not there any more, or not as they
-        were.
+        Paths of the dataset's files whose bytes are lost, because they are not there any more,
+        or not as they were.
     failed
         Paths, and why they were not taken in.
     left_out
@@ -130,12 +131,13 @@ def take_in(
 
 
 class _Read(NamedTuple):
-    """A file that was read: its bytes, or why they are not taken in, or that they are known."""
+    """A file that was read: its bytes, or why they are not taken in, or what else it is."""
 
     item: Item
     incoming: Incoming | None = None
     why: str = ""
     same: bool = False
+    is_no_fits: bool = False
 
 
 def _digest(file: FileIO) -> str:
@@ -170,15 +172,29 @@ class _Taking:
         with ThreadPoolExecutor(manner.jobs, "arcsecond-reader") as pool:
             while some := list(islice(items, TOGETHER)):
                 self._take_some(pool, some)
-                taken.files += len(some)
-                taken.size += sum(item.size for item in some)
                 self._progress(taken)
         taken.failed += self._found.unreadable
+        taken.files += len(self._found.unreadable)
         taken.left_out = self._found.left_out
         if manner.in_place:
-            for broken in look(self._backend, root):
-                (taken.changed if broken.there else taken.gone).append(broken.path)
+            broken = look(self._backend, root)
+            lost = self._lost({one.blob for one in broken})
+            for one in broken:
+                if one.blob in lost:
+                    (taken.changed if one.there else taken.gone).append(one.path)
         return taken
+
+    def _lost(self, digests: Collection[str]) -> set[str]:
+        """Return the digests that some file of the dataset has, and that are lost."""
+        statement = (
+            sa.select(versions.c.blob)
+            .join(files, sa.and_(files.c.pk == versions.c.file, files.c.current == versions.c.n))
+            .join(blobs, blobs.c.sha256 == versions.c.blob)
+            .where(files.c.dataset == self._uuid, files.c.deleted_at.is_(None))
+            .where(blobs.c.state == LOST)
+        )
+        with self._backend.db.read() as connection:
+            return set(digests) & set(connection.scalars(statement))
 
     def _take_some(self, pool: ThreadPoolExecutor, some: Sequence[Item]) -> None:
         known = self._known(some)
@@ -188,6 +204,9 @@ class _Taking:
         fresh = [item for item in some if not _is_known(item, known, kept)]
         self._taken.unchanged += len(some) - len(fresh)
         read = list(pool.map(lambda item: self._read(item, there.get(item.name)), fresh))
+        left = [one.item for one in read if one.is_no_fits]
+        self._taken.files += len(some) - len(left)
+        self._taken.size += sum(item.size for item in some) - sum(item.size for item in left)
         try:
             good = [(one.item, one.incoming) for one in read if one.incoming is not None]
             for one in read:
@@ -239,7 +258,7 @@ class _Taking:
             with open(item.path, "rb", buffering=0) as file, told_when_full():
                 if not (file.read(SIGNATURE_BYTES) or b"").startswith(SIGNATURES):
                     self._found.no_fits(item.path)
-                    return _Read(item)
+                    return _Read(item, is_no_fits=True)
                 sha256 = _digest(file) if there or self._manner.in_place else ""
                 if self._manner.in_place:
                     place = Place(item.path, item.size, item.changed_ns)

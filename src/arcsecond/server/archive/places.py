@@ -40,9 +40,10 @@ class KnownPlaces:
 
 
 class Broken(NamedTuple):
-    """A file outside that is not what it was; whether it is there at all."""
+    """A file outside that is not what it was; what it held; whether it is there at all."""
 
     path: str
+    blob: str
     there: bool
 
 
@@ -69,7 +70,7 @@ def look(
                 if row.state == LOST:
                     back.add(row.blob)
             else:
-                broken.append(Broken(row.path, os.path.lexists(row.path)))
+                broken.append(Broken(row.path, row.blob, os.path.lexists(row.path)))
                 away.add(row.blob)
         miss(backend, away)
         _record(backend, back, LOST, LIVE)

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from arcsecond.errors import NoSpaceError
 from arcsecond.filenames import LONGEST_NAME
 from arcsecond.flushing import flush_file, flush_folder
-from arcsecond.server.archive.tables import blobs, datasets, files, versions
+from arcsecond.server.archive.tables import LOST, blobs, datasets, files, versions
 from arcsecond.server.backup.copying import copy, forget_unfinished, has, prepare
 from arcsecond.server.context import Backend
 from arcsecond.server.db import locked
@@ -52,6 +52,8 @@ class Exported:
         Files that were not there before.
     missing
         Files whose bytes are lost or damaged here.
+    gone
+        Older versions whose bytes were lost before.
     strange
         Paths in the folder that are no part of the archive, or not any more.
     """
@@ -63,6 +65,7 @@ class Exported:
     written_bytes: int = 0
     records: int = 0
     missing: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)
 
 
@@ -128,6 +131,8 @@ class _Export:
                 if there:
                     known.add(str(path))
                     file.write(sum_line(row.blob, str(path)))
+                elif row.state == LOST and row.n != row.current:
+                    told.gone.append(str(path))
                 else:
                     told.missing.append(str(path))
                 self._progress(told.bytes, max(total, told.bytes))
@@ -162,7 +167,8 @@ class _Export:
         statement = (
             sa.select(
                 files.c.pk, files.c.path, files.c.dataset, files.c.current,
-                versions.c.n, versions.c.blob, versions.c.created_at, blobs.c.size,
+                versions.c.n, versions.c.blob, versions.c.created_at,
+                blobs.c.size, blobs.c.state,
             )
             .join(versions, versions.c.file == files.c.pk)
             .join(blobs, blobs.c.sha256 == versions.c.blob)

@@ -70,7 +70,11 @@ class Made:
     left
         Blobs that were left where they lie outside the data directory.
     missing
-        Digests of bytes that are lost or damaged here: they are not in the backup.
+        Digests of bytes that a file needs and that are lost or damaged here: they are not in
+        the backup.
+    gone
+        Digests of bytes that were lost here before, and that only older versions or files in
+        the trash had.
     """
 
     snapshot: Path
@@ -81,6 +85,7 @@ class Made:
     copied_bytes: int = 0
     left: int = 0
     missing: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
 
 
 def back_up(
@@ -153,7 +158,7 @@ def _back_up(copying: _Copying) -> Made:
         told,
         made.blobs,
         made.bytes,
-        made.missing,
+        made.missing + made.gone,
         made.left,
     )
     (unfinished / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
@@ -178,7 +183,13 @@ def _one_moment(backend: Backend) -> Iterator[sa.Connection]:
 def _copy_blobs(copying: _Copying, rows: Path, made: Made) -> None:
     """Copy the bytes that rows name and the backup does not have."""
     new: list[tuple[str, int]] = []
-    used = {version["blob"] for version in lines_of(rows, "versions")}
+    newest = {
+        (file["pk"], file["current"]) for file in lines_of(rows, "files") if not file["deleted_at"]
+    }
+    used: dict[str, bool] = {}  # and whether a file needs it
+    for version in lines_of(rows, "versions"):
+        is_newest = (version["file"], version["n"]) in newest
+        used[version["blob"]] = used.get(version["blob"], False) or is_newest
     target, store = copying.target, copying.backend.store
     with gzip.open(rows / LEFT, "wt", encoding="ascii", compresslevel=1) as left:
         for blob in lines_of(rows, "blobs"):
@@ -190,7 +201,7 @@ def _copy_blobs(copying: _Copying, rows: Path, made: Made) -> None:
             if has(path_of(target, sha256), size, sha256 if copying.recheck else ""):
                 continue  # also when it was lost here since
             if blob["state"] == LOST:
-                made.missing.append(sha256)
+                (made.missing if used[sha256] else made.gone).append(sha256)
             elif copying.leave_in_place and store.lies_outside(sha256):
                 made.left += 1
                 left.write(f"{sha256}\n")

@@ -54,6 +54,9 @@ class Restored:
     """
 
     snapshot: Path
+    rows: int = 0
+    blobs: int = 0
+    bytes: int = 0
     missing: list[str] = field(default_factory=list)
 
 
@@ -91,7 +94,8 @@ def restore(
                 _mark(db, missing, wanted)
     except NoSpaceError:
         raise NoSpaceError(f"The disk of {settings.home} is full; remove what is there.") from None
-    return Restored(folder, missing)
+    rows = sum(table.rows for table in manifest.tables.values())
+    return Restored(folder, rows, len(wanted), sum(wanted.values()), missing)
 
 
 def _refuse_unknown(manifest: Manifest) -> None:

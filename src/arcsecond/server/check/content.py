@@ -11,8 +11,9 @@ import sqlalchemy as sa
 
 from arcsecond.folders import reason
 from arcsecond.server.archive.places import KnownPlaces
-from arcsecond.server.archive.tables import LIVE, LOST, blobs, files, versions
-from arcsecond.server.check.report import Progress, Report
+from arcsecond.server.archive.tables import LIVE, LOST, blobs
+from arcsecond.server.archive.use import used_by
+from arcsecond.server.check.report import Finding, Progress, Report
 from arcsecond.server.context import Backend
 from arcsecond.server.storage import Place, Strays
 
@@ -21,6 +22,7 @@ PIECE = 1 << 20
 MISSING = "its bytes are missing"
 UNREADABLE = "its bytes cannot be read"
 DAMAGED = "its bytes are damaged: they have another digest than when they came"
+BACK = "sending the same file again brings it back"
 
 
 def check_content(
@@ -65,18 +67,21 @@ class _Content:
     def one(self, row: sa.Row[Any]) -> None:
         """Check one blob; nobody misses the bytes of one that nothing refers to."""
         self.report.blobs += 1
-        used = self._used(row.sha256)
-        if not used:
+        used = used_by(self.backend, row.sha256)
+        if not used.names:
             return
-        where, size = ", ".join(used), self.store.size(row.sha256)
+        where, size = ", ".join(used.names), self.store.size(row.sha256)
         problem = self._problem(row, size)
         if problem:  # and where to look, when that is not in the data directory
             where += "".join(f", in place at {place.path}" for place in self._outside(row.sha256))
         if row.state == LOST:
-            self._lost(row, where, problem)
+            self._lost(row, where, problem, needed=used.needed)
         elif problem in (MISSING, DAMAGED):
-            mended = self._replaced(row.sha256) if self.repair else ""
-            self.report.found(where, problem, mended)
+            done, whole = self._replaced(row.sha256) if self.repair else ("", False)
+            if whole or not (done and used.needed):
+                self.report.found(where, problem, done)
+            else:
+                self.report.found(where, f"{problem}; {done}")
         elif problem.startswith(UNREADABLE):
             self.report.found(where, problem)
         elif problem:
@@ -102,7 +107,7 @@ class _Content:
             return DAMAGED
         return "" if size == row.size else f"its size is recorded as {row.size}, and is {size}"
 
-    def _lost(self, row: sa.Row[Any], where: str, problem: str) -> None:
+    def _lost(self, row: sa.Row[Any], where: str, problem: str, *, needed: bool) -> None:
         """Look for bytes that were missed before."""
         back = problem not in (MISSING, DAMAGED) and not problem.startswith(UNREADABLE)
         if self.repair and (back or self.store.recover(row.sha256, self.strays)):
@@ -110,11 +115,19 @@ class _Content:
             self.report.found(where, "its bytes were lost", "found again")
         elif back:
             self.report.found(where, "its bytes were lost, and are there again")
+        elif needed:
+            self.report.lost.append(Finding(where, f"its bytes are lost; {BACK}"))
         else:
-            self.report.notes.append(f"{where}: lost; sending the same file again brings it back.")
+            self.report.notes.append(f"{where}: lost; {BACK}.")
 
-    def _replaced(self, sha256: str) -> str:
-        """Put whole bytes where damaged or missing ones are, or mark them as lost."""
+    def _replaced(self, sha256: str) -> tuple[str, bool]:
+        """Put whole bytes where damaged or missing ones are, or mark them as lost.
+
+        Returns
+        -------
+        tuple
+            What was done, and whether all is well then.
+        """
         kept = ""
         if self.store.size(sha256) is not None:
             kept = f"damaged bytes are in {self.store.set_aside(sha256)}; "
@@ -122,9 +135,9 @@ class _Content:
             self.store.withdraw(sha256)
         if self.store.recover(sha256, self.strays):
             self._record(sha256, LIVE, self.store.size(sha256))
-            return f"{kept}whole ones put back"
+            return f"{kept}whole ones put back", True
         self._record(sha256, LOST)
-        return f"{kept}marked as lost: sending the same file again brings it back"
+        return f"{kept}marked as lost: {BACK}", False
 
     def _record(self, sha256: str, state: str, size: int | None = None) -> None:
         values: dict[str, Any] = {"state": state, "dying_since": None}
@@ -135,19 +148,6 @@ class _Content:
 
     def _outside(self, sha256: str) -> Sequence[Place]:
         return KnownPlaces(self.backend.db).of(sha256)
-
-    def _used(self, sha256: str) -> list[str]:
-        """Return what the files are called that need a blob."""
-        statement = (
-            sa.select(files.c.pk, files.c.path, versions.c.n, files.c.current)
-            .join(versions, versions.c.file == files.c.pk)
-            .where(versions.c.blob == sha256)
-            .order_by(files.c.pk)
-        )
-        with self.backend.db.read() as connection:
-            rows = connection.execute(statement).all()
-        old = {row.pk: "" if row.n == row.current else f", version {row.n}" for row in rows}
-        return [f"file {row.pk} ({row.path}){old[row.pk]}" for row in rows]
 
     def unrecorded(self) -> None:
         """Count bytes without a row: uploads whose process died; the sweeper takes them."""

@@ -41,6 +41,8 @@ class Report:
 
     Attributes
     ----------
+    lost
+        Files whose bytes were lost before: wrong until they are sent again, or deleted.
     notes
         What is not wrong but good to know.
     """
@@ -50,12 +52,13 @@ class Report:
     blobs: int = 0
     bytes_read: int = 0
     findings: list[Finding] = field(default_factory=list)
+    lost: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
     def wrong(self) -> list[Finding]:
         """What is wrong still."""
-        return [finding for finding in self.findings if not finding.mended]
+        return [finding for finding in self.findings if not finding.mended] + self.lost
 
     def found(self, where: str, problem: str, mended: str = "") -> None:
         """Write down a finding."""
