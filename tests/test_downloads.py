@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
+from urllib.parse import unquote
 
 import pytest
 import sqlalchemy as sa
@@ -22,7 +23,7 @@ from arcsecond.server.archive.tables import versions
 from arcsecond.server.check import check
 from arcsecond.server.transfers import bundles
 from arcsecond.server.transfers.bundles import Entry, Pieces, as_script, as_sums, as_tar, as_zip
-from arcsecond.server.transfers.downloads import in_a_thread
+from arcsecond.server.transfers.downloads import _saved_as, in_a_thread
 from tests.conftest import Http, Server, fits_bytes
 from tests.test_known import Account
 
@@ -305,6 +306,17 @@ class TestStreams:
         assert b"".join(as_sums([odd])).decode() == f"{odd.sha256}  {odd.name}\n"
 
 
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [("a.fits", "a.fits"), ('M 31 "ß".fits', "M 31 ___.fits"), ("100%41.fits", "100_41.fits")],
+)
+def test_the_name_to_save_it_under(name: str, plain: str) -> None:
+    """As older programs read it, and as newer ones do (RFC 6266)."""
+    told = _saved_as(name)
+    assert f'; filename="{plain}"; ' in told
+    assert unquote(told.rpartition("''")[2]) == name
+
+
 def test_the_script_downloads_goes_on_and_checks(
     settings: Any, serve: Callable[..., Server], tmp_path: Path
 ) -> None:
@@ -341,7 +353,16 @@ def test_the_script_downloads_goes_on_and_checks(
         ["sh", "../files.sh"], cwd=target, env=given, capture_output=True, text=True
     )
     assert (again.returncode, again.stdout) == (0, "")
+    (target / "b c.fits").write_bytes(b"changed here")
+    mine = subprocess.run(
+        ["sh", "../files.sh"], cwd=target, env=given, capture_output=True, text=True
+    )
+    assert mine.returncode == 1
+    assert "left alone" in mine.stderr
+    assert (target / "b c.fits").read_bytes() == b"changed here"
     (target / "b c.fits").unlink()
+    told = httpx2.get(f"{server.url}/datasets/{dataset}/files.tar", headers=key)
+    assert 'filename="d.tar"' in told.headers["Content-Disposition"]
     (target / "b c.fits.part").write_bytes(b"x" * 100)
     spoilt = subprocess.run(
         ["sh", "../files.sh"], cwd=target, env=given, capture_output=True, text=True

@@ -84,6 +84,12 @@ def test_a_dataset_comes_into_a_folder(
     assert arcsecond("download", "night", "--include", "a.fits", "--exclude", "B/*").status == 0
     assert list(in_folder(target.parent / "night")) == ["V/a.fits"]
     assert arcsecond("download", "night", "--tag", "y", "--to", "y", "--json").json["done"] == 0
+    none = arcsecond("download", "night", "--tag", "y", "--to", "y")
+    assert "No file is like" in none.err
+    (target / "file").write_bytes(b"")
+    useless = arcsecond("download", "night", "--to", str(target / "file" / "below"), "--yes")
+    assert useless.status == 2
+    assert useless.err.count("cannot be used") == 1
     missing = arcsecond("download", "nowhere")
     assert missing.status == 1
     assert "not found" in missing.err

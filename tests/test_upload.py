@@ -115,15 +115,22 @@ class TestCommand:
     def test_content_that_is_elsewhere_is_not_sent(
         self, arcsecond: Command, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        write(night / "V/cut.fits", fits_bytes((60, 60), OBJECT="cut")[:-5000])
         arcsecond("upload", str(night), "--dataset", "one")
         monkeypatch.setattr(Transport, "send_parts", None)
         monkeypatch.setattr(Transport, "exchange", None)
         copied = arcsecond("upload", str(night), "--dataset", "two", "--json")
-        assert (copied.json["there"], copied.json["failed"]) == (5, 0)
+        assert (copied.json["there"], copied.json["failed"]) == (6, 0)
+        damaged = [one["name"] for one in copied.json["files"] if one["problems"]]
+        assert damaged == ["V/cut.fits"]
         assert digests(api, copied.json["dataset"]) == of_folder(night)
 
     def test_a_name_that_is_taken(self, arcsecond: Command, api: ArcsecondAPI, night: Path) -> None:
-        uuid = arcsecond("upload", str(night), "--dataset", "n", "--json").json["dataset"]
+        uuid = arcsecond("upload", str(night), "--dataset", "n", "--tag", "x, y",
+                         "--json").json["dataset"]  # fmt: skip
+        assert len(api.datasets(uuid).fitsfiles.list(tags="y")) == 5
+        more = arcsecond("upload", str(night), "--dataset", "n", "--tag", "z")
+        assert "5  there already; their tags and kind stay as they are" in more.err
         write(night / "V/a.fits", fits_bytes(OBJECT="another"))
         write(night / "large.fits", fits_bytes((1200, 1000), OBJECT="larger"))
         planned = arcsecond("upload", str(night), "--dataset", "n", "--dry-run", "--json")
@@ -145,6 +152,13 @@ class TestCommand:
                          "--exclude", "B/*", "--dry-run", "--plan", str(saved))  # fmt: skip
         assert done.status == 0
         assert "1  to send" in done.err
+        for option in (("--replace",), ("--tag", "x"), ("--raw",), ("--telescope", "T")):
+            refused = arcsecond("upload", "--plan", str(saved), *option)
+            assert refused.status == 2
+            assert "knows its dataset" in refused.err
+        before = saved.read_bytes()
+        assert "1  to send" in arcsecond("upload", "--plan", str(saved), "--dry-run").err
+        assert saved.read_bytes() == before
         write(night / "V/b.fits", fits_bytes(OBJECT="not planned"))
         applied = arcsecond("upload", "--plan", str(saved), "--json")
         assert applied.json["done"] == 1
@@ -332,6 +346,10 @@ class TestModule:
             return real(self, method, path, *args, **kwargs)
 
         monkeypatch.setattr(Transport, "_response", failing)
+        with pytest.raises(ArcsecondInputValueError, match="1 is the least"):
+            api.datasets(dataset).upload(night, jobs=0)
+        with pytest.raises(ArcsecondInputValueError, match="empty name"):
+            api.datasets("")
         summary = api.datasets(dataset).upload(night, jobs=1)
         monkeypatch.undo()
         assert summary.ok, summary.failed
@@ -501,10 +519,13 @@ class TestFolders:
 
     def test_links_that_lead_back_are_not_followed(self, night: Path) -> None:
         (night / "V" / "again").symlink_to(night)
+        (night / "alias").symlink_to(night / "V")
         (night / "itself").symlink_to(night / "itself")
         found = find([night])
         assert [item.name for item in found.items] == sorted([*of_folder(night), "observing.log"])
         assert [Path(path).name for path, _ in found.unreadable] == ["itself"]
+        links = found.left_out["links to folders"]
+        assert links == [str(night / "V" / "again"), str(night / "alias")]
 
     def test_several_folders_keep_their_names(self, night: Path) -> None:
         found = find([night / "V", night / "B", night / "large.fits", night / "V"])

@@ -27,7 +27,7 @@ def backup(*, folder: str, leave_in_place: bool, recheck: bool) -> int:
                 leave_in_place=leave_in_place,
                 recheck=recheck,
             )
-        missing = [", ".join(used_by(backend, sha256).names) for sha256 in made.missing]
+        missing = [used_by(backend, sha256).told for sha256 in made.missing]
     except KeyboardInterrupt:
         click.echo("Interrupted. What was copied stays: type the same again to go on.", err=True)
         return INTERRUPTED

@@ -19,8 +19,10 @@ from arcsecond.cli.transfers import (
     Say,
     confirmed,
     count_of,
+    ended_like_ctrl_c,
     find_dataset,
     summed_up,
+    tags_of,
     tell_counts,
     tell_end,
 )
@@ -54,7 +56,7 @@ def download(
             click.echo(sentence, err=True)
 
     stopping = threading.Event()
-    with ArcsecondAPI(server=server) as api:
+    with ended_like_ctrl_c(), ArcsecondAPI(server=server) as api:
         try:
             found = find_dataset(api, dataset, own=False)
             if found is None:
@@ -70,13 +72,15 @@ def download(
                     uuid,
                     folder,
                     journal,
-                    filters={"tags": ",".join(tag)} if tag else {},
+                    filters={"tags": ",".join(tags_of(tag))} if tag else {},
                     include=include,
                     exclude=exclude,
                     replace=replace,
                     stopping=stopping,
                 )
             _tell_plan(wanted, name, folder, say)
+            if not wanted.items and (tag or include):
+                say("No file is like what --tag and --include name.")
             if dry_run:
                 if as_json:
                     click.echo(json.dumps(asdict(wanted)))

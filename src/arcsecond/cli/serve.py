@@ -33,13 +33,13 @@ def serve(*, host: str, port: int, workers: int, idle: int) -> None:
     if not idle:
         end_idle_server(settings.serving_path)
     with serving_lock(settings.serving_path) as lock:
+        port = _free_port(host, port)
         with _backend(settings) as backend:
             for kind in KINDS:
                 catalogue(settings, kind)
             known_as = urlsplit(settings.public_url).hostname or host
             if not (is_loopback(host) and is_loopback(known_as)):
                 _refuse_unprepared(backend, host if is_loopback(known_as) else known_as)
-        port = _free_port(host, port)
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         if idle:
             os.environ["ARCSECOND_IDLE_SECONDS"] = str(idle)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -75,6 +77,21 @@ def tell_counts(
         say(f"             {one}: {why}")
 
 
+@contextlib.contextmanager
+def ended_like_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM, as service managers send it, end a transfer as Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def tags_of(given: Iterable[str]) -> list[str]:
+    """Return tags that were given one by one, or several with commas between them."""
+    return [tag.strip() for text in given for tag in text.split(",") if tag.strip()]
+
+
 def confirmed(question: str, *, sure: bool) -> bool:
     """Ask whoever sits at the terminal; where nobody does, or who is sure, is not asked."""
     if sure or not (on_terminal(sys.stdin) and on_terminal(sys.stderr)):
@@ -129,7 +146,7 @@ def summed_up(summary: Summary, done: str) -> str:
     if summary.failed:
         parts.append(f"{len(summary.failed):,} failed")
     lines = ["; ".join(parts) + "."]
-    if damaged := [one for one in summary.done if one.problems]:
+    if damaged := [one for one in summary.outcomes if one.problems]:
         lines.append(f"{count_of(len(damaged))} kept, though damaged:")
         lines += _named([f"{one.name}: {' '.join(one.problems)}" for one in damaged])
     if summary.failed:

@@ -22,8 +22,10 @@ from arcsecond.cli.transfers import (
     NAMED,
     confirmed,
     count_of,
+    ended_like_ctrl_c,
     find_dataset,
     summed_up,
+    tags_of,
     tell_counts,
     tell_end,
 )
@@ -70,7 +72,7 @@ def upload(
 ) -> int:
     """Upload; returns the exit status: 1 when any file failed."""
     about = {"telescope": telescope, "instrument": instrument}
-    files = {"tags": list(tag) or None, "is_raw": raw}
+    files = {"tags": tags_of(tag) or None, "is_raw": raw}
     asked = _Asked(
         dataset=dataset or "",
         about={name: value for name, value in about.items() if value},
@@ -78,7 +80,7 @@ def upload(
         **given,
     )
     _check(asked, watch=watch)
-    with ArcsecondAPI(server=server) as api:
+    with ended_like_ctrl_c(), ArcsecondAPI(server=server) as api:
         try:
             with contextlib.closing(Journal(journal_path(api.config.home))) as journal:
                 job = _Job(api, asked, journal)
@@ -93,8 +95,11 @@ def _check(asked: _Asked, *, watch: bool) -> None:
     applying = asked.plan is not None and not asked.paths
     if not asked.paths and not applying:
         raise click.UsageError("Upload what? Name files or folders, or a plan that was saved.")
-    if applying and (asked.dry_run or asked.dataset or asked.include or asked.exclude):
-        raise click.UsageError("A plan that was saved knows its dataset and its files already.")
+    chosen = asked.dataset or asked.include or asked.exclude
+    if applying and (chosen or asked.about or asked.given or asked.replace):
+        raise click.UsageError(
+            "A plan that was saved knows its dataset, its files and what they get already."
+        )
     if not applying and not asked.dataset:
         raise click.UsageError("Into which dataset? Write --dataset and its name or UUID.")
     if asked.plan is not None and asked.paths and not asked.dry_run:
@@ -198,13 +203,14 @@ class _Job:
         ask(self._api.transport, plan, self._journal, self._stopping)
 
     def _show_only(self, plan: Plan) -> int:
-        if self._asked.plan is not None:
-            save_plan(plan, Path(self._asked.plan))
+        saved = self._asked.plan is not None and bool(self._asked.paths)
+        if saved:
+            save_plan(plan, Path(self._asked.plan or ""))
         if self._asked.as_json:
             click.echo(json.dumps(plan.to_json()))
         else:
             self._tell_plan(plan)
-        if self._asked.plan is not None:
+        if saved:
             self._say(f"Saved. `arcsecond upload --plan {self._asked.plan}` does it.")
         return 0
 
@@ -214,20 +220,23 @@ class _Job:
         new = "" if plan.dataset else ", which is to be made"
         total = sum(item.size for item in plan.items)
         self._say(f"{count_of(len(plan.items))}, {views.size(total)}, for dataset {into}{new}:")
+        kept = "; their tags and kind stay as they are" if plan.given else ""
         elsewhere = sum(item.state == "elsewhere" for item in plan.items)
         counts = (
             (len(plan.sending) - elsewhere, f"to send, {views.size(plan.bytes_to_send)}"),
             (elsewhere, "in other files of yours there: made without sending"),
-            (len(plan.there), "there already"),
+            (len(plan.there), f"there already{kept}"),
             (len(plan.taken), "whose name has other content there; --replace makes new versions"),
             (len(plan.unreadable), "that cannot be sent"),
         )
         tell_counts(self._say, counts, plan.unreadable)
         self._tell_left_out(plan.left_out)
+        if not plan.items and self._asked.include:
+            self._say("No file is like what --include names.")
 
     def _tell_left_out(self, left_out: Mapping[str, Sequence[str]]) -> None:
         for why, paths in left_out.items():
-            named = ", ".join(Path(path).name for path in paths[:NAMED])
+            named = ", ".join(map(_shown, paths[:NAMED]))
             more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
             self._say(f"Left out, {why}: {named}{more}")
 
@@ -326,6 +335,12 @@ class _Job:
     def _say(self, sentence: str) -> None:
         if not self._asked.quiet:
             click.echo(sentence, err=True)
+
+
+def _shown(path: str) -> str:
+    """Return a path as somebody knows it who is in the folder here."""
+    here = f"{Path.cwd()}/"
+    return path.removeprefix(here)
 
 
 @contextlib.contextmanager

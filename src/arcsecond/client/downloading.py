@@ -36,6 +36,7 @@ from arcsecond.client.transport import Transport
 from arcsecond.errors import (
     ArcsecondConnectionError,
     ArcsecondError,
+    ArcsecondInputValueError,
     ChecksumError,
     ConflictError,
     InvalidInputError,
@@ -220,6 +221,13 @@ class _Download(Run[Remote]):
             self.ended(
                 failed(item, "There is another file of that name; --replace takes its place.")
             )
+        if wanted.fetching:
+            try:
+                Path(wanted.folder).mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise ArcsecondInputValueError(
+                    f"{wanted.folder} cannot be used: {reason(error)}."
+                ) from None
         units = ([item] for item in wanted.fetching)
         return self.work(units, len(wanted.fetching), wanted.bytes_to_fetch)
 

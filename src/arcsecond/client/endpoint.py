@@ -130,6 +130,7 @@ class Endpoint:
         """Return what lives inside one: ``api.datasets(uuid).fitsfiles``."""
         from arcsecond.client.inside import Inside  # it knows transfers, which few commands need
 
+        _segment(str(key))
         return Inside(self, str(key))
 
     def list(self, name: str | None = None, **filters: Any) -> LazyList:

@@ -17,6 +17,7 @@ from arcsecond.client.patience import StoppedError
 from arcsecond.errors import (
     ArcsecondConnectionError,
     ArcsecondError,
+    ArcsecondInputValueError,
     ArcsecondNotLoggedInError,
     ChangedError,
     NoSpaceError,
@@ -179,6 +180,8 @@ class Run(ABC, Generic[F]):
     """One transfer of many files."""
 
     def __init__(self, summary: Summary, manner: Manner) -> None:
+        if manner.jobs < 1:
+            raise ArcsecondInputValueError(f"{manner.jobs} jobs move nothing; 1 is the least.")
         self.summary = summary
         self.stopping = manner.stopping
         self.hopeless: ArcsecondError | None = None

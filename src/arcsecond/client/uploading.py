@@ -129,7 +129,8 @@ class _Upload(Run[Item]):
             return self.refused(item, error)
         if answer.data["name"] != item.name:
             return failed(item, _OTHER_NAME)
-        return outcome_of(item, THERE, pk=answer.data["pk"])
+        problems = tuple(answer.data["problems"])
+        return outcome_of(item, THERE, pk=answer.data["pk"], problems=problems)
 
     def _send_large(self, item: Item, moved: Moved) -> Outcome:
         told = self._told()
@@ -230,7 +231,7 @@ class _Upload(Run[Item]):
 
 _NAME_TAKEN = (
     "Its name is taken by other content there. With --replace it becomes a new version; "
-    "or send it under another name."
+    "`arcsecond fitsfiles DATASET create --file FILE --name NAME` gives it another name."
 )
 _OTHER_NAME = "The server kept it under another name than was sent; send it again."
 _OTHER_BYTES = "The server kept other bytes than were sent; ask whoever runs it."

@@ -388,8 +388,9 @@ def clean_text(
 
 
 def clean_tags(value: list[str] | str) -> list[str]:
-    """Return tags, given as a list or separated by commas, each once."""
-    tags = value.split(",") if isinstance(value, str) else value
+    """Return tags, given as a list or separated by commas, each once; none has a comma in it."""
+    given = [value] if isinstance(value, str) else value
+    tags = [tag for text in given for tag in text.split(",")]
     cleaned = [clean_text("tags", tag) for tag in tags if tag.strip()]
     if len(cleaned) > MOST_TAGS:
         raise InvalidInputError(fields={"tags": [f"These are more than {MOST_TAGS} tags."]})

@@ -9,6 +9,9 @@ import sqlalchemy as sa
 from arcsecond.server.archive.tables import files, versions
 from arcsecond.server.context import Backend
 
+NAMED = 5
+"""How many files are named before the rest is counted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Used:
@@ -24,6 +27,12 @@ class Used:
 
     names: list[str]
     needed: bool
+
+    @property
+    def told(self) -> str:
+        """The first of the names, and how many more there are."""
+        more = len(self.names) - NAMED
+        return ", ".join(self.names[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def used_by(backend: Backend, sha256: str) -> Used:

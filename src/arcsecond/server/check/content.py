@@ -70,7 +70,7 @@ class _Content:
         used = used_by(self.backend, row.sha256)
         if not used.names:
             return
-        where, size = ", ".join(used.names), self.store.size(row.sha256)
+        where, size = used.told, self.store.size(row.sha256)
         problem = self._problem(row, size)
         if problem:  # and where to look, when that is not in the data directory
             where += "".join(f", in place at {place.path}" for place in self._outside(row.sha256))

@@ -169,17 +169,26 @@ def as_sums(entries: Iterable[Entry]) -> Pieces:
 
 _SCRIPT = """#!/bin/sh
 # Downloads the files of {what} into the folder that it is run in.
-# It goes on where it was stopped, checks every file, and skips those that are there.
+# It goes on where it was stopped, checks every file, skips those that are there, and
+# leaves alone what has another content here.
 # The key, where one is needed: ARCSECOND_KEY=... sh {name}
 set -u
 failed=0
 is() {{ [ -f "$2" ] && echo "$1  $2" | sha256sum --check --status; }}
+key() {{  # on its standard input: others may see what a command is called with
+    [ -z "${{ARCSECOND_KEY:-}}" ] ||
+        printf 'header = "X-Arcsecond-API-Authorization: Key %s"\n' "$ARCSECOND_KEY"
+}}
 get() {{
     if is "$1" "$2"; then return; fi
+    if [ -e "$2" ]; then
+        echo "$2: there is another file of that name; it is left alone" >&2
+        failed=1
+        return
+    fi
     case "$2" in */*) mkdir -p "${{2%/*}}" ;; esac
-    if is "$1" "$2.part" || curl --fail --silent --show-error --retry 8 --continue-at - \\
-        --header "X-Arcsecond-API-Authorization: Key ${{ARCSECOND_KEY:-}}" \\
-        --output "$2.part" "$3"; then
+    if is "$1" "$2.part" || key | curl --config - --fail --silent --show-error --retry 8 \\
+        --continue-at - --output "$2.part" "$3"; then
         if is "$1" "$2.part"; then
             mv "$2.part" "$2" && echo "$2"
             return

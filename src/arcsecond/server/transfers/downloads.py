@@ -92,7 +92,6 @@ def _media_type(file: FitsFile) -> str:
 def _headers(file: FitsFile) -> dict[str, str]:
     """Return what is said of a file's bytes: their digest, twice (RFC 9110, 9530), and its name."""
     digest = base64.b64encode(bytes.fromhex(file.sha256)).decode()
-    name = quote(file.name.rpartition("/")[2], safe="")  # a browser saves it without its folders
     return {
         "ETag": f'"{file.sha256}"',
         "Repr-Digest": f"sha-256=:{digest}:",
@@ -100,8 +99,15 @@ def _headers(file: FitsFile) -> dict[str, str]:
         "Last-Modified": format_datetime(file.last_update, usegmt=True),
         "Cache-Control": "private, no-cache",
         "Vary": "Cookie",
-        "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
+        # A browser saves it without its folders.
+        "Content-Disposition": _saved_as(file.name.rpartition("/")[2]),
     }
+
+
+def _saved_as(name: str) -> str:
+    """Return what tells a browser, and curl, under which name to save (RFC 6266, appendix D)."""
+    plain = re.sub(r'[^ -~]|["\\%/]', "_", name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def _is_held(request: AnyRequest, etag: str) -> bool:
@@ -155,12 +161,12 @@ async def download_all(request: AnyRequest, dataset: FromPath[str]) -> Stream:
     media_type, make = BUNDLES[bundle]
     entries = _entries(backend_of(request), listing, base_url(request))
     _, dot, ending = bundle.rpartition(".")
-    saved = quote(f"{name}.{ending}" if dot else bundle, safe="")
+    saved = f"{name}.{ending}" if dot else bundle
     return Stream(
         in_a_thread(make(entries, f"the dataset {name}, {base_url(request)}/datasets/{dataset}/")),
         media_type=media_type,
         headers={
-            "Content-Disposition": f"attachment; filename*=UTF-8''{saved}",
+            "Content-Disposition": _saved_as(saved),
             "Cache-Control": "private, no-store",
         },
     )
