@@ -137,6 +137,8 @@ class Resource:
     whole
         Whether it can also be asked without naming what it lives in: of all of them
         together, or of the one that the server is set to.
+    everywhere
+        The address under which all of them are searched, wherever they live.
     latest
         How many a list holds that is not asked for more; None for all there are.
     paged
@@ -164,6 +166,7 @@ class Resource:
     kept_by_admins: bool = False
     image: str = ""
     whole: bool = False
+    everywhere: str = ""
     latest: int | None = None
     paged: bool = False
     example: str = ""
@@ -235,6 +238,30 @@ _NEAR = Field("radius", "How far around, in km; 100 when it is not given.", samp
 _ACRONYM = Field("acronym", "Its acronym.")
 _JOURNAL = Field("journal", "Free text.")
 _TAGS = Field("tags", "Tags, separated by commas.", "list")
+
+_SEARCH = (
+    Field("cone", "Around a position: RA,DEC,RADIUS, ICRS.", sample="83.82,-5.39,0.5deg"),
+    Field("object", "Around an object of the catalogues, or with it as target.", sample="M 42"),
+    Field("radius", "How far around an object, such as 30arcmin; else 0.25deg.", sample="1deg"),
+    Field("after", "Begun at this time (UTC) or later.", sample="2026-11-21T18:00:00"),
+    Field("before", "Begun before this time (UTC).", sample="2026-11-22"),
+    Field("night", "Of the night of this evening, or FIRST..LAST.", sample="2026-11-21"),
+    Field("target", "Of this target; * stands for anything.", sample="M*"),
+    Field("instrument", "By this instrument, or one of several: A,B.", sample="EFOSC*"),
+    Field("telescope", "At this telescope.", sample="ESO-NTT"),
+    Field("filter", "Through this filter.", sample="R,V"),
+    Field("kind", "Of this kind, such as flat or science.", sample="science"),
+    Field("observer", "By this observer.", sample="ann"),
+    Field("programme", "Of this observing programme.", sample="60.A-9999"),
+    Field("product", "image, cube, spectrum ..., as ObsCore says.", sample="image"),
+    Field("exposure", "Exposed so long, in seconds.", sample="10..300"),
+    Field("airmass", "At this airmass.", sample="..1.5"),
+    Field("size", "With so many bytes.", sample="1000.."),
+    Field("text", "With these words in what names it.", sample="standard star"),
+    Field("where", "Further conditions, joined by and.", sample="header.NAXIS>1 and filter!=V"),
+    Field("dataset", "In this dataset: UUID or name."),
+    Field("sort", "start, added, exposure, ...; -start for the last first.", sample="-start"),
+)
 
 RESOURCES: tuple[Resource, ...] = (
     Resource(
@@ -605,7 +632,9 @@ RESOURCES: tuple[Resource, ...] = (
         parent="datasets",
         fields=(Field("file", "The file to upload.", "file"), _NAME, _TAGS),
         needed=("file",),
-        filters=("name", "tags"),
+        filters=("name", "tags", *(field.name for field in _SEARCH)),
+        sought=_SEARCH,
+        everywhere="/fitsfiles/",
         of_one=(Field("version", "An older version, with read and delete.", "number"),),
         example="arcsecond fitsfiles <dataset uuid> create --file <path>",
     ),

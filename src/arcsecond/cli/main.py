@@ -185,6 +185,9 @@ def resource_command(resource: Resource) -> click.Command:
         params.append(click.Option(["--survey"], help=told))
     if resource.name == "fitsfiles":
         params += _header_options()
+        told = "With search: table, json, csv, ecsv or votable."
+        formats = click.Choice(["table", "json", "csv", "ecsv", "votable"])
+        params.append(click.Option(["--format"], type=formats, help=told))
     if any(task.forced for task in resource.tasks):
         told = "Import or refresh, though there are far fewer rows than before."
         params.append(click.Option(["--force"], is_flag=True, help=told))
@@ -200,7 +203,11 @@ def resource_command(resource: Resource) -> click.Command:
         more = " `search TEXT` lists those with a name that holds it."
     more += "".join(f"\n\n`{task.usage}`: {task.help}" for task in resource.tasks)
     if resource.name == "fitsfiles":
-        more += " `reindex` reads the headers of all of them again, after the rules changed."
+        more += (
+            " `reindex` reads the headers of all of them again, after the rules changed."
+            "\n\n`search [CONDITION]...`: Search the files of all datasets, by the options below"
+            " and by conditions such as 'header.AIRMASS<1.5'."
+        )
     aliases = f" Also: {', '.join(resource.aliases)}." if resource.aliases else ""
     return ResourceCommand(
         resource.name,

@@ -7,13 +7,14 @@ import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
 import click
 
 from arcsecond import views
+from arcsecond.cli import searching
 from arcsecond.cli.browser import open_page
 from arcsecond.cli.headers import Headers
 from arcsecond.cli.output import Output, on_terminal
@@ -90,8 +91,7 @@ def run(
     if task := next((task for task in resource.tasks if words[:1] == (task.name,)), None):
         carry_out(resource, task, words[1:], server, output, force=force, given=told)
         return
-    if resource.name == "fitsfiles" and words[1:] == ("reindex",):
-        reindex(words[0], server, output)
+    if resource.everywhere and _of_files(resource, words, given, server, wanted):
         return
     if told:
         task = next(task for task in resource.tasks if task.fields)
@@ -119,6 +119,56 @@ def run(
             if not api.config.embedded:
                 error.hint += f" Asked was {api.config.server}."
             raise
+        except ArcsecondNotLoggedInError as error:
+            error.hint = sign_in_hint(api, error.hint)
+            raise
+
+
+def _of_files(
+    resource: Resource,
+    words: tuple[str, ...],
+    given: dict[str, Any],
+    server: str | None,
+    wanted: _Wanted,
+) -> bool:
+    """Search files, or read their headers again, if that was asked for."""
+    chosen = given.pop("format", None)
+    if words[:1] == ("search",):
+        _search(resource, words[1:], given, server, wanted, chosen)
+        return True
+    if chosen:
+        raise click.UsageError("--format goes with search.")
+    if words[1:] == ("reindex",):
+        reindex(words[0], server, wanted.output)
+        return True
+    return False
+
+
+def _search(
+    resource: Resource,
+    words: Sequence[str],
+    given: dict[str, Any],
+    server: str | None,
+    wanted: _Wanted,
+    chosen: str | None,
+) -> None:
+    """Search files wherever they live; words are conditions."""
+    if wanted.headers or wanted.opening is not None:
+        raise click.UsageError("Headers and pages are shown of one file, not of a search.")
+    filters = {name: given.pop(name) for name in resource.filters if given.get(name) is not None}
+    if stray := next((name for name, value in given.items() if value is not None), None):
+        raise click.UsageError(f"--{stray} does not go with search.")
+    if where := searching.conditions(words, filters.pop("where", None)):
+        filters["where"] = where
+    with ArcsecondAPI(server=server) as api:
+        try:
+            endpoint = api.endpoint(resource.name).searched()
+            if chosen in searching.FORMATS:
+                searching.write(endpoint.everything(**filters).data, chosen)
+                return
+            output = wanted.output if chosen != "json" else Output(as_json=True)
+            answer = _asked(endpoint, None, filters, replace(wanted, output=output))
+            output.answer(resource.name, answer, where=api.config.server)
         except ArcsecondNotLoggedInError as error:
             error.hint = sign_in_hint(api, error.hint)
             raise

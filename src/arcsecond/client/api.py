@@ -70,6 +70,7 @@ class ArcsecondAPI:
         datasets: Endpoint
         exoplanets: Endpoint
         findingcharts: Endpoint
+        fitsfiles: Endpoint
         instruments: Endpoint
         me: Endpoint
         nightlogs: Endpoint

@@ -20,6 +20,7 @@ from arcsecond.registry import Resource
 
 if TYPE_CHECKING:
     from arcsecond.client.inside import Inside
+    from arcsecond.client.searching import Found
 
 PAGE = 100
 PAGING = ("limit", "page", "page_size", "cursor", "format")
@@ -154,6 +155,34 @@ class Endpoint:
             filters["name"] = name
         self.check()
         return LazyList(self, {"limit": PAGE, **filters})
+
+    def search(self, **filters: Any) -> Found:
+        """Search files, in all datasets or in the one that was given.
+
+        Nothing is asked before something is read of the result, and then page by page.
+
+        Parameters
+        ----------
+        **filters
+            Joined by "and": ``cone=(ra, dec, radius)`` in degrees (ICRS), ``object``,
+            ``night``, ``after``, ``before``, ``instrument``, ``exposure=(10, 300)``,
+            ``text``, ``where=["header.AIRMASS<1.5"]``, ``sort="-start"`` and others.
+
+        Raises
+        ------
+        ArcsecondInputValueError
+            There is no such filter.
+        """
+        from arcsecond.client.searching import Found, query_of
+
+        self.refuse_unknown(filters)
+        return Found(self.searched(), {"limit": PAGE, **query_of(filters)})
+
+    def searched(self) -> Endpoint:
+        """Return what is asked when one searches: the list of one dataset, or of all."""
+        if self._parent or not self.resource.everywhere:
+            return self
+        return _At(self, self.resource.everywhere)
 
     def read(self, key: Any = None, **filters: Any) -> Any:
         """Return one, or the list for None; a tuple of words is one name.

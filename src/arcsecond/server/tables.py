@@ -1,6 +1,7 @@
 """Every table of the main database, gathered for migrations and checks."""
 
 from arcsecond.server.activities.tables import activities
+from arcsecond.server.archive.index.tables import entries, numbers, terms
 from arcsecond.server.archive.tables import blobs, datasets, files, headers, uploads, versions
 from arcsecond.server.db import metadata
 from arcsecond.server.observatory.tables import instruments, satellites, sites, telescopes
@@ -11,6 +12,7 @@ __all__ = [
     "activities",
     "blobs",
     "datasets",
+    "entries",
     "files",
     "headers",
     "instruments",
@@ -18,11 +20,13 @@ __all__ = [
     "keys",
     "metadata",
     "night_logs",
+    "numbers",
     "observing_runs",
     "options",
     "satellites",
     "sites",
     "telescopes",
+    "terms",
     "uploads",
     "users",
     "versions",

@@ -24,6 +24,7 @@ from arcsecond.server.archive.files import (
     taken,
     values_of,
 )
+from arcsecond.server.archive.index import entries as index
 from arcsecond.server.archive.ingest import Frame
 from arcsecond.server.archive.keeping import (
     Version,
@@ -195,10 +196,18 @@ def _insert(
     pks = {path: pk for pk, path in connection.execute(_NEW, rows)}
     first = [Version(one.incoming, frame, pks[one.name], 1) for one, frame in new]
     also = {"is_raw": None, "state": LIVE, "profile": viewer.username}
-    return [
-        SimpleNamespace(**(also | kept | row), pk=version.file, size=version.incoming.size)
+    made = [
+        also | kept | row | {"pk": version.file, "size": version.incoming.size}
         for row, version, kept in zip(rows, first, keep_versions(connection, first), strict=True)
     ]
+    index.keep(
+        connection,
+        [
+            index.entry_of(row, row, version.frame.observation.said)
+            for row, version in zip(made, first, strict=True)
+        ],
+    )
+    return [SimpleNamespace(**row) for row in made]
 
 
 def _shown(row: Any, frame: Frame) -> FitsFile:

@@ -15,6 +15,8 @@ from arcsecond.errors import BytesLostError, ConflictError, NotFoundError
 from arcsecond.filenames import clean_path
 from arcsecond.fits.cards import parse
 from arcsecond.schemas.archive import Doubt, FileVersion, FitsFile, FitsFileChange, Hdu, Position
+from arcsecond.server.archive.in_force import rules_of
+from arcsecond.server.archive.index.entries import refresh
 from arcsecond.server.archive.keeping import Version, keep_bytes, keep_frame, keep_versions
 from arcsecond.server.archive.room import refuse_more
 from arcsecond.server.archive.service import DATASET, has_tag
@@ -60,7 +62,7 @@ def list_all_files(
 
 def dataset_of(backend: Backend, viewer: Viewer, key: str) -> str:
     """Return the UUID of the dataset that a file is in."""
-    statement = _select(viewer).where(files.c.pk == parse_integer(key, FILE))
+    statement = select_visible(viewer).where(files.c.pk == parse_integer(key, FILE))
     with backend.db.read() as connection:
         if row := connection.execute(statement).one_or_none():
             return str(row.dataset)
@@ -70,7 +72,7 @@ def dataset_of(backend: Backend, viewer: Viewer, key: str) -> str:
 def _listing(
     backend: Backend, viewer: Viewer, filters: dict[str, str], where: sa.ColumnElement[bool]
 ) -> SqlListing[FitsFile]:
-    statement = _select(viewer).where(where)
+    statement = select_visible(viewer).where(where)
     if "name" in filters:
         name = unicodedata.normalize("NFC", filters["name"])
         statement = statement.where(files.c.path == name)
@@ -179,7 +181,7 @@ def update_file(
         uuid = locked_dataset(connection, viewer, dataset, action="fitsfiles:update")
         row = _find(connection, viewer, dataset, key)
         if "path" in values:
-            other = _select(viewer).where(
+            other = select_visible(viewer).where(
                 files.c.dataset == uuid, files.c.path == values["path"], files.c.pk != row.pk
             )
             if there := connection.execute(other).one_or_none():
@@ -192,6 +194,7 @@ def update_file(
                 values["current"] = row.current + 1
                 keep_versions(connection, [Version(incoming, frame, row.pk, row.current + 1)])
         change(connection, files, row.pk, **values)
+        refresh(connection, [row.pk], rules_of(backend).keywords)
     return read_file(backend, viewer, dataset, str(row.pk))
 
 
@@ -249,7 +252,8 @@ def _lost(name: str) -> str:
     return f"The bytes of {name} are missing on the server; send the same file again."
 
 
-def _select(viewer: Viewer) -> sa.Select[Any]:
+def select_visible(viewer: Viewer) -> sa.Select[Any]:
+    """Select the files that somebody may see, with what their newest versions tell."""
     return _select_by(viewer.id)
 
 
@@ -286,7 +290,7 @@ def _find(
 ) -> sa.Row[Any]:
     uuid = parse_uuid(dataset, DATASET)
     find(connection, viewer, datasets, uuid, DATASET)
-    statement = _select(viewer).where(files.c.dataset == uuid)
+    statement = select_visible(viewer).where(files.c.dataset == uuid)
     named = files.c.path == unicodedata.normalize("NFC", key)
     ways = [named]
     if key.isascii() and key.isdigit() and len(key) < 19:
@@ -337,7 +341,7 @@ def named_files(
 def named(connection: sa.Connection, viewer: Viewer, dataset: str, name: str) -> sa.Row[Any] | None:
     """Return the file of a dataset that has a name; None where there is none."""
     uuid = parse_uuid(dataset, DATASET)
-    statement = _select(viewer).where(files.c.dataset == uuid, files.c.path == name)
+    statement = select_visible(viewer).where(files.c.dataset == uuid, files.c.path == name)
     return connection.execute(statement).one_or_none()
 
 

@@ -16,6 +16,7 @@ from arcsecond.errors import NotFitsError
 from arcsecond.fits import walking
 from arcsecond.fits.cards import Values
 from arcsecond.schemas.archive import Doubt
+from arcsecond.server.archive.index.entries import said_by
 from arcsecond.server.archive.observation import Observation, observe, pointings
 from arcsecond.server.archive.packing import Content, detect, unpacked
 from arcsecond.server.archive.product import product_of
@@ -97,6 +98,7 @@ def understand(hdus: Sequence[walking.RawHdu], book: RuleBook) -> tuple[Observat
     try:
         rules = book.of(headers)
         observation = observe(headers, rules)
+        observation.said = said_by(headers, book.keywords)
         observation.product = product_of(hdus)
         _locate(observation, hdus, rules)
     except Exception:  # no header may cost a frame, however odd it is

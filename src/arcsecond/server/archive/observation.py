@@ -54,6 +54,8 @@ class Observation:
         What was written and is not believed.
     read_from
         Which keyword told what, by field.
+    said
+        What the headers say of the keywords that the rules index, as it is compared.
     """
 
     target: str | None = None
@@ -73,6 +75,7 @@ class Observation:
     product: str | None = None
     doubts: list[Doubt] = field(default_factory=list)
     read_from: dict[str, str] = field(default_factory=dict)
+    said: dict[str, str | float] = field(default_factory=dict)
 
 
 def observe(headers: Sequence[Values], book: FrameRules) -> Observation:

@@ -16,15 +16,18 @@ import sqlalchemy as sa
 from arcsecond.errors import InvalidInputError
 from arcsecond.schemas.archive import Reindex, Reindexed
 from arcsecond.server.archive.in_force import rules_of
+from arcsecond.server.archive.index.entries import Said, entry_of, refresh, replace, without
 from arcsecond.server.archive.ingest import NOT_UNDERSTOOD
 from arcsecond.server.archive.keeping import told_by
 from arcsecond.server.archive.rules import RuleBook
 from arcsecond.server.archive.service import DATASET
-from arcsecond.server.archive.tables import datasets, files, headers, versions
+from arcsecond.server.archive.tables import blobs, datasets, files, headers, versions
 from arcsecond.server.archive.understanding import understand_many
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import parse_uuid
 from arcsecond.server.people.owned import find_own
+
+INDEXED_TOGETHER = 200
 
 AT_ONCE = 2_000
 """Versions that are read in one go."""
@@ -83,6 +86,18 @@ def reindex_some(
     return Reindexed(read=len(rows), changed=changed, left=left, next=last)
 
 
+def index_all(backend: Backend) -> int:
+    """Make entries for the files that have none; returns how many."""
+    keywords, made = rules_of(backend).keywords, 0
+    while True:
+        with backend.db.write() as connection:
+            pks = without(connection, INDEXED_TOGETHER)
+            refresh(connection, pks, keywords)
+        made += len(pks)
+        if len(pks) < INDEXED_TOGETHER:
+            return made
+
+
 def _parsed(after: str) -> tuple[int, int]:
     file, _, n = after.partition(".")
     if not (file + n).isascii() or not (file.isdigit() and n.isdigit()) or len(after) > 30:
@@ -126,6 +141,7 @@ def _read_again(
     """Keep what headers mean by rules; return of how many versions it is something else."""
     told = understand_many([cards.get((row.file, row.n), []) for row in rows], rules, jobs)
     new: list[dict[str, Any]] = []
+    said: dict[tuple[int, int], Said] = {}
     changed = 0
     for row, (observation, problem) in zip(rows, told, strict=True):
         problems = [p for p in row.problems if p != NOT_UNDERSTOOD]
@@ -136,10 +152,31 @@ def _read_again(
         before = row._mapping  # noqa: SLF001
         changed += any(before[name] != values[name] for name in values if name != "rules")
         new.append({"in_file": row.file, "as_n": row.n, **values})
+        said[row.file, row.n] = observation.said
     if new:
         statement = sa.update(versions).where(
             versions.c.file == sa.bindparam("in_file"), versions.c.n == sa.bindparam("as_n")
         )
         with backend.db.write() as connection:
             connection.execute(statement, new)
+            _index(connection, said)
     return changed
+
+
+def _index(connection: sa.Connection, said: dict[tuple[int, int], Said]) -> None:
+    """Make the entries of those files anew whose newest versions were read."""
+    newest = sa.and_(versions.c.file == files.c.pk, versions.c.n == files.c.current)
+    statement = (
+        sa.select(files.c.pk, files.c.dataset, files.c.path, files.c.tags, versions, blobs.c.size)
+        .join(versions, newest)
+        .join(blobs, blobs.c.sha256 == versions.c.blob)
+        .where(files.c.pk.in_({file for file, _ in said}))
+        .order_by(files.c.pk)
+        .with_for_update(of=files)  # nobody renames or replaces one meanwhile
+    )
+    entries = []
+    for row in connection.execute(statement):
+        if (row.pk, row.n) in said:
+            columns = row._asdict()
+            entries.append(entry_of(columns, columns, said[row.pk, row.n]))
+    replace(connection, entries)

@@ -24,6 +24,7 @@ from arcsecond.schemas.archive import (
 )
 from arcsecond.server.archive import files, known, previews, reindexing
 from arcsecond.server.archive.adding import Added, add_files
+from arcsecond.server.archive.search.asking import files_of, search
 from arcsecond.server.archive.service import Datasets
 from arcsecond.server.context import (
     AnyRequest,
@@ -54,7 +55,17 @@ async def list_files(request: AnyRequest, dataset: FromPath[str]) -> Any:
     filters = filters_of(request, BY_NAME["fitsfiles"].filters)
     return await listed(
         request,
-        lambda backend, viewer: files.list_files(backend, viewer, dataset, filters),
+        lambda backend, viewer: files_of(backend, viewer, dataset, filters),
+        present=lambda file: present(request, file),
+    )
+
+
+@get("/fitsfiles/", opt={"resource": "fitsfiles", "verb": "list"})
+async def search_files(request: AnyRequest) -> Any:
+    filters = filters_of(request, BY_NAME["fitsfiles"].filters)
+    return await listed(
+        request,
+        lambda backend, viewer: search(backend, viewer, filters),
         present=lambda file: present(request, file),
     )
 
@@ -217,6 +228,7 @@ def present(request: AnyRequest, file: FitsFile) -> FitsFile:
 routes = [
     *record_routes("datasets", Datasets()),
     list_files,
+    search_files,
     create_file,
     tell_known,
     reindex,

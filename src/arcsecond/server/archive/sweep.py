@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from arcsecond.server.archive import previews
+from arcsecond.server.archive.index.entries import forget
 from arcsecond.server.archive.tables import (
     DYING,
     LIVE,
@@ -77,6 +78,7 @@ def purge_files(connection: sa.Connection, which: sa.ColumnElement[bool]) -> int
     pks = list(connection.scalars(chosen))
     for first in range(0, len(pks), TOGETHER):
         some = pks[first : first + TOGETHER]
+        forget(connection, some)
         connection.execute(sa.delete(headers).where(headers.c.file.in_(some)))
         connection.execute(sa.delete(versions).where(versions.c.file.in_(some)))
         connection.execute(sa.delete(files).where(files.c.pk.in_(some)))

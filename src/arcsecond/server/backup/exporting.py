@@ -228,7 +228,7 @@ class _Export:
         """Write everything else, a file of JSON lines for each table."""
         folder = self._target / RECORDS
         for table in metadata.sorted_tables:
-            if table.name in KEPT_BACK:
+            if table.name in KEPT_BACK or table.info.get("derived"):
                 continue
             columns = [c for c in table.c if c.name not in SECRETS.get(table.name, ())]
             statement = sa.select(*columns).order_by(*table.primary_key.columns)

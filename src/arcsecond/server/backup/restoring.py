@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from arcsecond.errors import ArcsecondInputValueError, NoSpaceError
 from arcsecond.server.archive.in_force import FILE as RULES
 from arcsecond.server.archive.places import KnownPlaces
+from arcsecond.server.archive.reindexing import index_all
 from arcsecond.server.archive.tables import LIVE, LOST, blobs
 from arcsecond.server.backup.copying import copy
 from arcsecond.server.backup.making import (
@@ -92,6 +93,7 @@ def restore(
             missing = _restore(settings, source, folder, manifest, wanted, _copied, progress)
             with contextlib.closing(Database(settings)) as db:
                 _mark(db, missing, wanted)
+                index_all(_backend(settings, db, Nowhere()))
     except NoSpaceError:
         raise NoSpaceError(f"The disk of {settings.home} is full; remove what is there.") from None
     rows = sum(table.rows for table in manifest.tables.values())
@@ -296,6 +298,12 @@ def _held(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def _backend(settings: Settings, db: Database, places: KnownPlaces | Nowhere) -> Backend:
+    """Return what runs on a data directory, without anything in the background."""
+    store = FolderStore(settings.home, places)
+    return Backend(settings, db, store, settings.secret_path.read_bytes())
+
+
 def _compare(
     settings: Settings,
     manifest: Manifest,
@@ -305,8 +313,8 @@ def _compare(
 ) -> None:
     with contextlib.closing(Database(settings)) as db:
         # What was left in place is looked at there; what was not has to be in the backup.
-        store = FolderStore(settings.home, KnownPlaces(db) if manifest.left else Nowhere())
-        backend = Backend(settings, db, store, settings.secret_path.read_bytes())
+        backend = _backend(settings, db, KnownPlaces(db) if manifest.left else Nowhere())
+        index_all(backend)
         if manifest.revision == HEAD:
             with db.read() as connection:
                 found = dump(connection, None)

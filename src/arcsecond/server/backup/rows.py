@@ -49,7 +49,11 @@ class Dumped(msgspec.Struct):
 
 def tables() -> list[sa.Table]:
     """Return the tables of a dump, those that others refer to first."""
-    return [table for table in metadata.sorted_tables if table.name not in LEFT_OUT]
+    return [
+        table
+        for table in metadata.sorted_tables
+        if table.name not in LEFT_OUT and not table.info.get("derived")
+    ]
 
 
 def dump(connection: sa.Connection, folder: Path | None) -> dict[str, Dumped]:

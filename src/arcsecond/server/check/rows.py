@@ -9,7 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from arcsecond.server.archive.in_force import rules_of
+from arcsecond.server.archive.index.entries import without
 from arcsecond.server.archive.ingest import read_frame
+from arcsecond.server.archive.reindexing import index_all
 from arcsecond.server.archive.tables import LOST, blobs, datasets, files, headers, versions
 from arcsecond.server.check.report import Report, keep_row
 from arcsecond.server.context import Backend
@@ -18,6 +20,9 @@ from arcsecond.server.observatory.tables import instruments, sites, telescopes
 from arcsecond.server.people.tables import users
 from arcsecond.server.storage import Kept
 from arcsecond.server.tables import metadata
+
+MOST_LACKING = 10_000
+"""Files that are not in the index, as far as they are counted."""
 
 
 def check_rows(backend: Backend, report: Report, *, repair: bool) -> None:
@@ -28,7 +33,8 @@ def check_rows(backend: Backend, report: Report, *, repair: bool) -> None:
     """
     checking = _Rows(backend, report, repair=repair)
     checking.database()
-    for table in sorted(metadata.sorted_tables, key=lambda t: "deleted_at" in t.c):
+    kept = [table for table in metadata.sorted_tables if not table.info.get("derived")]
+    for table in sorted(kept, key=lambda t: "deleted_at" in t.c):
         with backend.db.read() as connection:
             report.rows += connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
         for key in sorted(table.foreign_key_constraints, key=lambda k: str(k.name)):
@@ -37,6 +43,7 @@ def check_rows(backend: Backend, report: Report, *, repair: bool) -> None:
     checking.current_versions()
     checking.living_files_of_the_dead()
     checking.missing_headers()
+    checking.index()
 
 
 class _Rows:
@@ -121,6 +128,21 @@ class _Rows:
             rows = connection.execute(dead).all()
         for row in rows:
             self._mend(files, row, "its dataset was deleted", partial(_bury, row))
+
+    def index(self) -> None:
+        """Check that every file can be found by a search."""
+        with self.backend.db.read() as connection:
+            lacking = len(without(connection, MOST_LACKING))
+        if not lacking:
+            return
+        mended = ""
+        if self.repair:
+            index_all(self.backend)
+            mended = "made anew"
+        files_ = "file is" if lacking == 1 else "files are"
+        more = " or more" if lacking == MOST_LACKING else ""
+        problem = f"{lacking}{more} {files_} not in it"
+        self.report.found("the index of files", problem, mended)
 
     def missing_headers(self) -> None:
         """Check that each version has the headers of all its HDUs."""

@@ -14,7 +14,6 @@ from litestar import Response, delete, get, post, route
 from litestar.params import FromPath
 
 from arcsecond.errors import InvalidInputError, NotFoundError
-from arcsecond.registry import BY_NAME
 from arcsecond.schemas.archive import FitsFile
 from arcsecond.server.archive import files
 from arcsecond.server.archive import routes as archive
@@ -46,7 +45,7 @@ _ONE = "/datafiles/{key:str}/"
 
 @get("/datafiles/", opt={"compat": True})
 async def list_files(request: AnyRequest) -> Any:
-    filters = filters_of(request, (*BY_NAME["fitsfiles"].filters, "dataset"))
+    filters = filters_of(request, ("name", "tags", "dataset"))
     return await listed(
         request,
         lambda backend, viewer: files.list_all_files(backend, viewer, filters),

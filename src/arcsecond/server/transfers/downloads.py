@@ -21,6 +21,7 @@ from arcsecond.registry import BY_NAME
 from arcsecond.schemas.archive import FitsFile
 from arcsecond.server.archive import files
 from arcsecond.server.archive.routes import ONE, version_of
+from arcsecond.server.archive.search.asking import files_of
 from arcsecond.server.archive.service import Datasets
 from arcsecond.server.context import (
     AnyRequest,
@@ -156,7 +157,7 @@ def _read(opened: Callable[[], BinaryIO], first: int, length: int) -> Pieces:
 async def download_all(request: AnyRequest, dataset: FromPath[str]) -> Stream:
     bundle = request.scope["path"].rpartition("/")[2]
     filters = filters_of(request, BY_NAME["fitsfiles"].filters)
-    listing = await reading(request, files.list_files, dataset, filters)
+    listing = await reading(request, files_of, dataset, filters)
     name = (await reading(request, Datasets().read, dataset)).name
     media_type, make = BUNDLES[bundle]
     entries = _entries(backend_of(request), listing, base_url(request))

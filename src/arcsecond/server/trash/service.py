@@ -12,6 +12,8 @@ from msgspec import UNSET
 from arcsecond.errors import ConflictError, NotFoundError
 from arcsecond.filenames import clean_path
 from arcsecond.schemas.trash import Deleted, Restore, Restored
+from arcsecond.server.archive.in_force import rules_of
+from arcsecond.server.archive.index.entries import refresh
 from arcsecond.server.archive.sweep import TRASH, purge_datasets, purge_files
 from arcsecond.server.archive.tables import blobs, datasets, files, versions
 from arcsecond.server.context import Backend, Viewer
@@ -124,7 +126,7 @@ def restore(backend: Backend, viewer: Viewer, key: str, body: Restore) -> Restor
         kind, row = _find(connection, owner, key, locked=True)
         if kind is FILE:
             name = row.path if body.name is UNSET else clean_path(body.name)
-            _restore_file(connection, row, name)
+            _restore_file(connection, row, name, rules_of(backend).keywords)
             return Restored(
                 kind=kind.name, name=name, url=f"/datasets/{row.dataset}/fitsfiles/{row.pk}/"
             )
@@ -138,7 +140,9 @@ def restore(backend: Backend, viewer: Viewer, key: str, body: Restore) -> Restor
         return Restored(kind=kind.name, name=name, url=f"/{_ENDPOINTS[kind.name]}/{row.uuid}/")
 
 
-def _restore_file(connection: sa.Connection, row: sa.Row[Any], name: str) -> None:
+def _restore_file(
+    connection: sa.Connection, row: sa.Row[Any], name: str, keywords: frozenset[str]
+) -> None:
     dataset = connection.execute(
         sa.select(datasets).where(datasets.c.uuid == row.dataset).with_for_update()
     ).one()
@@ -156,6 +160,7 @@ def _restore_file(connection: sa.Connection, row: sa.Row[Any], name: str) -> Non
         )
     values = {"deleted_at": None, "updated_at": now(), "path": name}
     connection.execute(sa.update(files).where(files.c.pk == row.pk).values(values))
+    refresh(connection, [row.pk], keywords)
 
 
 def purge(backend: Backend, viewer: Viewer, key: str) -> None:

@@ -1,0 +1,119 @@
+"""What a search found: a list that is fetched as it is read, and a table with units."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from arcsecond.client.endpoint import Json, LazyList
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+SHOWN = 20
+"""Rows that a notebook shows."""
+
+_TEXTS = (
+    "name", "dataset", "target", "kind", "product", "filter", "instrument", "telescope",
+    "observer", "programme", "night", "sha256",
+)  # fmt: skip
+_RANGES = ("exposure", "airmass", "size", "night")
+
+
+class Found(LazyList):
+    """Files that a search found, page by page."""
+
+    def to_table(self) -> Table:
+        """Return all of them as an astropy table.
+
+        Returns
+        -------
+        astropy.table.Table
+            A row for each file: positions in degrees (ICRS), ``start`` as a ``Time`` in UTC,
+            ``exposure`` in seconds, ``size`` in bytes. What nobody knows is masked.
+        """
+        return table_of(self)
+
+    def _repr_html_(self) -> str:
+        """Show the first of them in a notebook."""
+        rows = self[:SHOWN]
+        headings = ("name", "target", "start", "exposure", "filter", "kind", "instrument")
+        head = "".join(f"<th>{one}</th>" for one in headings)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(_shown(row[h]))}</td>" for h in headings) + "</tr>"
+            for row in rows
+        )
+        more = "<p>…</p>" if self._reach(SHOWN) else ""
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def query_of(filters: Mapping[str, Any]) -> dict[str, str]:
+    """Return filters as they stand in an address.
+
+    Positions, cones and ranges may be tuples, where ``None`` is an open end; times may be
+    datetimes or astropy's; lists are several of which one has to fit, but for ``where``.
+    """
+    return {name: _written(name, value) for name, value in filters.items() if value is not None}
+
+
+def _written(name: str, value: Any) -> str:
+    if hasattr(value, "utc") and hasattr(value, "isot"):  # a Time of astropy
+        return f"{value.utc.isot}Z"
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return str(value)
+    parts = ["" if one is None else _written("", one) for one in value]
+    if name in _RANGES and len(parts) == 2:
+        return "..".join(parts)
+    return (" and " if name == "where" else ",").join(parts)
+
+
+def table_of(items: Sequence[Json], *, times_as_text: bool = False) -> Table:
+    """Return files as an astropy table; see ``Found.to_table``.
+
+    Parameters
+    ----------
+    times_as_text
+        Whether ``start`` is text, for formats that know no times.
+    """
+    import numpy as np
+    from astropy import units
+    from astropy.table import Column, MaskedColumn, Table
+    from astropy.time import Time
+
+    def column(values: Sequence[Any], kind: Any, unit: Any = None) -> Column:
+        empty = "" if kind is str else 0
+        mask = [value is None for value in values]
+        data = [empty if value is None else value for value in values]
+        made = Column if not any(mask) else MaskedColumn
+        told: dict[str, Any] = {"mask": mask} if any(mask) else {}
+        return made(data, dtype=kind if values else np.dtype("U1"), unit=unit, **told)
+
+    places = [item["position"] or {} for item in items]
+    table = Table()
+    table["pk"] = column([item["pk"] for item in items], np.int64)
+    for name in _TEXTS:
+        table[name] = column([item[name] for item in items], str)
+    table["ra"] = column([p.get("right_ascension") for p in places], float, units.deg)
+    table["dec"] = column([p.get("declination") for p in places], float, units.deg)
+    starts = [item["start"] for item in items]
+    if times_as_text:
+        table["start"] = column(starts, str)
+    elif items:
+        never = np.array([start is None for start in starts])
+        given = [(start or "2000-01-01T00:00:00Z").rstrip("Z") for start in starts]
+        moments = Time(given, format="isot", scale="utc")
+        if never.any():
+            moments[never] = np.ma.masked
+        table["start"] = moments
+    table["exposure"] = column([item["exposure"] for item in items], float, units.s)
+    table["airmass"] = column([item["airmass"] for item in items], float)
+    table["size"] = column([item["size"] for item in items], np.int64, units.byte)
+    return table

@@ -1,0 +1,60 @@
+"""The index of files: one entry each, its words in the order of time, its numbers by size.
+
+Nothing refers to these tables and nothing is only here: a backup leaves them out.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+from arcsecond.server.db import LONG_INTEGER, metadata
+
+NEVER = -(1 << 62)
+"""Start of a file that tells none: before all others."""
+
+LONGEST_TERM = 80
+"""Characters of a text that are compared."""
+
+_WORD = sa.String(LONGEST_TERM).with_variant(sa.String(LONGEST_TERM, collation="C"), "postgresql")
+_TOLD = sa.JSON().with_variant(JSONB, "postgresql")
+
+DERIVED = {"derived": True}
+
+entries = sa.Table(
+    "index_entries",
+    metadata,
+    sa.Column("file", LONG_INTEGER, primary_key=True, autoincrement=False),
+    sa.Column("dataset", sa.Uuid, nullable=False),
+    sa.Column("start", sa.BigInteger, nullable=False, comment="microseconds since 1970"),
+    sa.Column("cell", sa.BigInteger, index=True, comment="of its position, as zones.py has it"),
+    sa.Column("x", sa.Double),
+    sa.Column("y", sa.Double),
+    sa.Column("z", sa.Double),
+    sa.Column("texts", _TOLD, nullable=False),
+    sa.Column("numbers", _TOLD, nullable=False),
+    sa.Index("ix_index_entries_start", "start", "file"),
+    sa.Index("ix_index_entries_dataset", "dataset", "start", "file"),
+    info=DERIVED,
+)
+
+terms = sa.Table(
+    "index_terms",
+    metadata,
+    sa.Column("keyword", _WORD, primary_key=True),
+    sa.Column("value", _WORD, primary_key=True),
+    sa.Column("start", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("file", LONG_INTEGER, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+    info=DERIVED,
+)
+
+numbers = sa.Table(
+    "index_numbers",
+    metadata,
+    sa.Column("keyword", _WORD, primary_key=True),
+    sa.Column("value", sa.Double, primary_key=True),
+    sa.Column("file", LONG_INTEGER, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+    info=DERIVED,
+)

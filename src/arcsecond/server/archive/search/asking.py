@@ -1,0 +1,283 @@
+"""What somebody asks for, read as conditions.
+
+Filters are joined by "and"; ``where`` holds further ones, such as
+``header.AIRMASS<1.5 and filter!=V``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from arcsecond.errors import InvalidInputError, NotFoundError
+from arcsecond.filenames import LONGEST_PATH
+from arcsecond.schemas.archive import FitsFile
+from arcsecond.server.archive.files import list_files
+from arcsecond.server.archive.in_force import rules_of
+from arcsecond.server.archive.index.entries import NUMBERS, TEXTS, folded, microseconds, words_of
+from arcsecond.server.archive.search.conditions import (
+    Around,
+    Between,
+    Condition,
+    Either,
+    In,
+    Is,
+    Like,
+    Named,
+    Not,
+    Within,
+)
+from arcsecond.server.archive.search.listing import ADDED, START, SearchListing, Sort
+from arcsecond.server.archive.tables import datasets
+from arcsecond.server.catalogues.places import parse_place, parse_radius, parse_range
+from arcsecond.server.context import Backend, Viewer
+from arcsecond.server.crud import Listing, as_uuid, clean_tags, clean_text, parse_date
+from arcsecond.server.db import as_utc
+from arcsecond.server.observatory.service import find_row
+from arcsecond.server.people.visibility import visible_to
+
+AROUND_OBJECT_DEG = 0.25
+"""How far around an object frames are looked for, where nobody says."""
+
+LONGEST_WHERE = 2_000
+MOST_CONDITIONS = 20
+
+_PART = re.compile(
+    r"\s*(?P<name>[A-Za-z][\w.\- ]{0,80}?)\s*(?P<how><=|>=|!=|==|=|<|>)\s*"
+    r"(?P<value>\"[^\"]*\"|'[^']*'|[^\"'<>=!]+?)\s*(?:$|\band\b|&+)",
+    re.IGNORECASE,
+)
+
+
+def search(backend: Backend, viewer: Viewer, filters: Mapping[str, str]) -> SearchListing:
+    """Return the files that somebody may see and asks for.
+
+    Raises
+    ------
+    InvalidInputError
+        A filter cannot be understood.
+    NotFoundError
+        There is no such dataset.
+    """
+    asked = _Asked(backend, viewer, filters)
+    return SearchListing(backend, viewer, tuple(asked.conditions()), asked.sort())
+
+
+def files_of(
+    backend: Backend, viewer: Viewer, dataset: str, filters: Mapping[str, str]
+) -> Listing[FitsFile]:
+    """Return those files of a dataset that somebody asks for.
+
+    In the order in which they came, but where something is asked that only the index tells.
+    """
+    if filters.keys() <= {"name", "tags"}:
+        return list_files(backend, viewer, dataset, dict(filters))
+    return search(backend, viewer, {**filters, "dataset": dataset})
+
+
+class _Asked:
+    """One search, being read."""
+
+    def __init__(self, backend: Backend, viewer: Viewer, filters: Mapping[str, str]) -> None:
+        self._backend = backend
+        self._viewer = viewer
+        self._filters = filters
+
+    def conditions(self) -> Iterator[Condition]:
+        """Yield all conditions."""
+        readers: dict[str, Callable[[str], Iterator[Condition]]] = {
+            "cone": self._cone,
+            "object": self._object,
+            "night": self._nights,
+            "dataset": self._datasets,
+            "where": self._where,
+            "text": self._words,
+            "tags": self._tags,
+            "name": self._name,
+        }
+        for name, text in self._filters.items():
+            if name in readers:
+                yield from readers[name](text)
+            elif name in TEXTS:
+                yield _text(name, name, text)
+            elif name in NUMBERS:
+                yield Within(name, *parse_range(name, text))
+        if "radius" in self._filters and not {"cone", "object"} & self._filters.keys():
+            raise _wrong("radius", "A radius goes with a cone or an object.")
+        if times := [name for name in ("after", "before") if name in self._filters]:
+            ends = {name: microseconds(_moment(name, self._filters[name])) for name in times}
+            yield Between(ends.get("after"), ends.get("before"))
+
+    def sort(self) -> Sort:
+        """Return the order that is asked for."""
+        text = self._filters.get("sort", f"-{START}")
+        by = text.removeprefix("-")
+        if by not in (START, ADDED, *NUMBERS):
+            by = self._keyword("sort", by) if by.lower().startswith("header.") else ""
+        if not by:
+            can_be = ", ".join((START, ADDED, *NUMBERS))
+            problem = f"{text[:40]!r} is no order; what can be: {can_be}, header.KEYWORD."
+            raise _wrong("sort", f"{problem} With - before it the last come first.")
+        return Sort(by, text.startswith("-"))
+
+    def _cone(self, text: str) -> Iterator[Condition]:
+        place, comma, radius = text.rpartition(",")
+        if "radius" in self._filters or not comma or parse_place(text, "cone") is not None:
+            place, radius = text, self._filters.get("radius", "")
+        found = parse_place(place, "cone")
+        if found is None or not radius:
+            problem = f"{text[:60]!r} is no cone; write RA,DEC,RADIUS such as 83.82,-5.39,0.5deg."
+            raise _wrong("cone", problem)
+        yield Around(*found, parse_radius(radius.strip()))
+
+    def _object(self, text: str) -> Iterator[Condition]:
+        radius_deg = AROUND_OBJECT_DEG
+        if "cone" not in self._filters and "radius" in self._filters:
+            radius_deg = parse_radius(self._filters["radius"])
+        called = Is("target", (folded(text),))
+        try:
+            row = find_row(self._backend, text)
+        except NotFoundError:
+            yield called
+        else:
+            yield Either(Around(row.ra_deg, row.dec_deg, radius_deg), called)
+
+    def _nights(self, text: str) -> Iterator[Condition]:
+        first, dots, last = text.partition("..")
+        if not dots:
+            yield Is("night", (parse_date("night", text).isoformat(),))
+            return
+        low, high = (parse_date("night", end).toordinal() if end else None for end in (first, last))
+        if low is None and high is None:
+            raise _wrong("night", f"{text[:40]!r} is no range of nights.")
+        yield Within("night", low, high)
+
+    def _datasets(self, text: str) -> Iterator[Condition]:
+        uuid = as_uuid(text)
+        mine = datasets.c.name == text if uuid is None else datasets.c.uuid == uuid
+        statement = sa.select(datasets.c.uuid).where(visible_to(self._viewer, datasets), mine)
+        with self._backend.db.read() as connection:
+            found: tuple[UUID, ...] = tuple(connection.scalars(statement))
+        if not found:
+            raise NotFoundError(f"Dataset {text[:80]!r} not found.")
+        yield In(found)
+
+    def _words(self, text: str) -> Iterator[Condition]:
+        words = words_of([text])
+        if not words:
+            raise _wrong("text", f"{text[:40]!r} holds no word.")
+        yield from (Is("word", (word,)) for word in words[:MOST_CONDITIONS])
+
+    def _tags(self, text: str) -> Iterator[Condition]:
+        yield from (Is("tag", (folded(tag),)) for tag in clean_tags(text)[:MOST_CONDITIONS])
+
+    def _name(self, text: str) -> Iterator[Condition]:
+        yield (
+            Like("name", folded(text))
+            if "*" in text
+            else Named(clean_text("name", text, longest=LONGEST_PATH))
+        )
+
+    def _where(self, text: str) -> Iterator[Condition]:
+        """Read conditions such as ``header.AIRMASS<1.5``."""
+        if len(text) > LONGEST_WHERE:
+            raise _wrong("where", f"These conditions are longer than {LONGEST_WHERE} characters.")
+        place, count = 0, 0
+        while place < len(text):
+            found = _PART.match(text, place)
+            if found is None:
+                shown = text[place : place + 40].strip()
+                problem = f"{shown!r} is no condition; write one like header.AIRMASS<1.5"
+                raise _wrong("where", f"{problem} and join them by `and`.")
+            count += 1
+            if count > MOST_CONDITIONS:
+                raise _wrong("where", f"These are more than {MOST_CONDITIONS} conditions.")
+            value = found["value"].strip()
+            yield self._condition(found["name"].strip(), found["how"], value)
+            place = found.end()
+
+    def _condition(self, name: str, how: str, value: str) -> Condition:
+        if name.lower().startswith("header."):
+            keyword, kind = self._keyword("where", name), "any"
+        elif name.lower() in TEXTS:
+            keyword, kind = name.lower(), "text"
+        elif name.lower() in NUMBERS:
+            keyword, kind = name.lower(), "number"
+        else:
+            can_be = ", ".join((*TEXTS, *NUMBERS))
+            problem = f"{name[:40]!r} is no field; what can be: {can_be}, header.KEYWORD."
+            raise _wrong("where", problem)
+        quoted = value[:1] in ("'", '"')
+        value = value[1:-1] if quoted else value
+        number = self._number(keyword, value)
+        if how in ("<", "<=", ">", ">=") or kind == "number":
+            if number is None:
+                raise _wrong("where", f"{name} is compared with a number, not with {value[:40]!r}.")
+            return _compared(keyword, how, number)
+        text = _text("where", keyword, value)
+        condition: Condition = text
+        if number is not None and kind == "any" and not quoted:
+            condition = Either(Within(keyword, number, number), text)
+        return Not(keyword, condition) if how == "!=" else condition
+
+    @staticmethod
+    def _number(keyword: str, value: str) -> float | None:
+        try:
+            if keyword == "night":
+                return float(date.fromisoformat(value).toordinal())
+            number = float(value)
+        except ValueError:
+            return None
+        return number if math.isfinite(number) else None
+
+    def _keyword(self, field: str, name: str) -> str:
+        """Return a keyword of a header, if the rules index it."""
+        keyword = " ".join(name.partition(".")[2].replace(".", " ").upper().split())
+        if keyword not in rules_of(self._backend).keywords:
+            problem = (
+                f"{keyword[:80]!r} is not among the keywords that are indexed. `arcsecond server "
+                "rules` tells which are; put it under [index] of your rules, then reindex."
+            )
+            raise _wrong(field, problem)
+        return keyword
+
+
+def _compared(keyword: str, how: str, number: float) -> Condition:
+    match how:
+        case "<" | "<=":
+            return Within(keyword, None, number, open_high=how == "<")
+        case ">" | ">=":
+            return Within(keyword, number, None, open_low=how == ">")
+        case "!=":
+            return Not(keyword, Within(keyword, number, number))
+    return Within(keyword, number, number)
+
+
+def _text(field: str, keyword: str, text: str) -> Condition:
+    """Return the condition that a text is this one, or like it, or one of several."""
+    several = tuple(dict.fromkeys(value for one in text.split(",") if (value := folded(one))))
+    if not several:
+        raise _wrong(field, "An empty text finds nothing.")
+    if "*" in text:
+        if len(several) > 1:
+            raise _wrong(field, "A pattern stands alone, without commas.")
+        return Like(keyword, several[0])
+    return Is(keyword, several[:100])
+
+
+def _moment(field: str, text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text.strip())
+        return as_utc(found) + timedelta(0)
+    except (ValueError, OverflowError):
+        problem = f"{text[:40]!r} is no time; write one like 2026-11-23 or 2026-11-23T03:00:00Z."
+        raise _wrong(field, problem) from None
+
+
+def _wrong(field: str, problem: str) -> InvalidInputError:
+    return InvalidInputError(fields={field: [problem]})

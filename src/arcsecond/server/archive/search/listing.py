@@ -1,0 +1,231 @@
+"""How a search is carried out: from the condition that fewest fulfil, or along its order.
+
+Of each condition it is counted how many files fulfil it, as far as ``GATHERED``. Where one
+has so few, those are gathered, tested by the other conditions, and sorted. Else the files
+are gone through in the order of the result, by an index, until a page is full: a page
+farther back costs as much as the first, since it begins behind the last file seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import sqlalchemy as sa
+
+from arcsecond.errors import InvalidInputError
+from arcsecond.registry import COUNT_BOUND
+from arcsecond.schemas.archive import FitsFile
+from arcsecond.server.archive.files import select_visible, shape
+from arcsecond.server.archive.index.tables import entries, numbers, terms
+from arcsecond.server.archive.search.conditions import Between, Condition, Files, Is, Test
+from arcsecond.server.archive.tables import files
+from arcsecond.server.context import Backend, Viewer
+from arcsecond.server.crud import Cursor, bad_cursor
+from arcsecond.server.people.visibility import visible_to
+
+GATHERED = 5_000
+"""Files that are gathered and sorted rather than gone through in order."""
+
+FIRST_WINDOW = 200
+LARGEST_WINDOW = 20_000
+MOST_WALKED = 400_000
+"""Files that are gone through for one page: a second or so."""
+
+START, ADDED = "start", "added"
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """The order of a result.
+
+    Attributes
+    ----------
+    by
+        ``start``, ``added``, or a number of the index.
+    """
+
+    by: str = START
+    descending: bool = True
+
+
+@dataclass(frozen=True)
+class SearchListing:
+    """What is found, in its order."""
+
+    backend: Backend
+    viewer: Viewer
+    conditions: tuple[Condition, ...]
+    sort: Sort
+
+    def rows(self, after: Cursor | None, limit: int) -> list[tuple[Cursor, FitsFile]]:
+        """Return files behind a cursor."""
+        with self.backend.db.read() as connection:
+            found = self._keys(connection, self._seen(after), limit)
+            pks = [file for _, file in found]
+            statement = select_visible(self.viewer).where(files.c.pk.in_(pks))
+            rows = {row.pk: row for row in connection.execute(statement)} if pks else {}
+        return [([key, file], shape(rows[file])) for key, file in found if file in rows]
+
+    def count(self) -> int:
+        """Count no further than the bound."""
+        with self.backend.db.read() as connection:
+            return len(self._keys(connection, None, COUNT_BOUND))
+
+    def _seen(self, after: Cursor | None) -> tuple[float, int] | None:
+        match after:
+            case None:
+                return None
+            case [int() | float() as key, int(file)] if abs(key) < 1 << 63 and 0 <= file < 1 << 63:
+                whole = self.sort.by in (START, ADDED)
+                return (int(key) if whole else float(key)), file
+        raise bad_cursor()
+
+    def _keys(
+        self, connection: sa.Connection, seen: tuple[float, int] | None, limit: int
+    ) -> list[tuple[float, int]]:
+        """Return what the files found are sorted by, and their numbers."""
+        if (first := self._fewest(connection)) is not None:
+            return self._gathered(connection, *first, seen, limit)
+        found: list[tuple[float, int]] = []
+        window, walked = max(FIRST_WINDOW, 2 * limit), 0
+        while len(found) < limit:
+            if walked > MOST_WALKED:
+                raise InvalidInputError(
+                    f"Of {walked:,} files only {len(found)} are like this, and the search gave "
+                    "up there. Ask for less at once, such as a night, a time or a telescope."
+                )
+            found += self._walked(connection, seen, window, limit - len(found))
+            if len(found) < limit:
+                seen = self._end(connection, seen, window)
+                if seen is None:
+                    break
+            walked += window
+            window = min(4 * window, LARGEST_WINDOW)
+        return found
+
+    def _fewest(self, connection: sa.Connection) -> tuple[Condition, Files] | None:
+        """Return the condition that fewest files fulfil, and those; None when none has few."""
+        listed = [(one, some) for one in self.conditions if (some := one.files()) is not None]
+        if not listed:
+            return None
+        bounded = [some.limit(GATHERED + 1).subquery() for _, some in listed]
+        counts = [sa.select(sa.func.count()).select_from(s).scalar_subquery() for s in bounded]
+        told: Sequence[int] = connection.execute(sa.select(*counts)).one()
+        fewest = min(range(len(listed)), key=told.__getitem__)
+        return listed[fewest] if told[fewest] <= GATHERED else None
+
+    def _gathered(
+        self,
+        connection: sa.Connection,
+        first: Condition,
+        some: Files,
+        seen: tuple[float, int] | None,
+        limit: int,
+    ) -> list[tuple[float, int]]:
+        key, file = self._key_in_entry, entries.c.file
+        # "+ 0" keeps the database from going through the index of the order instead.
+        order = (key + 0, file + 0)
+        statement = (
+            sa.select(key, file)
+            .join(files, files.c.pk == file)
+            .where(file.in_(some), key.is_not(None), visible_to(self.viewer, files))
+            .where(*(c.probe() for c in self.conditions if c is not first))
+        )
+        if seen is not None:
+            statement = statement.where(self._behind(order, seen))
+        return self._pairs(connection, statement.order_by(*self._directed(order)).limit(limit))
+
+    @property
+    def _key_in_entry(self) -> sa.ColumnElement[Any]:
+        if self.sort.by == START:
+            return entries.c.start
+        if self.sort.by == ADDED:
+            return entries.c.file
+        number: sa.ColumnElement[Any] = entries.c.numbers[self.sort.by].as_float()
+        return number
+
+    def _walked(
+        self, connection: sa.Connection, seen: tuple[float, int] | None, window: int, limit: int
+    ) -> list[tuple[float, int]]:
+        """Test a window of files in order."""
+        some = self._window(seen, window).subquery("some")
+        statement = (
+            sa.select(some.c.key, some.c.file)
+            .join(entries, entries.c.file == some.c.file)
+            .join(files, files.c.pk == some.c.file)
+            .where(visible_to(self.viewer, files))
+            .where(*self._tests)
+            .order_by(*self._directed((some.c.key, some.c.file)))
+            .limit(limit)
+        )
+        return self._pairs(connection, statement)
+
+    def _end(
+        self, connection: sa.Connection, seen: tuple[float, int] | None, window: int
+    ) -> tuple[float, int] | None:
+        """Return the last file of a window; None when there is no further one."""
+        last = self._window(seen, 1).offset(window - 1)
+        row = connection.execute(last).one_or_none()
+        return None if row is None else (row.key, row.file)
+
+    @cached_property
+    def _term(self) -> Is | None:
+        """The text along whose files the walk goes, in the order of time."""
+        if self.sort.by != START:
+            return None
+        single = (c for c in self.conditions if isinstance(c, Is) and len(c.values) == 1)
+        return next(single, None)
+
+    @cached_property
+    def _times(self) -> list[Between]:
+        return [c for c in self.conditions if isinstance(c, Between)]
+
+    @cached_property
+    def _tests(self) -> list[Test]:
+        """The tests that the window itself does not make."""
+        made = {id(self._term)}
+        if self.sort.by == START:
+            made |= {id(one) for one in self._times}
+        return [c.probe() for c in self.conditions if id(c) not in made]
+
+    def _window(self, seen: tuple[float, int] | None, limit: int) -> sa.Select[Any]:
+        """Return the next files in order, by an index alone."""
+        if self.sort.by == START:
+            term = self._term
+            table = entries if term is None else terms
+            key, file = table.c.start, table.c.file
+            statement = sa.select(key.label("key"), file.label("file"))
+            if term is not None:
+                statement = statement.where(
+                    terms.c.keyword == term.keyword, terms.c.value == term.values[0]
+                )
+            statement = statement.where(*(test for one in self._times for test in one.on(key)))
+        elif self.sort.by == ADDED:
+            key = file = entries.c.file
+            statement = sa.select(key.label("key"), file.label("file"))
+        else:
+            key, file = numbers.c.value, numbers.c.file
+            statement = sa.select(key.label("key"), file.label("file")).where(
+                numbers.c.keyword == self.sort.by
+            )
+        if seen is not None:
+            statement = statement.where(self._behind((key, file), seen))
+        return statement.order_by(*self._directed((key, file))).limit(limit)
+
+    def _behind(
+        self, order: tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]], seen: tuple[float, int]
+    ) -> Test:
+        key, place = sa.tuple_(*order), sa.tuple_(*map(sa.literal, seen))
+        return key < place if self.sort.descending else key > place
+
+    def _directed(
+        self, order: tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]]
+    ) -> list[sa.ColumnElement[Any]]:
+        return [c.desc() if self.sort.descending else c.asc() for c in order]
+
+    @staticmethod
+    def _pairs(connection: sa.Connection, statement: sa.Select[Any]) -> list[tuple[float, int]]:
+        return [(key, file) for key, file in connection.execute(statement)]
