@@ -24,7 +24,7 @@ from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.endpoint import Endpoint, LazyList
 from arcsecond.client.inside import Inside
 from arcsecond.client.running import Outcome, Standing, Summary
-from arcsecond.registry import BY_NAME, RESOURCES, Resource
+from arcsecond.registry import BY_NAME, RESOURCES, Field, Resource
 from arcsecond.schemas import resolve
 from arcsecond.server.settings import Settings
 from arcsecond.server.web.schema import document
@@ -211,6 +211,7 @@ def who_changes(resource: Resource) -> str:
 def _resource(resource: Resource) -> str:
     facts = [
         ("Address", f"`{resource.template}`"),
+        ("All of them", f"`{resource.everywhere}`" if resource.everywhere else ""),
         ("Command", f"`arcsecond {resource.name}`" if resource.command else "none"),
         ("Also called", ", ".join(f"`{a}`" for a in resource.aliases)),
         ("Module", f"`ArcsecondAPI.{resource.endpoint_constant}`, `{attribute(resource)}`"),
@@ -239,15 +240,25 @@ def _resource(resource: Resource) -> str:
             [
                 [
                     f"`{n}`",
-                    needed(
-                        FILTERS.get(f"{resource.name}.{n}") or FILTERS.get(n), f"the filter {n}"
-                    ),
+                    needed(_meaning(resource, n), f"the filter {n}"),
                 ]
                 for n in resource.filters
             ],
         )
     name = resolve(resource.schema).__name__
     return text + f"\nAn answer is {_article(name)} [`{name}`](#{slug(name)}).\n"
+
+
+def _meaning(resource: Resource, name: str) -> str | None:
+    """Return what a filter takes: said here, or by the option of the command."""
+    if told := FILTERS.get(f"{resource.name}.{name}"):
+        return told
+    options = {field.name: _told(field) for field in resource.sought if resource.everywhere}
+    return options.get(name) or FILTERS.get(name)
+
+
+def _told(field: Field) -> str:
+    return f"{field.help.rstrip('.')}, such as `{field.sample}`." if field.sample else field.help
 
 
 def attribute(resource: Resource) -> str:

@@ -128,7 +128,7 @@ def test_a_filter_that_is_none_is_refused_where_things_can_be_changed(
     assert answer.json()["description"] == [
         "This list cannot be filtered by 'description'; what can be: name, tags."
     ]
-    assert http.get(f"/datasets/{dataset}/fitsfiles/?size=1", headers=ann).status_code == 400
+    assert http.get(f"/datasets/{dataset}/fitsfiles/?colour=1", headers=ann).status_code == 400
     assert len(http.get("/datasets/?name=d", headers=ann).json()) == 1
     assert http.get("/objects/?_=1").status_code == 200
 

@@ -43,7 +43,7 @@ SIGNED_IN = {
 }  # fmt: skip
 """Answers 401 to a stranger."""
 
-LISTS = {"/datasets", "/observingruns", "/nightlogs", "/activities"}
+LISTS = {"/datasets", "/observingruns", "/nightlogs", "/activities", "/fitsfiles"}
 
 OWNED = {
     "/datasets/{key}": "dataset",

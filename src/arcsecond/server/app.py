@@ -33,6 +33,7 @@ from arcsecond.server.activities.feed import Feed
 from arcsecond.server.activities.routes import routes as activities
 from arcsecond.server.answers import Answer, error_answer
 from arcsecond.server.archive.places import KnownPlaces, look
+from arcsecond.server.archive.reindexing import index_all
 from arcsecond.server.archive.routes import routes as archive
 from arcsecond.server.archive.sweep import sweep
 from arcsecond.server.catalogues.routes import routes as catalogues
@@ -80,7 +81,8 @@ def open_backend(settings: Settings) -> Backend:
     """
     db = Database(settings)
     try:
-        if db.revision() != HEAD:
+        older = db.revision() != HEAD
+        if older:
             from arcsecond.server.migrations.upgrade import upgrade
 
             with usable(settings.home), db.exclusive():
@@ -88,7 +90,10 @@ def open_backend(settings: Settings) -> Backend:
         bring_up_to_date(db)
         with usable(settings.home):
             secret = read_secret(settings.secret_path)
-            return Backend(settings, db, FolderStore(settings.home, KnownPlaces(db)), secret)
+            backend = Backend(settings, db, FolderStore(settings.home, KnownPlaces(db)), secret)
+        if older:
+            index_all(backend)  # what was there before can be searched at once
+        return backend
     except BaseException:
         db.close()
         raise

@@ -346,6 +346,10 @@ def _add_others(paths: Paths) -> None:
         query = _asked(resource, verb)
         summary = f"{DOES[verb]}: {resource.summary}"
         _add(paths, "get", resource.whole_path, summary=summary, answers=answers, query=query)
+    for resource in (resource for resource in RESOURCES if resource.everywhere):
+        answers, query = _answers(resource, "list"), _query(resource)
+        summary = f"{DOES['list']}: {resource.summary} Wherever they are."
+        _add(paths, "get", resource.everywhere, summary=summary, answers=answers, query=query)
     _add_tasks(paths)
     _add_media(paths)
     _add_downloads(paths)
