@@ -88,7 +88,7 @@ def full(http: Http, user: Callable[[str], dict[str, str]]) -> tuple[dict[str, s
         "/profiles/", "/profiles/ann/", "/me/", "/observingruns/", f"/observingruns/{run}/",
         "/nightlogs/", f"/nightlogs/{log_uuid}/", "/datasets/", f"/datasets/{uuid}/",
         f"/datasets/{uuid}/fitsfiles/", f"/datasets/{uuid}/fitsfiles/1/",
-        f"/datasets/{uuid}/fitsfiles/2/", "/activities/", f"/activities/{pk}/",
+        f"/datasets/{uuid}/fitsfiles/2/", "/fitsfiles/", "/activities/", f"/activities/{pk}/",
     ]  # fmt: skip
 
 
@@ -399,3 +399,30 @@ def test_an_object_has_its_chart_and_the_altitude_at_a_chosen_site(http: Http) -
     asked = http.get("/objects/M%2031/visibility/", headers=HTML, follow_redirects=False)
     assert asked.headers["location"] == "/objects/M%2031/"
     assert "Over which site?" in http.get("/satellites/passes/", headers=HTML).text
+
+
+def test_files_are_searched_on_a_page(http: Http, user: Callable[[str], dict[str, str]]) -> None:
+    key = user("ann")
+    ann, bob = key | HTML, user("bob") | HTML
+    dataset = http.post("/datasets/", json={"name": "d"}, headers=key).json()["uuid"]
+    for name, filter_ in (("one", "V"), ("two", "R")):
+        sent = {"file": (f"{name}.fits", fits_bytes((2, 2), FILTER=filter_, RA=10.0, DEC=20.0))}
+        http.post(f"/datasets/{dataset}/fitsfiles/", files=sent, headers=key)
+    page = http.get("/fitsfiles/", headers=ann).text
+    checked(page)
+    assert "one.fits" in page
+    assert "two.fits" in page
+    assert "Search all datasets" not in page
+    found = http.get("/fitsfiles/?object=&filter=v&cone=10,20,0.1&text=", headers=ann).text
+    assert checked(found).links.count(f"/datasets/{dataset}/fitsfiles/1/") == 1
+    assert "two.fits" not in found
+    inside = http.get(f"/datasets/{dataset}/fitsfiles/?filter=r", headers=ann).text
+    assert "Search all datasets" in inside
+    assert 'name="dataset"' not in inside
+    assert "one.fits" not in inside
+    wrong = http.get("/fitsfiles/?cone=here", headers=ann)
+    assert wrong.status_code == 400
+    assert "is no cone" in wrong.text
+    assert 'value="here"' in wrong.text
+    assert "Nothing found" in http.get("/fitsfiles/?filter=v", headers=bob).text
+    assert "one.fits" not in http.get("/fitsfiles/", headers=HTML).text

@@ -175,11 +175,13 @@ class Resource:
 
     @property
     def form(self) -> tuple[Field, ...]:
-        """What its page can be asked for: the filters of what is there for everybody."""
-        if self.private:
+        """What its page can be asked for: the filters of what is searched, or is everybody's."""
+        if self.private and not self.everywhere:
             return ()
         told = _ASKED | {field.name: field for field in (*self.fields, *self.sought)}
-        return tuple(told[name] for name in self.filters if name != "coordinates")
+        names = [field.name for field in self.sought] if self.everywhere else []
+        names += [name for name in self.filters if name not in names]
+        return tuple(told[name] for name in names if name != "coordinates")
 
     @property
     def endpoint_constant(self) -> str:
@@ -240,25 +242,27 @@ _JOURNAL = Field("journal", "Free text.")
 _TAGS = Field("tags", "Tags, separated by commas.", "list")
 
 _SEARCH = (
-    Field("cone", "Around a position: RA,DEC,RADIUS, ICRS.", sample="83.82,-5.39,0.5deg"),
+    Field("text", "With these words in what names it.", sample="standard star"),
     Field("object", "Around an object of the catalogues, or with it as target.", sample="M 42"),
-    Field("radius", "How far around an object, such as 30arcmin; else 0.25deg.", sample="1deg"),
-    Field("after", "Begun at this time (UTC) or later.", sample="2026-11-21T18:00:00"),
-    Field("before", "Begun before this time (UTC).", sample="2026-11-22"),
+    Field("cone", "Touching a cone: RA,DEC,RADIUS (ICRS).", sample="83.82,-5.39,0.5deg"),
     Field("night", "Of the night of this evening, or FIRST..LAST.", sample="2026-11-21"),
-    Field("target", "Of this target; * stands for anything.", sample="M*"),
     Field("instrument", "By this instrument, or one of several: A,B.", sample="EFOSC*"),
-    Field("telescope", "At this telescope.", sample="ESO-NTT"),
     Field("filter", "Through this filter.", sample="R,V"),
     Field("kind", "Of this kind, such as flat or science.", sample="science"),
+    Field("where", "Further conditions, joined by and.", sample="header.NAXIS>1 and filter!=V"),
+    Field("radius", "How far around an object, such as 30arcmin; else 0.25deg.", sample="1deg"),
+    Field("covers", "Showing a position or an object.", sample="83.82,-5.39"),
+    Field("polygon", "Touching a polygon: RA,DEC,RA,DEC,...", sample="83,-6,85,-6,84,-4"),
+    Field("after", "Begun at this time (UTC) or later.", sample="2026-11-21T18:00:00"),
+    Field("before", "Begun before this time (UTC).", sample="2026-11-22"),
+    Field("target", "Of this target; * stands for anything.", sample="M*"),
+    Field("telescope", "At this telescope.", sample="ESO-NTT"),
     Field("observer", "By this observer.", sample="ann"),
     Field("programme", "Of this observing programme.", sample="60.A-9999"),
     Field("product", "image, cube, spectrum ..., as ObsCore says.", sample="image"),
     Field("exposure", "Exposed so long, in seconds.", sample="10..300"),
     Field("airmass", "At this airmass.", sample="..1.5"),
     Field("size", "With so many bytes.", sample="1000.."),
-    Field("text", "With these words in what names it.", sample="standard star"),
-    Field("where", "Further conditions, joined by and.", sample="header.NAXIS>1 and filter!=V"),
     Field("dataset", "In this dataset: UUID or name."),
     Field("sort", "start, added, exposure, ...; -start for the last first.", sample="-start"),
 )

@@ -457,12 +457,30 @@ def _fact(name: str, value: Any, resource: str, item: Json) -> str:
     # Charts have widths and heights of their own, in arcminutes.
     if name in _UNITS and isinstance(value, float | int) and resource != "findingcharts":
         return f"{value:.10g}{_UNITS[name]}"
-    if name == "doubts":
-        told = (f"{d['keyword']} = {d['value']} tells no {d['field']}: {d['why']}" for d in value)
-        return "\n".join(told)
-    if name in ("problems", "sources"):  # sentences, each on its line
-        return "\n".join(value or ())
+    if name in _TOLD:
+        return _TOLD[name](value) if value else ""
     return show(value)
+
+
+def _doubts(value: Sequence[Json]) -> str:
+    return "\n".join(
+        f"{d['keyword']} = {d['value']} tells no {d['field']}: {d['why']}" for d in value
+    )
+
+
+def _footprint(value: Json) -> str:
+    parts = len(value["polygons"])
+    of = f"{parts} polygons" if parts > 1 else f"{len(value['polygons'][0])} corners"
+    middle = position(value["right_ascension"], value["declination"])
+    return f"{of} within {_angle(value['radius'])} of {middle}"
+
+
+_TOLD: dict[str, Callable[[Any], str]] = {
+    "doubts": _doubts,
+    "footprint": _footprint,
+    "problems": "\n".join,  # sentences, each on its line
+    "sources": "\n".join,
+}
 
 
 def _tables(item: Json) -> list[Table]:
@@ -691,6 +709,13 @@ def position(ra_deg: float, dec_deg: float) -> str:
         f"{time // 360_000:02d}h{time // 6_000 % 60:02d}m{time % 6_000 / 100:05.2f}s "
         f"{sign}{arc // 36_000:02d}°{arc // 600 % 60:02d}′{arc % 600 / 10:04.1f}″"
     )
+
+
+def _angle(degrees: float) -> str:
+    """Return an angle in the unit that fits it."""
+    if degrees >= 1:
+        return f"{degrees:.3g}°"
+    return f"{degrees * 60:.3g}′" if degrees >= 1 / 60 else f"{degrees * 3600:.3g}″"
 
 
 def size(count: int) -> str:

@@ -84,6 +84,22 @@ class Position(msgspec.Struct, kw_only=True):
     source: str
 
 
+class Footprint(msgspec.Struct, kw_only=True):
+    """The part of the sky that the images of a file show.
+
+    ``polygons`` are convex, their sides great circles, their corners right ascension and
+    declination (ICRS, degrees); together they are what is seen. ``moc`` is the same as a
+    Multi-Order Coverage map (IVOA MOC 2.0, as text). Around all of it there is a circle, whose
+    centre and ``radius`` are in degrees.
+    """
+
+    right_ascension: float
+    declination: float
+    radius: float
+    polygons: list[list[list[float]]]
+    moc: str
+
+
 class FileVersion(msgspec.Struct, kw_only=True):
     """What a file was, or is: it keeps its key when it is replaced. ``size`` is in bytes."""
 
@@ -113,8 +129,8 @@ class FitsFile(msgspec.Struct, kw_only=True):
     can believe. ``sha256`` is of the bytes as they were sent, ``content_sha256`` of the
     unpacked FITS (null when it cannot be unpacked whole). ``start`` is UTC,
     ``exposure`` in seconds. What the headers do not say is null. ``problems``
-    tells which HDU is damaged, and why. ``versions``, the newest first, come with a
-    single file, not in lists.
+    tells which HDU is damaged, and why. ``versions``, the newest first, and ``footprint``
+    come with a single file, not in lists.
     """
 
     pk: int
@@ -125,6 +141,7 @@ class FitsFile(msgspec.Struct, kw_only=True):
     target: str | None = None
     target_name: str | None = None
     position: Position | None = None
+    footprint: Footprint | None = None
     start: datetime | None = None
     exposure: float | None = None
     filter: str | None = None

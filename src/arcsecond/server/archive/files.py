@@ -8,13 +8,22 @@ from collections.abc import Collection, Sequence
 from typing import Any, BinaryIO, NamedTuple
 from uuid import UUID
 
+import msgspec
 import sqlalchemy as sa
 from msgspec import UNSET
 
 from arcsecond.errors import BytesLostError, ConflictError, NotFoundError
 from arcsecond.filenames import clean_path
 from arcsecond.fits.cards import parse
-from arcsecond.schemas.archive import Doubt, FileVersion, FitsFile, FitsFileChange, Hdu, Position
+from arcsecond.schemas.archive import (
+    Doubt,
+    FileVersion,
+    FitsFile,
+    FitsFileChange,
+    Footprint,
+    Hdu,
+    Position,
+)
 from arcsecond.server.archive.in_force import rules_of
 from arcsecond.server.archive.index.entries import refresh
 from arcsecond.server.archive.keeping import Version, keep_bytes, keep_frame, keep_versions
@@ -96,6 +105,10 @@ def read_file(
         statement = sa.select(headers).where(headers.c.file == row.pk, headers.c.n == row.n)
         cards = {header.hdu: header.cards for header in connection.execute(statement)}
         file = _with_headers(shape(row), cards)
+        area = sa.select(versions.c.footprint).where(versions.c.file == row.pk)
+        file.footprint = msgspec.convert(
+            connection.scalar(area.where(versions.c.n == row.n)), Footprint | None
+        )
         file.versions = _versions(connection, row.pk)
     return file
 
@@ -266,7 +279,8 @@ def _select_by(who: int | None, *, older: bool = False) -> sa.Select[Any]:
     older
         Whether another version is meant than the present one: ``version``.
     """
-    described = [c for c in versions.c if c.name not in ("file", "created_at")]
+    # A footprint may be long, and lists do without.
+    described = [c for c in versions.c if c.name not in ("file", "created_at", "footprint")]
     n = sa.bindparam("version", type_=sa.Integer) if older else files.c.current
     return (
         sa.select(files, *described, blobs.c.size, blobs.c.state, users.c.username.label("profile"))

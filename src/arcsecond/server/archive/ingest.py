@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 
 NOT_UNDERSTOOD = "What the headers mean could not be understood."
 
+MOST_IMAGES = 128
+"""HDUs that are looked at for where they lie: the largest cameras have a hundred detectors."""
+
 _SKY = ("RA--", "DEC-", "GLON", "GLAT", "ELON", "ELAT")
 
 
@@ -166,14 +169,9 @@ def _shape(values: Values, keyword: str) -> list[int]:
 
 def _locate(observation: Observation, hdus: Sequence[walking.RawHdu], rules: FrameRules) -> None:
     """Find the position: the centre of the first image with a WCS, else the pointing."""
-    for hdu in hdus[:20]:
-        if has_sky(hdu.values):
-            from arcsecond.server.archive.sky import centre
-
-            if found := centre(hdu.cards, hdu.values):
-                observation.ra_deg, observation.dec_deg = found
-                observation.position_source = "wcs"
-                return
+    _look(observation, [hdu for hdu in hdus[:MOST_IMAGES] if has_sky(hdu.values)])
+    if observation.position_source:
+        return
     for keywords, ra_deg, dec_deg, equinox in pointings([hdu.values for hdu in hdus], rules):
         if ra_deg == dec_deg == 0:  # what software writes that does not know
             doubt = Doubt(field="position", keyword=keywords, value="0 0", why="never set")
@@ -187,6 +185,27 @@ def _locate(observation: Observation, hdus: Sequence[walking.RawHdu], rules: Fra
         observation.position_source = "pointing"
         observation.read_from["position"] = keywords
         return
+
+
+def _look(observation: Observation, images: Sequence[walking.RawHdu]) -> None:
+    """Find out which part of the sky images show."""
+    if not images:
+        return
+    from arcsecond.server.archive.sky import footprint_of, seen, wcs_cards
+
+    found, before = [], set()
+    for hdu in images:
+        told = wcs_cards(hdu.cards)
+        if told in before:  # errors and flags lie where the image does
+            continue
+        before.add(told)
+        if (one := seen(hdu.cards, hdu.values)) is None:
+            continue
+        found += one.patches
+        if one.centre and not observation.position_source:
+            observation.ra_deg, observation.dec_deg = one.centre
+            observation.position_source = "wcs"
+    observation.footprint = footprint_of(found)
 
 
 def has_sky(values: Values) -> bool:

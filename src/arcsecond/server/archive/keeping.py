@@ -110,6 +110,7 @@ def told_by(observation: Observation, rules: str) -> dict[str, Any]:
         "ra_deg": observation.ra_deg,
         "dec_deg": observation.dec_deg,
         "position_source": observation.position_source,
+        "footprint": msgspec.to_builtins(observation.footprint),
         "start": observation.start,
         "night": observation.night,
         "exposure_s": observation.exposure_s,

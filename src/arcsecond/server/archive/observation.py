@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from arcsecond.fits.cards import Value, Values
-from arcsecond.schemas.archive import Doubt
+from arcsecond.schemas.archive import Doubt, Footprint
 from arcsecond.server.archive import rules
 from arcsecond.server.archive.rules import SECONDS, FrameRules
 
@@ -62,6 +62,7 @@ class Observation:
     ra_deg: float | None = None
     dec_deg: float | None = None
     position_source: str | None = None
+    footprint: Footprint | None = None
     start: datetime | None = None
     night: date | None = None
     exposure_s: float | None = None

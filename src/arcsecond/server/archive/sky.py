@@ -6,20 +6,26 @@ are those that astropy brings with it.
 
 from __future__ import annotations
 
-import math
 import re
 import threading
 import warnings
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
+import numpy as np
 from astropy.coordinates import FK4, FK5, SkyCoord
 from astropy.io.fits import Header
 from astropy.time import Time
 from astropy.utils import data, iers
 from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
+from numpy.typing import NDArray
 
 from arcsecond.fits.cards import CARD, Values
+from arcsecond.schemas.archive import Footprint
+from arcsecond.server.archive.footprint import footprint, patches
+from arcsecond.server.sphere import Vectors, positions
 
 data.conf.allow_internet = False
 iers.conf.auto_download = False
@@ -61,36 +67,62 @@ def to_icrs(ra_deg: float, dec_deg: float, equinox: float) -> tuple[float, float
     return float(icrs.ra.deg), float(icrs.dec.deg)
 
 
-def centre(cards: str, values: Values) -> tuple[float, float] | None:
-    """Return where the centre of an image lies, ICRS in degrees.
+class Seen(NamedTuple):
+    """Where an image lies: its centre, ICRS in degrees, and the patches of sky it shows."""
+
+    centre: tuple[float, float] | None
+    patches: list[Vectors]
+
+
+def seen(cards: str, values: Values) -> Seen | None:
+    """Return where an image lies.
 
     None when the header has no celestial WCS, when its frame is not of the sky
     outside the solar system, or when it contradicts itself.
     """
-    with _lock, warnings.catch_warnings():
+    with _lock, warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:
-            return _centre(cards, values)
+            return _seen(cards, values)
         except Exception:  # wcslib and astropy raise all sorts on broken headers
             return None
 
 
-def _centre(cards: str, values: Values) -> tuple[float, float] | None:
+def _seen(cards: str, values: Values) -> Seen | None:
     wcs = WCS(Header.fromstring(wcs_cards(cards)))
     if not wcs.has_celestial:
         return None
-    axes = [wcs.wcs.lng, wcs.wcs.lat]
-    lengths = [_length(values, axis + 1) for axis in axes]
-    if not all(lengths):
+    width, height = (_length(values, axis + 1) for axis in (wcs.wcs.lng, wcs.wcs.lat))
+    if not (width and height) or abs(wcs.wcs.crval[wcs.wcs.lng]) > 720:
         return None
     celestial = wcs.celestial
-    pixel = [(length + 1) / 2 for length in lengths]
-    longitude, latitude = celestial.all_pix2world([pixel], 1)[0]
-    position = SkyCoord(
-        longitude, latitude, unit="deg", frame=wcs_to_celestial_frame(celestial)
-    ).icrs
-    ra_deg, dec_deg = float(position.ra.deg), float(position.dec.deg)
-    return (ra_deg, dec_deg) if math.isfinite(ra_deg) and math.isfinite(dec_deg) else None
+    frame = wcs_to_celestial_frame(celestial)
+
+    def to_sky(pixels: NDArray[np.float64]) -> Vectors:
+        longitude, latitude = celestial.all_pix2world(pixels, 1).T
+        on_sky = np.isfinite(longitude) & np.isfinite(latitude) & (np.abs(latitude) <= 90)
+        found = np.full((len(pixels), 3), np.nan)
+        if on_sky.any():
+            given = SkyCoord(longitude[on_sky], latitude[on_sky], unit="deg", frame=frame).icrs
+            found[on_sky] = given.cartesian.xyz.value.T
+        return found
+
+    middle, found = patches(width, height, to_sky)
+    centre = None
+    if np.isfinite(middle).all():
+        ra_deg, dec_deg = positions(middle)
+        centre = float(ra_deg), float(dec_deg)
+    return Seen(centre, found) if centre or found else None
+
+
+def footprint_of(found: Sequence[Vectors]) -> Footprint | None:
+    """Return the footprint of a file, of the patches of all its images."""
+    with _lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return footprint(found)
+        except Exception:  # what makes a MOC may refuse what nobody thought of
+            return None
 
 
 def wcs_cards(cards: str) -> str:

@@ -95,6 +95,7 @@ versions = sa.Table(
     sa.Column("ra_deg", sa.Double),
     sa.Column("dec_deg", sa.Double),
     sa.Column("position_source", sa.String(16)),
+    sa.Column("footprint", sa.JSON(none_as_null=True), comment="null: no image with a WCS"),
     sa.Column("start", UtcDateTime),
     sa.Column("exposure_s", sa.Double),
     sa.Column("filter", sa.String(255)),

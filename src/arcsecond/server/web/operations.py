@@ -102,6 +102,9 @@ _QUERY: dict[str, Schema] = {
     "transiting": {"enum": [*FLAGS, ""]},
     "mass": _RANGE,
     "exoplanets.radius": _RANGE,
+    "exposure": _RANGE,
+    "airmass": _RANGE,
+    "size": _RANGE,
     "period": _RANGE,
 }
 """Filters that are more than a text."""

@@ -176,6 +176,7 @@ def _list(request: AnyRequest, resource: Resource, content: Page[Any]) -> str:
         table=_listed(resource.name, items),
         note=" ".join(filter(None, (content.note, views.note(resource.name, items)))),
         addresses=[address(resource.name, item) for item in items],
+        inside=resource.holder in request.path_params,
         next=_local(content.next) if content.next else None,
         fields=_to_add(request, resource),
         imports=_IMPORTS,
@@ -196,7 +197,8 @@ def _form(request: AnyRequest, resource: Resource) -> list[tuple[Field, str]]:
     """Return what a page can be asked for, and what it was."""
     # Of one that is named there is nothing to search, and its site is its own.
     named = resource.holder in request.path_params
-    left_out = {"passes": "search", "tonight": "site"}.get(resource.name) if named else None
+    of_one = {"passes": "search", "tonight": "site", "fitsfiles": "dataset"}
+    left_out = of_one.get(resource.name) if named else None
     return [
         (field, str(request.query_params.get(field.name, "")))
         for field in resource.form

@@ -18,9 +18,10 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from arcsecond.fits.cards import Values, parse
+from arcsecond.server.archive.index.areas import POINT, area_cell, reach_of
 from arcsecond.server.archive.index.tables import LONGEST_TERM, NEVER, entries, numbers, terms
 from arcsecond.server.archive.tables import blobs, files, headers, versions
-from arcsecond.server.zones import cell, unit_vector
+from arcsecond.server.zones import unit_vector
 
 TEXTS = (
     "target", "instrument", "telescope", "filter", "kind", "observer", "programme", "product",
@@ -45,12 +46,21 @@ Said = dict[str, str | float]
 
 @dataclass(slots=True)
 class Entry:
-    """What is searched of a file: texts as they are compared, numbers that are finite."""
+    """What is searched of a file: texts as they are compared, numbers that are finite.
+
+    Attributes
+    ----------
+    position
+        Of the file, or of the circle around its footprint, in degrees (ICRS).
+    reach
+        How far its footprint reaches from there; see ``areas.py``.
+    """
 
     file: int
     dataset: UUID
     start: int = NEVER
     position: tuple[float, float] | None = None
+    reach: int = POINT
     texts: dict[str, str | list[str]] = field(default_factory=dict)
     numbers: dict[str, float] = field(default_factory=dict)
 
@@ -109,7 +119,10 @@ def entry_of(file: Mapping[str, Any], told: Mapping[str, Any], said: Said) -> En
     """
     start = told["start"]
     entry = Entry(file["pk"], file["dataset"], NEVER if start is None else microseconds(start))
-    if told["ra_deg"] is not None and told["dec_deg"] is not None:
+    if area := told["footprint"]:
+        entry.position = area["right_ascension"], area["declination"]
+        entry.reach = reach_of(area["radius"])
+    elif told["ra_deg"] is not None and told["dec_deg"] is not None:
         entry.position = told["ra_deg"], told["dec_deg"]
     for name in TEXTS:
         if told[name] and (text := folded(told[name])):
@@ -150,13 +163,12 @@ _ENTRIES, _TERMS, _NUMBERS = sa.insert(entries), sa.insert(terms), sa.insert(num
 
 
 def _row(entry: Entry) -> dict[str, Any]:
-    placed = entry.position is not None
     x, y, z = unit_vector(*entry.position) if entry.position else (None, None, None)
     return {
         "file": entry.file,
         "dataset": entry.dataset,
         "start": entry.start,
-        "cell": cell(*entry.position) if placed and entry.position else None,
+        "cell": area_cell(*entry.position, entry.reach) if entry.position else None,
         "x": x,
         "y": y,
         "z": z,

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -21,7 +22,6 @@ from arcsecond.server.archive.files import list_files
 from arcsecond.server.archive.in_force import rules_of
 from arcsecond.server.archive.index.entries import NUMBERS, TEXTS, folded, microseconds, words_of
 from arcsecond.server.archive.search.conditions import (
-    Around,
     Between,
     Condition,
     Either,
@@ -30,19 +30,31 @@ from arcsecond.server.archive.search.conditions import (
     Like,
     Named,
     Not,
+    Touches,
     Within,
 )
 from arcsecond.server.archive.search.listing import ADDED, START, SearchListing, Sort
 from arcsecond.server.archive.tables import datasets
-from arcsecond.server.catalogues.places import parse_place, parse_radius, parse_range
+from arcsecond.server.catalogues.places import (
+    parse_place,
+    parse_position,
+    parse_radius,
+    parse_range,
+)
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import Listing, as_uuid, clean_tags, clean_text, parse_date
 from arcsecond.server.db import as_utc
 from arcsecond.server.observatory.service import find_row
 from arcsecond.server.people.visibility import visible_to
 
+if TYPE_CHECKING:
+    from arcsecond.server.sphere import Circle
+
 AROUND_OBJECT_DEG = 0.25
 """How far around an object frames are looked for, where nobody says."""
+
+MOST_CORNERS = 100
+"""Of a polygon."""
 
 LONGEST_WHERE = 2_000
 MOST_CONDITIONS = 20
@@ -92,6 +104,8 @@ class _Asked:
         """Yield all conditions."""
         readers: dict[str, Callable[[str], Iterator[Condition]]] = {
             "cone": self._cone,
+            "polygon": self._polygon,
+            "covers": self._covers,
             "object": self._object,
             "night": self._nights,
             "dataset": self._datasets,
@@ -133,7 +147,28 @@ class _Asked:
         if found is None or not radius:
             problem = f"{text[:60]!r} is no cone; write RA,DEC,RADIUS such as 83.82,-5.39,0.5deg."
             raise _wrong("cone", problem)
-        yield Around(*found, parse_radius(radius.strip()))
+        yield Touches(_circle(*found, parse_radius(radius.strip())))
+
+    def _covers(self, text: str) -> Iterator[Condition]:
+        place = parse_place(text, "covers")
+        if place is None:
+            row = find_row(self._backend, text)
+            place = row.ra_deg, row.dec_deg
+        yield Touches(_circle(*place, 0.0), shown=True)
+
+    def _polygon(self, text: str) -> Iterator[Condition]:
+        from arcsecond.server.sphere import Polygon, ShapeError
+
+        parts = text.replace(",", " ").split()
+        if len(parts) % 2 or not 6 <= len(parts) <= 2 * MOST_CORNERS:
+            problem = f"{text[:60]!r} is no polygon; write RA,DEC,RA,DEC,RA,DEC and more"
+            raise _wrong("polygon", f"{problem}, with {MOST_CORNERS} corners at most.")
+        pairs = zip(parts[::2], parts[1::2], strict=True)
+        corners = [parse_position("polygon", f"{ra},{dec}") for ra, dec in pairs]
+        try:
+            yield Touches(Polygon(corners))
+        except ShapeError as error:
+            raise _wrong("polygon", str(error)) from None
 
     def _object(self, text: str) -> Iterator[Condition]:
         radius_deg = AROUND_OBJECT_DEG
@@ -145,7 +180,7 @@ class _Asked:
         except NotFoundError:
             yield called
         else:
-            yield Either(Around(row.ra_deg, row.dec_deg, radius_deg), called)
+            yield Either(Touches(_circle(row.ra_deg, row.dec_deg, radius_deg)), called)
 
     def _nights(self, text: str) -> Iterator[Condition]:
         first, dots, last = text.partition("..")
@@ -268,6 +303,12 @@ def _text(field: str, keyword: str, text: str) -> Condition:
             raise _wrong(field, "A pattern stands alone, without commas.")
         return Like(keyword, several[0])
     return Is(keyword, several[:100])
+
+
+def _circle(ra_deg: float, dec_deg: float, radius_deg: float) -> Circle:
+    from arcsecond.server.sphere import Circle  # late: numpy takes its time
+
+    return Circle(ra_deg, dec_deg, radius_deg)
 
 
 def _moment(field: str, text: str) -> datetime:

@@ -7,20 +7,21 @@ that fulfil it (``files``), by which a search may begin.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from arcsecond.server.archive.index import areas
 from arcsecond.server.archive.index.entries import folded
 from arcsecond.server.archive.index.tables import entries, numbers, terms
-from arcsecond.server.archive.tables import files
-from arcsecond.server.zones import chord_squared, cone, unit_vector
+from arcsecond.server.archive.tables import files, versions
+from arcsecond.server.zones import unit_vector
 
-MOST_SPANS = 400
-"""Ranges of cells in one statement: a cone of 16 degrees, or less beside a pole."""
+if TYPE_CHECKING:
+    from arcsecond.server.sphere import Shape, Vectors
 
 Files = sa.Select[tuple[int]]
 Test = sa.ColumnElement[bool]
@@ -33,9 +34,19 @@ class Condition:
         """Return the test of an entry."""
         raise NotImplementedError
 
-    def files(self) -> Files | None:
+    def files(self, connection: sa.Connection) -> Files | None:
         """Return the files that fulfil it, in no order; None when they cannot be listed."""
         return None
+
+    @property
+    def is_rough(self) -> bool:
+        """Whether the database finds some that do not fulfil it."""
+        return False
+
+    def exactly(self, connection: sa.Connection, some: Collection[int]) -> set[int]:
+        """Return those of some files that fulfil it."""
+        statement = sa.select(entries.c.file).where(entries.c.file.in_(some), self.probe())
+        return set(connection.scalars(statement))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +65,7 @@ class Is(Condition):
             terms.c.file == entries.c.file,
         )
 
-    def files(self) -> Files:
+    def files(self, connection: sa.Connection) -> Files:
         """List them."""
         return sa.select(terms.c.file).where(
             terms.c.keyword == self.keyword, _one_of(terms.c.value, self.values)
@@ -73,7 +84,7 @@ class Like(Condition):
         like: Test = entries.c.texts[self.keyword].as_string().like(self._like, escape="\\")
         return like
 
-    def files(self) -> Files | None:
+    def files(self, connection: sa.Connection) -> Files | None:
         """List them where the pattern begins with something."""
         begin = self.pattern.partition("*")[0]
         if not begin:
@@ -120,7 +131,7 @@ class Within(Condition):
         value = entries.c.numbers[self.keyword].as_float()
         return sa.and_(value.is_not(None), *self._between(value))
 
-    def files(self) -> Files:
+    def files(self, connection: sa.Connection) -> Files:
         """List them."""
         between = self._between(numbers.c.value)
         return sa.select(numbers.c.file).where(numbers.c.keyword == self.keyword, *between)
@@ -137,13 +148,22 @@ class Either(Condition):
         """Test both."""
         return sa.or_(self.one.probe(), self.other.probe())
 
-    def files(self) -> Files | None:
+    def files(self, connection: sa.Connection) -> Files | None:
         """List both."""
-        found = self.one.files(), self.other.files()
+        found = self.one.files(connection), self.other.files(connection)
         if found[0] is None or found[1] is None:
             return None
         both = sa.union_all(found[0], found[1]).subquery()
         return sa.select(both.c.file)
+
+    @property
+    def is_rough(self) -> bool:
+        """One of both is."""
+        return self.one.is_rough or self.other.is_rough
+
+    def exactly(self, connection: sa.Connection, some: Collection[int]) -> set[int]:
+        """Test both."""
+        return self.one.exactly(connection, some) | self.other.exactly(connection, some)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +200,7 @@ class Between(Condition):
         """Test the entry."""
         return sa.and_(*self.on(entries.c.start))
 
-    def files(self) -> Files:
+    def files(self, connection: sa.Connection) -> Files:
         """List them."""
         return sa.select(entries.c.file).where(*self.on(entries.c.start))
 
@@ -195,47 +215,102 @@ class In(Condition):
         """Test the entry."""
         return entries.c.dataset.in_(self.datasets)
 
-    def files(self) -> Files:
+    def files(self, connection: sa.Connection) -> Files:
         """List them."""
         return sa.select(entries.c.file).where(self.probe())
 
 
 @dataclass(frozen=True, slots=True)
-class Around(Condition):
-    """Its position lies in a cone; all in degrees, ICRS."""
+class Touches(Condition):
+    """Its footprint has a point in common with a shape, or its position lies in it.
 
-    ra_deg: float
-    dec_deg: float
-    radius_deg: float
+    Attributes
+    ----------
+    shown
+        Whether it has to have a footprint: then a position alone is not enough.
+    """
+
+    shape: Shape
+    shown: bool = False
 
     def probe(self) -> Test:
-        """Test the distance."""
-        x, y, z = unit_vector(self.ra_deg, self.dec_deg)
+        """Test the circle around it, which may touch the shape where the footprint does not."""
+        ra_deg, dec_deg, radius_deg = self.shape.around
+        x, y, z = unit_vector(ra_deg, dec_deg)
         dx, dy, dz = entries.c.x - x, entries.c.y - y, entries.c.z - z
-        near: Test = dx * dx + dy * dy + dz * dz <= chord_squared(self.radius_deg)
-        return near
+        # Of a class that is not asked for none is near: the distance is never below zero.
+        farthest = sa.case(
+            *(
+                (entries.c.cell <= areas.bounds(reach)[1], self._near(reach, radius_deg))
+                for reach in range(areas.CLASSES)
+            ),
+            else_=-1.0,
+        )
+        found: Test = dx * dx + dy * dy + dz * dz <= farthest
+        return found
 
-    def files(self) -> Files | None:
-        """List them by the strips of the sky that the cone covers."""
-        if self.radius_deg > 20:
-            return None
-        spans = list(cone(self.ra_deg, self.dec_deg, self.radius_deg))
-        if len(spans) > MOST_SPANS:
-            return None
-        rows = [
-            sa.select(
-                sa.literal(span.first, sa.BigInteger).label("first"),
-                sa.literal(span.last, sa.BigInteger).label("last"),
-            )
-            for span in spans
-        ]
-        ranges = sa.union_all(*rows).subquery("ranges")
+    def files(self, connection: sa.Connection) -> Files | None:
+        """List those that are near, by the strips of the sky."""
+        ranges = list(areas.cells_near(*self.shape.around, self._there(connection)))
+        if not ranges:
+            return sa.select(entries.c.file).where(sa.false())
+        near = sa.values(
+            sa.column("first", sa.BigInteger), sa.column("last", sa.BigInteger), name="near"
+        )
+        some = near.data(ranges).cte("near")
         return (
             sa.select(entries.c.file)
-            .select_from(ranges)
-            .join(entries, entries.c.cell.between(ranges.c.first, ranges.c.last))
+            .select_from(some)
+            .join(entries, entries.c.cell.between(some.c.first, some.c.last))
             .where(self.probe())
         )
+
+    @property
+    def _reaches(self) -> range:
+        return range(areas.POINT + self.shown, areas.CLASSES)
+
+    def _near(self, reach: int, radius_deg: float) -> float:
+        return areas.near(reach, radius_deg) if reach in self._reaches else -1.0
+
+    def _there(self, connection: sa.Connection) -> list[int]:
+        """Return those classes of which there are files."""
+        asked = [
+            sa.exists().where(entries.c.cell.between(*areas.bounds(reach))).label(f"r{reach}")
+            for reach in self._reaches
+        ]
+        told = connection.execute(sa.select(*asked)).one()
+        return [reach for reach, there in zip(self._reaches, told, strict=True) if there]
+
+    @property
+    def is_rough(self) -> bool:
+        """It is, but for positions in a circle."""
+        return True
+
+    def exactly(self, connection: sa.Connection, some: Collection[int]) -> set[int]:
+        """Look at the footprints themselves."""
+        from arcsecond.server.sphere import Patch, vectors
+
+        newest = sa.and_(versions.c.file == files.c.pk, versions.c.n == files.c.current)
+        statement = (
+            sa.select(entries.c.file, entries.c.x, entries.c.y, entries.c.z, versions.c.footprint)
+            .join(files, files.c.pk == entries.c.file)
+            .join(versions, newest)
+            .where(entries.c.file.in_(some))
+        )
+        found = set()
+        for file, x, y, z, footprint in connection.execute(statement):
+            if footprint is None:
+                if not self.shown and self.shape.holds(_vector(x, y, z)):
+                    found.add(file)
+            elif any(self.shape.touches(Patch(vectors(p))) for p in footprint["polygons"]):
+                found.add(file)
+        return found
+
+
+def _vector(x: float, y: float, z: float) -> Vectors:
+    import numpy as np
+
+    return np.array([x, y, z])
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +323,7 @@ class Named(Condition):
         """Test its row."""
         return files.c.path == unicodedata.normalize("NFC", self.name)
 
-    def files(self) -> Files:
+    def files(self, connection: sa.Connection) -> Files:
         """List those whose name is the same but for what the index does not keep of it."""
         alike = sa.select(terms.c.file).where(
             terms.c.keyword == "name", terms.c.value == folded(self.name)

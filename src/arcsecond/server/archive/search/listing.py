@@ -87,35 +87,53 @@ class SearchListing:
         self, connection: sa.Connection, seen: tuple[float, int] | None, limit: int
     ) -> list[tuple[float, int]]:
         """Return what the files found are sorted by, and their numbers."""
-        if (first := self._fewest(connection)) is not None:
-            return self._gathered(connection, *first, seen, limit)
+        fewest = self._fewest(connection)
         found: list[tuple[float, int]] = []
         window, walked = max(FIRST_WINDOW, 2 * limit), 0
-        while len(found) < limit:
+        while (wanted := limit - len(found)) > 0:
+            if fewest is not None:
+                some = self._gathered(connection, *fewest, seen, wanted)
+            else:
+                some = self._walked(connection, seen, window, wanted)
+            found += self._exactly(connection, some)
+            if len(some) == wanted:  # there may be more of them behind the last one
+                seen = some[-1]
+                continue
+            if fewest is not None:
+                break
+            seen = self._end(connection, seen, window)
+            if seen is None:
+                break
+            walked += window
+            window = min(4 * window, LARGEST_WINDOW)
             if walked > MOST_WALKED:
                 raise InvalidInputError(
                     f"Of {walked:,} files only {len(found)} are like this, and the search gave "
                     "up there. Ask for less at once, such as a night, a time or a telescope."
                 )
-            found += self._walked(connection, seen, window, limit - len(found))
-            if len(found) < limit:
-                seen = self._end(connection, seen, window)
-                if seen is None:
-                    break
-            walked += window
-            window = min(4 * window, LARGEST_WINDOW)
         return found
+
+    def _exactly(
+        self, connection: sa.Connection, some: list[tuple[float, int]]
+    ) -> list[tuple[float, int]]:
+        """Leave out those that a condition of the database let through."""
+        for condition in self.conditions:
+            if condition.is_rough and some:
+                kept = condition.exactly(connection, [file for _, file in some])
+                some = [(key, file) for key, file in some if file in kept]
+        return some
 
     def _fewest(self, connection: sa.Connection) -> tuple[Condition, Files] | None:
         """Return the condition that fewest files fulfil, and those; None when none has few."""
-        listed = [(one, some) for one in self.conditions if (some := one.files()) is not None]
+        told = [(one, one.files(connection)) for one in self.conditions]
+        listed = [(one, some) for one, some in told if some is not None]
         if not listed:
             return None
         bounded = [some.limit(GATHERED + 1).subquery() for _, some in listed]
         counts = [sa.select(sa.func.count()).select_from(s).scalar_subquery() for s in bounded]
-        told: Sequence[int] = connection.execute(sa.select(*counts)).one()
-        fewest = min(range(len(listed)), key=told.__getitem__)
-        return listed[fewest] if told[fewest] <= GATHERED else None
+        found: Sequence[int] = connection.execute(sa.select(*counts)).one()
+        fewest = min(range(len(listed)), key=found.__getitem__)
+        return listed[fewest] if found[fewest] <= GATHERED else None
 
     def _gathered(
         self,

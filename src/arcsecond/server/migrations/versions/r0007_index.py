@@ -1,4 +1,4 @@
-"""The index of files: entries, their words, their numbers.
+"""The index of files: entries, their words, their numbers; footprints.
 
 Revision: 0007
 """
@@ -55,5 +55,8 @@ def upgrade() -> None:
         sa.Column("file", _INTEGER, nullable=False, autoincrement=False),
         sa.PrimaryKeyConstraint("keyword", "value", "file", name="pk_index_numbers"),
         sqlite_with_rowid=False,
+    )
+    op.add_column(
+        "versions", sa.Column("footprint", sa.JSON(), comment="null: no image with a WCS")
     )
     op.execute("UPDATE versions SET rules = NULL")

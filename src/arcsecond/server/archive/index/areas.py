@@ -1,0 +1,88 @@
+"""Where footprints are looked for: cells of the sky, apart by how far a footprint reaches.
+
+What a circle touches lies around it at the distance of both radii. So files are kept in
+classes of radius, each twice the one before, and each class is asked for the circle made
+larger by its own radius: a usual archive has a few of them, whose frames are much alike. A
+file with a position alone has none.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator
+
+from arcsecond.server.zones import Span, cell, chord_squared, cone
+
+POINT = 0
+"""The class of files with a position and no footprint."""
+
+SMALLEST_DEG = 0.05
+"""Largest radius of the first class behind that."""
+
+CLASSES = 14
+"""How many there are; the last one holds what is larger than the one before."""
+
+BITS = 42
+"""Of a cell, before the class."""
+
+MOST_STRIPS = 40
+"""Ranges for one class; of more, all right ascensions between are looked through."""
+
+
+def reach_of(radius_deg: float) -> int:
+    """Return the class of a footprint by the radius of the circle around it."""
+    if radius_deg <= SMALLEST_DEG:
+        return 1
+    return min(CLASSES - 1, 1 + math.ceil(math.log2(radius_deg / SMALLEST_DEG)))
+
+
+def farthest_deg(reach: int) -> float:
+    """Return the largest radius of a class."""
+    if reach == POINT:
+        return 0.0
+    return 180.0 if reach >= CLASSES - 1 else SMALLEST_DEG * 2.0 ** (reach - 1)
+
+
+def area_cell(ra_deg: float, dec_deg: float, reach: int) -> int:
+    """Return the cell of a file: its class, then where the middle of it lies."""
+    return (reach << BITS) + cell(ra_deg, dec_deg)
+
+
+def bounds(reach: int) -> tuple[int, int]:
+    """Return the first cell of a class, and the last."""
+    return reach << BITS, ((reach + 1) << BITS) - 1
+
+
+def near(reach: int, radius_deg: float) -> float:
+    """Return the squared distance at which what a class holds may touch a circle."""
+    return chord_squared(min(180.0, radius_deg + farthest_deg(reach)))
+
+
+def cells_near(
+    ra_deg: float, dec_deg: float, radius_deg: float, reaches: Collection[int]
+) -> Iterator[tuple[int, int]]:
+    """Yield ranges of cells that hold all files which may touch a circle."""
+    for reach in sorted(reaches):
+        first, last = bounds(reach)
+        wide = min(180.0, radius_deg + farthest_deg(reach))
+        if wide > 60:
+            yield first, last
+            continue
+        spans = list(_joined(cone(ra_deg, dec_deg, wide)))
+        if len(spans) > MOST_STRIPS:
+            spans = [(min(span[0] for span in spans), max(span[1] for span in spans))]
+        yield from ((first + low, first + high) for low, high in spans)
+
+
+def _joined(spans: Iterator[Span]) -> Iterator[tuple[int, int]]:
+    """Yield ranges, those that follow each other in one."""
+    held: tuple[int, int] | None = None
+    for span in spans:
+        if held is not None and span.first == held[1] + 1:
+            held = held[0], span.last
+            continue
+        if held is not None:
+            yield held
+        held = span.first, span.last
+    if held is not None:
+        yield held
