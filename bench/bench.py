@@ -59,9 +59,9 @@ def main() -> int:
     width = max(len(name) for name, *_ in rows)
     print(f"\n{'':{width}}  {'figure':>14}  {'baseline':>14}  {'ratio':>8}  promise")
     for name, figure, baseline, ratio, promise, kept in rows:
-        mark = "kept" if kept else "NOT KEPT"
+        mark = {True: "kept", False: "NOT KEPT", None: "NOT MEASURED"}[kept]
         print(f"{name:{width}}  {figure:>14}  {baseline:>14}  {ratio:>8}  {promise}: {mark}")
-    return 0 if all(row[-1] for row in rows) else 1
+    return 0 if all(row[-1] is not False for row in rows) else 1
 
 
 def in_turn(one: Callable[[], None], other: Callable[[], None], runs: int) -> tuple[float, float]:

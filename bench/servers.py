@@ -13,8 +13,8 @@ from pathlib import Path
 
 ARCSECOND = str(Path(sys.executable).parent / "arcsecond")
 MiB = 1 << 20
-Row = tuple[str, str, str, str, str, bool]
-"""Name, figure, baseline, ratio, promise, and whether it is kept."""
+Row = tuple[str, str, str, str, str, bool | None]
+"""Name, figure, baseline, ratio, promise, and whether it is kept; None where nobody measured."""
 
 
 @contextlib.contextmanager

@@ -9,9 +9,11 @@ import io
 import subprocess
 import tarfile
 import threading
+import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 from urllib.parse import unquote
@@ -228,6 +230,36 @@ class TestAll:
         assert get("files.rar").status_code == 404
 
 
+class TestFound:
+    """What a search finds in all datasets, as one stream."""
+
+    def test_each_dataset_has_a_folder(self, ann: Account, user: Callable[[str], Headers]) -> None:
+        http, key = ann.http, ann.key
+        made = {}
+        for name in ("night", "night", "a/b"):
+            uuid = http.post("/datasets/", json={"name": name}, headers=key).json()["uuid"]
+            made[uuid] = name
+            part = {"file": ("V.fits", fits_bytes(FILTER="V", OBJECT=uuid))}
+            http.post(f"/datasets/{uuid}/fitsfiles/", files=part, headers=key)
+        one, two, _ = made
+        get = partial(http.get, headers=key)
+        with zipfile.ZipFile(io.BytesIO(get("/fitsfiles/files.zip?filter=v").content)) as archive:
+            names = set(archive.namelist()) - {"SHA256SUMS"}
+        assert names == {"a_b/V.fits", *(f"night {uuid[:8]}/V.fits" for uuid in (one, two))}
+        with tarfile.open(
+            fileobj=io.BytesIO(get("/fitsfiles/files.tar?filter=v&sort=added").content)
+        ) as tar:
+            assert {info.name for info in tar} - {"SHA256SUMS"} == names
+        sums = get("/fitsfiles/SHA256SUMS?filter=v").text
+        assert {line.split("  ")[1] for line in sums.splitlines()} == names
+        script = get("/fitsfiles/files.sh?filter=v")
+        assert "sh found.sh" in script.text
+        assert script.text.count("\nget ") == 3
+        assert get("/fitsfiles/files.zip?colour=v").status_code == 400
+        hidden = http.get("/fitsfiles/SHA256SUMS?filter=v", headers=user("bob"))
+        assert (hidden.status_code, hidden.text) == (200, "")
+
+
 class TestStreams:
     """Any size, any number, in constant memory."""
 
@@ -259,7 +291,7 @@ class TestStreams:
                 else:
                     file.write(piece)
             file.truncate()
-        assert longest <= 2 * bundles.PIECE
+        assert longest <= bundles.PIECE
         if make is as_zip:
             with zipfile.ZipFile(path) as archive:
                 sizes = {info.filename: info.file_size for info in archive.infolist()}
@@ -277,6 +309,51 @@ class TestStreams:
         held = b"".join(as_zip(entries()))
         with zipfile.ZipFile(io.BytesIO(held)) as archive:
             assert len(archive.namelist()) == 70_001
+            assert archive.testzip() is None
+
+    @pytest.mark.parametrize("make", [as_zip, as_tar])
+    def test_nothing_is_held_of_what_went_by(self, make: Any) -> None:
+        """However many files: what stands at the end waits on the disk."""
+
+        def grown(count: int) -> int:
+            entries = (self.entry(f"folder/{n:07}.fits", 1) for n in range(count))
+            tracemalloc.start()
+            for _ in make(entries):
+                pass
+            _, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            return peak
+
+        assert grown(40_000) < grown(20_000) + (1 << 20)
+
+    def test_a_file_of_each_kind_in_it(self) -> None:
+        moment = datetime(2026, 11, 28, 12, 34, 57, tzinfo=UTC)
+        name = "ναΐς/frame.fits"
+        entry = Entry(name, 5, "0" * 64, moment, lambda: io.BytesIO(b"12345"), "")
+        held = b"".join(as_zip([entry]))
+        with zipfile.ZipFile(io.BytesIO(held)) as archive:
+            info = archive.getinfo(name)
+            assert info.date_time == (2026, 11, 28, 12, 34, 56)
+            assert info.external_attr >> 16 == 0o100644
+            assert archive.read(name) == b"12345"
+            assert archive.read("SHA256SUMS").decode() == f"{'0' * 64}  {name}\n"
+
+    @pytest.mark.parametrize("make", [as_zip, as_tar])
+    def test_lost_ones_are_named_in_the_end(self, make: Any) -> None:
+        def lost() -> BinaryIO:
+            raise FileNotFoundError
+
+        gone = Entry("gone.fits", 5, "0" * 64, datetime.now(UTC), lost, "")
+        held = b"".join(make([gone, self.entry("there.fits", 3)]))
+        assert b"missing on the server:\ngone.fits\n" in held
+
+    def test_a_zip_of_a_file_that_is_shorter_than_it_should_be(self) -> None:
+        short = Entry("a.fits", 5000, "0" * 64, datetime.now(UTC), self.entry("x", 700).open, "")
+        held = b"".join(as_zip([short, self.entry("b.fits", 9)]))
+        with zipfile.ZipFile(io.BytesIO(held)) as archive:
+            assert b"a.fits" in archive.read("MISSING.txt")
+            assert archive.getinfo("a.fits").file_size == 700
+            assert archive.testzip() is None
 
     def test_a_file_that_is_shorter_than_it_should_be(self) -> None:
         short = Entry("a.fits", 5000, "0" * 64, datetime.now(UTC), self.entry("x", 700).open, "")

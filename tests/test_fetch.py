@@ -95,6 +95,35 @@ def test_a_dataset_comes_into_a_folder(
     assert "not found" in missing.err
 
 
+def test_what_a_search_finds_comes_into_folders(
+    arcsecond: Command, dataset: str, target: Path, api: ArcsecondAPI, tmp_path: Path
+) -> None:
+    """Each dataset in one of its own: by options, by conditions, and by the module."""
+    other = api.datasets.create(name="more")["uuid"]
+    frame = tmp_path / "b.fits"
+    frame.write_bytes(fits_bytes(FILTER="B", OBJECT="found", AIRMASS=1.2))
+    api.datasets(other).upload(frame)
+    expected = {"more/b.fits": frame.read_bytes()}
+    done = arcsecond("download", "--target", "found", "--to", str(target), "--json")
+    assert (done.json["done"], done.json["failed"]) == (1, 0)
+    assert in_folder(target) == expected
+    again = arcsecond("download", "header.AIRMASS<1.5", "filter=b", "--to", str(target))
+    assert "1 there already" in again.err
+    assert "of all datasets" in again.err
+    inside = arcsecond("download", "more", "filter=B", "--to", str(tmp_path / "in"), "--json")
+    assert inside.json["done"] == 1
+    assert in_folder(tmp_path / "in") == {"b.fits": frame.read_bytes()}
+    found = api.fitsfiles.search(target="found")
+    assert found.download(tmp_path / "module").ok
+    assert in_folder(tmp_path / "module") == expected
+    assert api.datasets(other).download(tmp_path / "none", exposure=(1, None)).outcomes == []
+    nothing = arcsecond("download", "--target", "nothing", "--to", str(target))
+    assert nothing.status == 0
+    assert "No file is like what was asked for" in nothing.err
+    assert arcsecond("download").status == 2
+    assert arcsecond("download", "--cone", "here").status == 1
+
+
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("place", ["embedded"], indirect=True)
 class TestFetching:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 
 from arcsecond import folders
 from arcsecond.cli import standing, transfers
+from arcsecond.cli.upload import _Job as UploadJob
 from arcsecond.client import journal as journals
 from arcsecond.client import patience, pieces, plan, running, uploading, watching
 from arcsecond.client.api import ArcsecondAPI
@@ -30,6 +33,7 @@ from arcsecond.errors import (
     NoSpaceError,
     NotFitsError,
     ThrottledError,
+    TooLargeError,
     from_wire,
 )
 from arcsecond.folders import Item, find
@@ -120,7 +124,9 @@ class TestCommand:
         monkeypatch.setattr(Transport, "send_parts", None)
         monkeypatch.setattr(Transport, "exchange", None)
         copied = arcsecond("upload", str(night), "--dataset", "two", "--json")
-        assert (copied.json["there"], copied.json["failed"]) == (6, 0)
+        told = copied.json
+        assert (told["made"], told["there"], told["failed"]) == (6, 0, 0)
+        assert "6 made of what was there, without sending" in copied.err
         damaged = [one["name"] for one in copied.json["files"] if one["problems"]]
         assert damaged == ["V/cut.fits"]
         assert digests(api, copied.json["dataset"]) == of_folder(night)
@@ -230,6 +236,56 @@ class TestCommand:
         assert made["uuid"] in twice.err
 
 
+def test_two_begin_one_dataset(
+    arcsecond: Command, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both find none of that name; one of them makes it, and both go into it."""
+    made = ""
+    keep = UploadJob._make_dataset
+
+    def overtaken(self: Any, one: Any) -> None:
+        nonlocal made
+        made = api.datasets.create(name="both", only_new=True)["uuid"]
+        keep(self, one)
+
+    monkeypatch.setattr(UploadJob, "_make_dataset", overtaken)
+    done = arcsecond("upload", str(night), "--dataset", "both", "--json")
+    assert done.status == 0, done.err
+    assert done.json["dataset"] == made
+    assert len(api.datasets.list(name="both")) == 1
+    with pytest.raises(ConflictError, match=made):
+        api.datasets.create(name="both", only_new=True)
+    assert api.datasets.create(name="both")["uuid"] != made  # who wants two has two
+
+
+def test_nothing_to_upload_is_said(arcsecond: Command, tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    done = arcsecond("upload", str(tmp_path / "none"), "--dataset", "d")
+    assert done.status == 0
+    assert "There is no file: nothing to do." in done.err
+
+
+def test_a_file_that_may_not_be_read(
+    arcsecond: Command, night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = open
+
+    def refusing(path: Any, *args: Any, **kwargs: Any) -> Any:
+        if str(path).endswith("f1.fits"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return real(path, *args, **kwargs)
+
+    for module in (journals, uploading):
+        monkeypatch.setattr(module, "open", refusing, raising=False)
+    done = arcsecond("upload", str(night), "--dataset", "n", "--json")
+    assert done.status == 1
+    told = json.loads(done.out)
+    assert (told["done"], told["failed"]) == (4, 1)
+    (failed,) = [one for one in told["files"] if one["outcome"] == "failed"]
+    assert "permission denied" in failed["reason"]
+    assert done.err.count("f1.fits") == 2  # with the plan, and in the end
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -280,6 +336,46 @@ class TestModule:
         assert seen[-1] == (5, total, total)
         assert [moved for _, moved, _ in seen] == sorted(moved for _, moved, _ in seen)
         assert {size for _, _, size in seen} == {total}
+
+    def test_what_failed_or_was_stopped_has_not_arrived(
+        self, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        dataset = api.datasets.create(name="d")["uuid"]
+        exchange = Transport.exchange
+        sent = 0
+
+        def refusing(self: Transport, method: str, *args: Any) -> Any:
+            nonlocal sent
+            if method == "PATCH":
+                sent += 1
+                if sent == 2:
+                    raise TooLargeError("No more.")
+            return exchange(self, method, *args)
+
+        monkeypatch.setattr(Transport, "exchange", refusing)
+        seen: list[Standing] = []
+        summary = api.datasets(dataset).upload(
+            night, jobs=1, progress=lambda now: seen.append(replace(now, active={}))
+        )
+        (refused,) = summary.failed
+        assert refused.name == "large.fits"
+        assert seen[-1].done == len(summary.done) == 4
+        assert seen[-1].failed == 1
+        others = sum(one.size for one in summary.done)
+        assert others < seen[-1].moved <= others + (1 << 20) < seen[-1].size
+
+        def stopping(self: Transport, method: str, *args: Any) -> Any:
+            if method == "PATCH":
+                raise KeyboardInterrupt
+            return exchange(self, method, *args)
+
+        monkeypatch.setattr(Transport, "exchange", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            api.datasets(dataset).upload(
+                night, jobs=1, progress=lambda now: seen.append(replace(now, active={}))
+            )
+        assert seen[-1].done == 0
+        assert seen[-1].moved < seen[-1].size
 
     def test_only_datasets_hold_files(self, api: ArcsecondAPI, night: Path) -> None:
         with pytest.raises(ArcsecondInvalidEndpointError):
@@ -662,8 +758,6 @@ class TestPatience:
         assert from_wire(status, "<html>a proxy's page</html>").passes is passes
 
 
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("place", ["embedded"], indirect=True)
 class TestWatch:
     """A folder that grows."""
 
@@ -725,6 +819,45 @@ class TestWatch:
 
         again = self.watched(arcsecond, night, monkeypatch, lambda: None)
         assert {json.loads(line)["outcome"] for line in again.out.splitlines()} == {"there"}
+
+    def test_what_is_renamed_between_two_watches_is_renamed_there(
+        self, arcsecond: Command, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def names() -> list[str]:
+            return sorted(digests(api, api.datasets.list(name="w")[0]["uuid"]))
+
+        self.watched(arcsecond, night, monkeypatch, lambda: None)
+        first = names()
+        (night / "V" / "a.fits").rename(night / "V" / "renamed.fits")
+        again = self.watched(arcsecond, night, monkeypatch, lambda: None)
+        assert names() == sorted([*(n for n in first if n != "V/a.fits"), "V/renamed.fits"])
+        assert "V/renamed.fits: renamed" in again.err
+        assert "V/a.fits" not in again.out
+        (night / "V" / "renamed.fits").rename(night / "last.fits")  # and once more
+        self.watched(arcsecond, night, monkeypatch, lambda: None)
+        assert names() == sorted([*(n for n in first if n != "V/a.fits"), "last.fits"])
+
+    def test_a_server_that_comes_later(
+        self, arcsecond: Command, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real = Transport._response
+        away = True
+
+        def absent(self: Transport, *args: Any, **kwargs: Any) -> Any:
+            if away:
+                raise ArcsecondConnectionError("nobody answers.")
+            return real(self, *args, **kwargs)
+
+        def comes() -> None:
+            nonlocal away
+            away = False
+
+        monkeypatch.setattr(patience, "LONGEST_WAIT_S", 0.0)
+        monkeypatch.setattr(Transport, "_response", absent)
+        done = self.watched(arcsecond, night, monkeypatch, comes, lambda: None)
+        assert done.status == 0, done.err
+        assert "It is tried again" in done.err
+        assert len(digests(api, api.datasets.list(name="w")[0]["uuid"])) == 5
 
     def test_a_server_that_is_away_for_a_while(
         self, arcsecond: Command, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch

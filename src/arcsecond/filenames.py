@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 from arcsecond.errors import InvalidInputError
 
@@ -62,3 +63,33 @@ def clean_path(path: str) -> str:
         problem = f"The path is {len(cleaned.encode())} bytes long; {LONGEST_PATH} are the most."
         raise InvalidInputError(fields={"name": [problem]})
     return cleaned
+
+
+def folder_name(name: str) -> str:
+    """Return a folder's name for what is called by people: without what leads elsewhere."""
+    return re.sub(r"[/\\\0]|^\.+", "_", name)
+
+
+class Folders:
+    """A folder for each dataset, where files of several lie together.
+
+    Parameters
+    ----------
+    look_up
+        Returns the name of a dataset by its UUID, and how many are called so: the folder must
+        not depend on which of them comes first.
+    """
+
+    def __init__(self, look_up: Callable[[str], tuple[str, int]]) -> None:
+        self._look_up = look_up
+        self._known: dict[str, str] = {}
+
+    def of(self, dataset: str) -> str:
+        """Return the folder of a dataset: its name, and more where two are called alike."""
+        if dataset not in self._known:
+            called, count = self._look_up(dataset)
+            name = folder_name(called)
+            taken = {one.casefold() for one in self._known.values()}
+            is_one_of_many = count > 1 or name.casefold() in taken
+            self._known[dataset] = f"{name} {dataset[:8]}" if is_one_of_many else name
+        return self._known[dataset]

@@ -208,6 +208,16 @@ def test_a_client_that_is_killed_again_and_again(
     server, target = serve(), tmp_path / "here"
     wanted = account.content | content(night)
     size = sum(map(len, content(night).values()))
+    far: list[int] = []
+
+    def look() -> None:
+        """Note how far the large one is: one upload, that goes on."""
+        with client(account, server.url) as api:
+            waiting = api.datasets(account.dataset).uploads.list()
+            received = [one["received"] for one in waiting if one["name"] == "huge.fits"]
+        assert len(received) <= 1
+        far.extend(received)
+
     with Storm(server.url, ("delay",), seed, every=4_000_000, most=1000) as storm:
         for words in (
             ("upload", str(night), "--dataset", account.dataset, "--jobs", "2"),
@@ -225,10 +235,14 @@ def test_a_client_that_is_killed_again_and_again(
                         assert running.wait(30) in (-how, 130)
                         running.communicate()
                         kills += 1
+                        if words[0] == "upload":
+                            look()
                 said = running.communicate()[1]
             assert running.returncode == 0, said
             assert kills
             assert storm.moved < 2 * size + kills * (40 << 20)
+        assert far == sorted(far), "it began anew"
+        assert len(far) > 1, "it was never killed in the middle of the large one"
     is_there(account, night, server.url)
     assert content(target) == wanted
 

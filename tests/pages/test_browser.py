@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import io
 import json
 import shutil
@@ -229,6 +230,60 @@ def test_files_are_dropped_and_chosen(site: Site, tmp_path: Path) -> None:
         page.set_input_files("#choose", bad)
         page.wait_for_selector("#uploads li.bad")
         assert "no FITS signature" in page.locator("#uploads li").inner_text()
+
+
+DIGEST = """async ([module, size, cut]) => {
+  const { Sha256, digest } = await import(module);
+  const bytes = Uint8Array.from({ length: size }, (_, n) => (n * 31 + (n >> 7)) % 256);
+  const whole = new Sha256();
+  for (let at = 0; at < size; at += cut) whole.add(bytes.subarray(at, at + cut));
+  return [whole.hex(), await digest(new Blob([bytes]))];
+}"""
+
+
+def test_digests_are_those_of_everybody(site: Site) -> None:
+    with site.page() as page:
+        page.goto(site.url + site.pages["dataset"])
+        for size, cut in ((0, 1), (3, 1), (55, 7), (56, 56), (63, 64), (64, 3), (5_000_001, 4099)):
+            content = bytes((n * 31 + (n >> 7)) % 256 for n in range(size))
+            told = page.evaluate(DIGEST, [f"{site.url}/static/digest.js", size, cut])
+            assert told == [hashlib.sha256(content).hexdigest()] * 2, size
+
+
+def test_a_page_without_https_knows_digests_too(site: Site, tmp_path: Path) -> None:
+    """There the browser has none of its own; what is here already is not sent all the same."""
+    frame = tmp_path / "plain.fits"
+    frame.write_bytes(fits_bytes((300, 300), OBJECT="plain"))
+    asked: list[str] = []
+    with site.page() as page:
+        page.add_init_script("Object.defineProperty(crypto, 'subtle', { value: undefined })")
+        page.on("request", lambda one: asked.append(one.method + one.url.rpartition("/")[0][-8:]))
+        page.goto(site.url + site.pages["dataset"])
+        page.set_input_files("#choose", frame)
+        page.wait_for_selector("#uploads li.done >> text=uploaded")
+        assert any(one.startswith("PATCH") for one in asked)
+        asked.clear()
+        page.set_input_files("#choose", frame)
+        page.wait_for_selector("#uploads li.done >> text=here already")
+        assert not any(one.startswith("PATCH") for one in asked)
+
+
+def test_other_bytes_than_were_sent_are_told(site: Site, tmp_path: Path) -> None:
+    frame = tmp_path / "other.fits"
+    frame.write_bytes(fits_bytes(OBJECT="other"))
+
+    def lie(route: Any) -> None:
+        answer = route.fetch()
+        headers = answer.headers | {"arcsecond-sha256": "0" * 64}
+        route.fulfill(response=answer, headers=headers)
+
+    with site.page() as page:
+        page.route(
+            "**/uploads/*", lambda r: lie(r) if r.request.method == "PATCH" else r.continue_()
+        )
+        page.goto(site.url + site.pages["dataset"])
+        page.set_input_files("#choose", frame)
+        page.wait_for_selector("#uploads li.bad >> text=other bytes")
 
 
 def test_a_folder_is_uploaded_with_its_folders(site: Site, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import click
 
 from arcsecond import views
 from arcsecond.cli.resources import sign_in_hint
+from arcsecond.cli.searching import conditions
 from arcsecond.cli.standing import display
 from arcsecond.cli.transfers import (
     INTERRUPTED,
@@ -27,17 +28,18 @@ from arcsecond.cli.transfers import (
     tell_end,
 )
 from arcsecond.client.api import ArcsecondAPI
-from arcsecond.client.downloading import Wanted, fetch, seek
+from arcsecond.client.downloading import Chosen, Wanted, fetch, seek
 from arcsecond.client.journal import Journal, journal_path
 from arcsecond.client.patience import StoppedError
 from arcsecond.client.running import FAILED, Manner, Outcome
 from arcsecond.errors import ArcsecondNotLoggedInError, NotFoundError
+from arcsecond.filenames import folder_name
 
 
 def download(
     *,
     server: str | None,
-    dataset: str,
+    words: tuple[str, ...],
     to: str | None,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
@@ -48,6 +50,7 @@ def download(
     yes: bool,
     as_json: bool,
     quiet: bool,
+    **sought: str | None,
 ) -> int:
     """Download; returns the exit status: 1 when any file failed."""
 
@@ -55,32 +58,25 @@ def download(
         if not quiet:
             click.echo(sentence, err=True)
 
+    called, filters = _asked(words, tag, sought)
     stopping = threading.Event()
     with ended_like_ctrl_c(), ArcsecondAPI(server=server) as api:
         try:
-            found = find_dataset(api, dataset, own=False)
-            if found is None:
-                raise NotFoundError(
-                    f"Dataset {dataset[:80]!r} not found.",
-                    hint="Type `arcsecond datasets` to see what there is.",
-                )
-            uuid, name = found
-            folder = Path(to or re.sub(r"[/\\\0]|^\.+", "_", name))
+            uuid, name = _found(api, called)
+            folder = Path(to or folder_name(name))
             with contextlib.closing(Journal(journal_path(api.config.home))) as journal:
                 wanted = seek(
                     api.transport,
                     uuid,
                     folder,
                     journal,
-                    filters={"tags": ",".join(tags_of(tag))} if tag else {},
-                    include=include,
-                    exclude=exclude,
-                    replace=replace,
+                    filters=filters,
+                    chosen=Chosen(include, exclude, replace=replace),
                     stopping=stopping,
                 )
             _tell_plan(wanted, name, folder, say)
-            if not wanted.items and (tag or include):
-                say("No file is like what --tag and --include name.")
+            if not wanted.items and (filters or include):
+                say("No file is like what was asked for.")
             if dry_run:
                 if as_json:
                     click.echo(json.dumps(asdict(wanted)))
@@ -106,9 +102,40 @@ def download(
     return 0 if summary.ok else 1
 
 
+def _asked(
+    words: tuple[str, ...], tag: tuple[str, ...], sought: dict[str, str | None]
+) -> tuple[str | None, dict[str, str]]:
+    """Return the dataset that a command line names, if it does, and the filters."""
+    filters = {name: value for name, value in sought.items() if value is not None}
+    if tag:
+        filters["tags"] = ",".join(tags_of(tag))
+    named = words[:1] if words and not _CONDITION.match(words[0]) else ()
+    if where := conditions(words[len(named) :], filters.pop("where", None)):
+        filters["where"] = where
+    if not named and not filters:
+        raise click.UsageError("Download what? Name a dataset, or say what its files are like.")
+    return (named[0] if named else None), filters
+
+
+_CONDITION = re.compile(r"\s*(header\.|[a-z]+\s*[<>=!])", re.IGNORECASE)
+
+
+def _found(api: ArcsecondAPI, called: str | None) -> tuple[str | None, str]:
+    """Return UUID and name of a dataset; of none, where all are searched."""
+    if called is None:
+        return None, "found"
+    if found := find_dataset(api, called, own=False):
+        return found
+    raise NotFoundError(
+        f"Dataset {called[:80]!r} not found.",
+        hint="Type `arcsecond datasets` to see what there is.",
+    )
+
+
 def _tell_plan(wanted: Wanted, name: str, folder: Path, say: Say) -> None:
     total = sum(item.size for item in wanted.items)
-    say(f"{count_of(len(wanted.items))}, {views.size(total)}, of {name!r} into {folder}:")
+    of = f"of {name!r}" if wanted.dataset else "of all datasets"
+    say(f"{count_of(len(wanted.items))}, {views.size(total)}, {of} into {folder}:")
     counts = (
         (len(wanted.fetching), f"to fetch, {views.size(wanted.bytes_to_fetch)}"),
         (len(wanted.there), "there already"),

@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from arcsecond.errors import ArcsecondError
-from arcsecond.registry import BY_ALIAS, RESOURCES, Field, Resource, inside_of
+from arcsecond.registry import BY_ALIAS, BY_NAME, RESOURCES, Field, Resource, inside_of
 from arcsecond.version import __version__
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -375,18 +375,25 @@ def _download() -> click.Command:
     return click.Command(
         "download",
         params=[
-            click.Argument(["dataset"], metavar="NAME|UUID"),
+            click.Argument(["words"], nargs=-1, metavar="[NAME|UUID] [CONDITION]..."),
             click.Option(
                 ["--to"], type=click.Path(), metavar="FOLDER", help="Default: one of its name."
             ),
             _several("tag", "TAG", "Only files that have it; may be repeated."),
             *_patterns(),
+            *(
+                _field_option(field)
+                for field in BY_NAME["fitsfiles"].sought
+                if field.name not in ("dataset", "sort")
+            ),
             click.Option(["--replace"], is_flag=True, help="Replace files of other content."),
             click.Option(["-y", "--yes"], is_flag=True, help="Fetch without asking."),
             *shared_options(),
         ],
         callback=lazy("download", "download"),
-        help="Fetch the files of a dataset; after any interruption, type it again.",
+        help="Fetch the files of a dataset, or those that a search finds in all of them, by "
+        "options and conditions such as 'header.AIRMASS<1.5'; after any interruption, type it "
+        "again.",
         epilog="Example: arcsecond download 'Night of 22 November' --to night",
         context_settings=CONTEXT,
     )

@@ -117,6 +117,7 @@ def tell_end(
                 {
                     "dataset": summary.dataset,
                     "done": len(summary.done),
+                    "made": len(summary.made),
                     "there": len(summary.there),
                     "failed": len(summary.failed),
                     **more,
@@ -139,6 +140,8 @@ def summed_up(summary: Summary, done: str) -> str:
     """
     size = views.size(sum(one.size for one in summary.done))
     parts = [f"{count_of(len(summary.done))} {done}, {size}"]
+    if summary.made:
+        parts.append(f"{len(summary.made):,} made of what was there, without sending")
     if summary.there:
         parts.append(f"{len(summary.there):,} there already")
     if summary.left_out:

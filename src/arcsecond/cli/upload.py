@@ -33,11 +33,18 @@ from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.journal import Journal, journal_path
 from arcsecond.client.patience import StoppedError
 from arcsecond.client.plan import Looked, Plan, ask, load_plan, look_again, make_plan, save_plan
-from arcsecond.client.running import DONE, FAILED, Manner, Outcome, Summary
+from arcsecond.client.running import DONE, FAILED, MADE, THERE, Manner, Outcome, Summary
 from arcsecond.client.uploading import carry_out
 from arcsecond.client.watching import Watch
-from arcsecond.errors import ArcsecondError, ArcsecondInputValueError, ArcsecondNotLoggedInError
+from arcsecond.errors import (
+    ArcsecondError,
+    ArcsecondInputValueError,
+    ArcsecondNotLoggedInError,
+    ConflictError,
+)
 from arcsecond.folders import Item, find
+
+_HOW = {DONE: "sent", MADE: "made of what was there", THERE: "there already"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +204,13 @@ class _Job:
         """Make the dataset when there is none, and ask again what is there already."""
         if plan.dataset:
             return
-        made = self._api.datasets.create(name=plan.name, **plan.about)
-        plan.dataset = made["uuid"]
-        self._say(f"Made the dataset {plan.name!r}, {plan.dataset}.")
+        try:
+            made = self._api.datasets.create(name=plan.name, only_new=True, **plan.about)
+        except ConflictError:  # somebody was faster
+            plan.dataset, plan.name = self._dataset(plan.name, plan.about)
+        else:
+            plan.dataset = made["uuid"]
+            self._say(f"Made the dataset {plan.name!r}, {plan.dataset}.")
         ask(self._api.transport, plan, self._journal, self._stopping)
 
     def _show_only(self, plan: Plan) -> int:
@@ -231,8 +242,9 @@ class _Job:
         )
         tell_counts(self._say, counts, plan.unreadable)
         self._tell_left_out(plan.left_out)
-        if not plan.items and self._asked.include:
-            self._say("No file is like what --include names.")
+        if not plan.items and not plan.unreadable:
+            like = " like what --include names" if self._asked.include else ""
+            self._say(f"There is no file{like}: nothing to do.")
 
     def _tell_left_out(self, left_out: Mapping[str, Sequence[str]]) -> None:
         for why, paths in left_out.items():
@@ -247,7 +259,8 @@ class _Job:
         with display(quiet=self._asked.quiet or not plan.sending) as shown:
 
             def told(outcome: Outcome) -> None:
-                if outcome.outcome == FAILED and not (later and outcome.again):
+                # What cannot be read was told with the plan.
+                if outcome.name and outcome.outcome == FAILED and not (later and outcome.again):
                     shown.say(f"{outcome.path}: {outcome.reason}")
 
             manner = Manner(self._asked.jobs, self._stopping, shown.show, told)
@@ -267,32 +280,42 @@ class _Job:
     def watch(self) -> int:
         """Send what becomes complete, until somebody ends it."""
         asked = self._asked
-        uuid, name = self._dataset(asked.dataset, asked.about)
-        plan = self._empty_plan(uuid, name)
+        plan: Plan | None = None
         watch = Watch(asked.paths, asked.include, asked.exclude, self._say)
         with contextlib.suppress(KeyboardInterrupt, StoppedError):
-            self._make_dataset(plan)
-            self._say(f"Watching {', '.join(asked.paths)} for {name!r}; Ctrl-C ends it.")
             while True:
                 try:
+                    if plan is None:
+                        plan = self._begun(watch)
                     self._look_once(watch, plan)
                 except ArcsecondError as error:
                     if not error.passes:
                         raise
                     self._say(f"{error.detail} It is tried again.")
                 watch.rest(self._stopping)
-        whole = Summary(uuid, [*self._latest.values()])
+        whole = Summary(plan.dataset if plan else "", [*self._latest.values()])
         self._say(summed_up(whole, "sent"))
         if waiting := watch.waiting:
             self._say(f"Not sent yet: {', '.join(waiting[:NAMED])}")
         return 0 if whole.ok else 1
 
+    def _begun(self, watch: Watch) -> Plan:
+        """Find or make the dataset, and recall what was sent into it before."""
+        plan = self._empty_plan(*self._dataset(self._asked.dataset, self._asked.about))
+        self._make_dataset(plan)
+        watch.recall(self._journal.sent(plan.dataset))
+        self._say(f"Watching {', '.join(self._asked.paths)} for {plan.name!r}; Ctrl-C ends it.")
+        return plan
+
     def _look_once(self, watch: Watch, plan: Plan) -> None:
         found, renamed = watch.look()
         self._renamed += renamed
         while self._renamed:  # until each is acknowledged
-            self._rename(plan.dataset, *self._renamed[0])
+            item, pk = self._renamed[0]
+            self._rename(plan.dataset, item, pk)
             self._renamed.pop(0)
+            if sent := watch.taken(item.path, (item.size, item.changed_ns), pk):
+                self._journal.note_sent(plan.dataset, sent)
         if not found.items:
             return
         stamps = {item.path: (item.size, item.changed_ns) for item in found.items}
@@ -304,13 +327,15 @@ class _Job:
                 watch.put_off(outcome.path)
                 self._say_once(outcome)
                 continue
-            watch.taken(outcome.path, stamp, None if outcome.outcome == FAILED else outcome.pk)
+            there = None if outcome.outcome == FAILED else outcome.pk
+            if sent := watch.taken(outcome.path, stamp, there):
+                self._journal.note_sent(plan.dataset, sent)
             self._latest[outcome.path] = outcome  # of one that failed before it is told once
             if self._asked.as_json:
                 click.echo(json.dumps(asdict(outcome)))
             elif outcome.outcome != FAILED:
                 damage = f", damaged: {' '.join(outcome.problems)}" if outcome.problems else ""
-                how = "sent" if outcome.outcome == DONE else "there already"
+                how = _HOW[outcome.outcome]
                 self._say(f"{outcome.name}: {how}{damage}")
         for path, stamp in stamps.items():  # what is left out
             watch.taken(path, stamp, None)

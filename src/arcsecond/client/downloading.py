@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-from arcsecond.client.journal import Journal, hash_open
+from arcsecond.client.journal import Journal, hash_open, journal_path
 from arcsecond.client.patience import Patience, StoppedError, all_of
 from arcsecond.client.running import (
     DONE,
@@ -44,7 +44,7 @@ from arcsecond.errors import (
     NoSpaceError,
     UnavailableError,
 )
-from arcsecond.filenames import LONGEST_NAME, clean_path
+from arcsecond.filenames import LONGEST_NAME, Folders, clean_path
 from arcsecond.flushing import flush_folder
 from arcsecond.folders import Item, item_of, matches, reason
 
@@ -124,16 +124,31 @@ class Wanted:
         return sum(item.size for item in self.fetching)
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which of the files that were found are fetched.
+
+    Attributes
+    ----------
+    include, exclude
+        Patterns such as ``*.fits``, of names or of paths inside the dataset.
+    replace
+        Whether a file here is replaced that has other content.
+    """
+
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    replace: bool = False
+
+
 def seek(
     transport: Transport,
-    dataset: str,
+    dataset: str | None,
     folder: str | Path,
     journal: Journal,
     *,
     filters: Mapping[str, Any],
-    include: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-    replace: bool = False,
+    chosen: Chosen,
     stopping: threading.Event,
 ) -> Wanted:
     """Ask what there is, and look what is here already.
@@ -141,15 +156,21 @@ def seek(
     Parameters
     ----------
     dataset
-        UUID.
+        UUID; None for the files of all of them, each dataset in a folder of its own.
     filters
-        As for the list of its files.
-    include, exclude
-        Patterns such as ``*.fits``, of names or of paths inside the dataset.
+        As for a search of files.
     """
-    wanted = Wanted(dataset, os.path.abspath(folder), replace)  # a text
-    for file in all_of(transport, f"/datasets/{dataset}/fitsfiles/", stopping, filters):
-        name = file["name"]
+    include, exclude = chosen.include, chosen.exclude
+    wanted = Wanted(dataset or "", os.path.abspath(folder), chosen.replace)  # a text
+
+    def look_up(uuid: str) -> tuple[str, int]:
+        name = transport.request("GET", f"/datasets/{uuid}/").data["name"]
+        return name, len(transport.request("GET", "/datasets/", params={"name": name}).data)
+
+    folders = Folders(look_up)
+    listed = f"/datasets/{dataset}/fitsfiles/" if dataset else "/fitsfiles/"
+    for file in all_of(transport, listed, stopping, filters):
+        name = file["name"] if dataset else f"{folders.of(file['dataset'])}/{file['name']}"
         if (include and not matches(name, include)) or matches(name, exclude):
             continue
         try:
@@ -160,11 +181,34 @@ def seek(
             wanted.refused.append((name, "its name cannot be kept here"))
             continue
         # By its version: what replaces it meanwhile is another file.
-        address = f"/datasets/{dataset}/fitsfiles/{file['pk']}/download/?version={file['version']}"
+        one = f"/datasets/{file['dataset']}/fitsfiles/{file['pk']}"
+        address = f"{one}/download/?version={file['version']}"
         path = os.path.join(wanted.folder, *name.split("/"))  # a text
         wanted.items.append(Remote(path, name, file["size"], file["pk"], file["sha256"], address))
     _compare(wanted.items, journal)
     return wanted
+
+
+def fetch_into(
+    transport: Transport,
+    dataset: str | None,
+    folder: str | Path,
+    filters: Mapping[str, Any],
+    chosen: Chosen,
+    manner: Manner,
+) -> Summary:
+    """Fetch files of a dataset, or of all of them, into a folder."""
+    with contextlib.closing(Journal(journal_path(transport.config.home))) as journal:
+        wanted = seek(
+            transport,
+            dataset,
+            folder,
+            journal,
+            filters=filters,
+            chosen=chosen,
+            stopping=manner.stopping,
+        )
+        return fetch(transport, wanted, manner)
 
 
 def _compare(items: Sequence[Remote], journal: Journal) -> None:

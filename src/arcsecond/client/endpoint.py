@@ -43,6 +43,7 @@ class LazyList(Sequence[Json]):
     def __init__(self, endpoint: Endpoint, first: Mapping[str, Any]) -> None:
         self._endpoint = endpoint
         self._items: list[Json] = []
+        self.query = first
         self._query: Mapping[str, Any] | None = first
         self._next: str | None = None
         self.note = ""
@@ -375,6 +376,11 @@ class Endpoint:
             return base
         text = " ".join(map(str, key)) if isinstance(key, tuple | list) else str(key)
         return f"{base}{_segment(text)}/"
+
+    @property
+    def inside(self) -> str | None:
+        """Key of what it lives in; None for all there are."""
+        return self._parent
 
     def check(self) -> None:
         """Refuse to ask a server that nobody is signed in on."""

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from arcsecond.client.downloading import fetch, seek
+from arcsecond.client.downloading import Chosen, fetch_into
 from arcsecond.client.endpoint import TASK_PATIENCE_S, Endpoint
 from arcsecond.client.journal import Journal, journal_path
 from arcsecond.client.plan import Plan, make_plan
 from arcsecond.client.running import JOBS, Manner, Progress, Summary, Told
+from arcsecond.client.searching import query_of
 from arcsecond.client.transport import Transport
 from arcsecond.client.uploading import carry_out
 from arcsecond.errors import ArcsecondInputValueError, ArcsecondInvalidEndpointError
@@ -68,7 +69,7 @@ class Inside:
         told
             Called with each outcome, in the same way.
         **filters
-            As for the list of the files: ``name``, ``tags``.
+            As for a search of the files: ``tags``, ``night``, ``kind`` and others.
 
         Returns
         -------
@@ -81,21 +82,11 @@ class Inside:
         ArcsecondError
             The server cannot be asked, or there is no such dataset.
         """
-        transport, manner = self._held(), Manner(jobs, progress=progress, told=told)
+        transport = self._held()
         self.fitsfiles.refuse_unknown(filters)
-        with contextlib.closing(Journal(journal_path(transport.config.home))) as journal:
-            wanted = seek(
-                transport,
-                self._key,
-                folder,
-                journal,
-                filters=filters,
-                include=include,
-                exclude=exclude,
-                replace=replace,
-                stopping=manner.stopping,
-            )
-            return fetch(transport, wanted, manner)
+        manner = Manner(jobs, progress=progress, told=told)
+        chosen = Chosen(include, exclude, replace=replace)
+        return fetch_into(transport, self._key, folder, query_of(filters), chosen, manner)
 
     def reindex(
         self, *, everything: bool = False, progress: Callable[[int, int], None] | None = None

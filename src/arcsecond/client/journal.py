@@ -1,6 +1,7 @@
 """Digests of files that were worked out before, by path, size and times of change.
 
-The journal is a help and nothing more: without it everything is read anew.
+And what was sent while a folder was watched, by which a file is known that has another name
+since. The journal is a help and nothing more: without it everything is read anew.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import time
 from collections.abc import Sequence
 from io import FileIO
 from pathlib import Path
+from typing import NamedTuple
 
 from arcsecond.errors import NotFitsError
 from arcsecond.folders import FRESH_NS, SIGNATURES, Item
@@ -28,6 +30,12 @@ CREATE TABLE IF NOT EXISTS digests (
     path BLOB PRIMARY KEY, size INTEGER, changed_ns INTEGER, touched_ns INTEGER, sha256 TEXT
 ) WITHOUT ROWID
 """
+_SENT = """
+CREATE TABLE IF NOT EXISTS sent (
+    dataset TEXT, path BLOB, size INTEGER, changed_ns INTEGER, device INTEGER, inode INTEGER,
+    pk INTEGER, PRIMARY KEY (dataset, inode, device)
+) WITHOUT ROWID
+"""
 
 
 def journal_path(home: Path) -> Path:
@@ -36,6 +44,17 @@ def journal_path(home: Path) -> Path:
 
 
 _Row = tuple[bytes, int, int, int, str]
+
+
+class Sent(NamedTuple):
+    """A file that is on the server: how it looked here, and its key there."""
+
+    path: str
+    size: int
+    changed_ns: int
+    device: int
+    inode: int
+    pk: int
 
 
 class Journal:
@@ -54,6 +73,7 @@ class Journal:
                 self._db.execute("DROP TABLE IF EXISTS digests")
                 self._db.execute(f"PRAGMA user_version = {VERSION}")
             self._db.execute(_SCHEMA)
+            self._db.execute(_SENT)
         except (OSError, sqlite3.Error):
             self._db = None
 
@@ -82,6 +102,25 @@ class Journal:
                 self._new.append((os.fsencode(item.path), *stamp, item.sha256))
                 if len(self._new) >= TOGETHER:
                     self._write()
+
+    def note_sent(self, dataset: str, sent: Sent) -> None:
+        """Remember that a file was sent, in place of what was known of the same one."""
+        row = (dataset, os.fsencode(sent.path), *sent[1:])
+        with self._lock, contextlib.suppress(sqlite3.Error, OverflowError):
+            if self._db is not None:
+                with self._db:
+                    self._db.execute(
+                        "INSERT OR REPLACE INTO sent VALUES (?, ?, ?, ?, ?, ?, ?)", row
+                    )
+
+    def sent(self, dataset: str) -> list[Sent]:
+        """Return what was sent into a dataset."""
+        statement = "SELECT path, size, changed_ns, device, inode, pk FROM sent WHERE dataset = ?"
+        with self._lock, contextlib.suppress(sqlite3.Error):
+            if self._db is not None:
+                rows = self._db.execute(statement, (dataset,)).fetchall()
+                return [Sent(os.fsdecode(path), *told) for path, *told in rows]
+        return []
 
     def _write(self) -> None:
         rows, self._new = self._new, []

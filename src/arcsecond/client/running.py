@@ -30,8 +30,9 @@ GRACE_S = 3.0
 AWAY = (502, 503, 504)
 """Answers of a server, or of a proxy before it, that cannot be reached for long."""
 
-How = Literal["done", "there", "failed"]
+How = Literal["done", "made", "there", "failed"]
 DONE: How = "done"
+MADE: How = "made"
 THERE: How = "there"
 FAILED: How = "failed"
 
@@ -65,7 +66,8 @@ class Outcome:
     size
         In bytes.
     outcome
-        ``done``; ``there``, when it was there already; or ``failed``.
+        ``done``; ``made``, of content that was there, without sending it; ``there``, when it
+        was there already; or ``failed``.
     reason
         Why it failed, in a sentence.
     again
@@ -96,7 +98,7 @@ class Standing:
     files, size
         How many files, and bytes, are to be moved.
     done, moved
-        How many of them are through, and bytes that have arrived.
+        How many of them have got there, and bytes that have arrived.
     failed
         How many failed.
     active
@@ -131,6 +133,11 @@ class Summary:
     def done(self) -> list[Outcome]:
         """Those that were moved."""
         return [one for one in self.outcomes if one.outcome == DONE]
+
+    @property
+    def made(self) -> list[Outcome]:
+        """Those that were made there of content that the server had."""
+        return [one for one in self.outcomes if one.outcome == MADE]
 
     @property
     def there(self) -> list[Outcome]:
@@ -233,10 +240,11 @@ class Run(ABC, Generic[F]):
         if self.stopping.is_set():
             return
         label = unit[0].name + (f" and {len(unit) - 1} more" if len(unit) > 1 else "")
-        size = sum(map(self.weight, unit))
-        moved = self._mover(label, size)
+        weights = {item.name: self.weight(item) for item in unit}
+        moved = self._mover(label, sum(weights.values()))
         moved(0)
         told: set[str] = set()
+        arrived: list[str] = []
         try:
             if error := self.hopeless:
                 why = f"It was not tried any more: {error.detail}"
@@ -245,6 +253,8 @@ class Run(ABC, Generic[F]):
             else:
                 for outcome in self.move(unit, moved):
                     told.add(outcome.name)
+                    if outcome.outcome != FAILED:
+                        arrived.append(outcome.name)
                     self.ended(outcome)
         except StoppedError:
             return
@@ -254,10 +264,11 @@ class Run(ABC, Generic[F]):
                 if item.name not in told:
                     self.ended(failed(item, why))
         finally:
-            moved(size)
+            if arrived:  # of what failed, or was stopped, as much has arrived as was told
+                moved(sum(weights[name] for name in arrived))
             with self._lock:
                 self._standing.active.pop(label, None)
-                self._standing.done += len(unit)
+                self._standing.done += len(arrived)
             self._show()
 
     def weight(self, item: F) -> int:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arcsecond.client.endpoint import Json, LazyList
+from arcsecond.client.running import JOBS, Manner, Progress, Summary, Told
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -35,6 +37,31 @@ class Found(LazyList):
             ``exposure`` in seconds, ``size`` in bytes. What nobody knows is masked.
         """
         return table_of(self)
+
+    def download(
+        self,
+        folder: str | Path,
+        *,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        replace: bool = False,
+        jobs: int = JOBS,
+        progress: Progress | None = None,
+        told: Told | None = None,
+    ) -> Summary:
+        """Fetch all of them into a folder, each dataset in one of its own.
+
+        As ``api.datasets(uuid).download`` does: it resumes, verifies, and does not fetch what
+        is there already.
+        """
+        from arcsecond.client.downloading import Chosen, fetch_into
+
+        self._endpoint.check()
+        filters = {name: value for name, value in self.query.items() if name != "limit"}
+        chosen = Chosen(include, exclude, replace=replace)
+        manner = Manner(jobs, progress=progress, told=told)
+        where = self._endpoint.inside
+        return fetch_into(self._endpoint.transport, where, folder, filters, chosen, manner)
 
     def _repr_html_(self) -> str:
         """Show the first of them in a notebook."""

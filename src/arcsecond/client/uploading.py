@@ -14,6 +14,7 @@ from arcsecond.client.plan import SMALL, Plan
 from arcsecond.client.running import (
     DONE,
     FAILED,
+    MADE,
     THERE,
     Manner,
     Moved,
@@ -130,7 +131,7 @@ class _Upload(Run[Item]):
         if answer.data["name"] != item.name:
             return failed(item, _OTHER_NAME)
         problems = tuple(answer.data["problems"])
-        return outcome_of(item, THERE, pk=answer.data["pk"], problems=problems)
+        return outcome_of(item, MADE, pk=answer.data["pk"], problems=problems)
 
     def _send_large(self, item: Item, moved: Moved) -> Outcome:
         told = self._told()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from arcsecond.client.journal import Sent
 from arcsecond.fits import walking
 from arcsecond.folders import SIGNATURES, Found, Item, is_called_fits, walk
 
@@ -127,17 +128,32 @@ class Watch:
             self._say(f"{item.path} is at rest but not complete yet: {problem}")
         return not problem
 
-    def taken(self, path: str, stamp: Stamp, pk: int | None) -> None:
+    def taken(self, path: str, stamp: Stamp, pk: int | None) -> Sent | None:
         """Learn that a file is on the server; without a pk it is not, until it changes.
 
         Parameters
         ----------
         stamp
             Its size and time of change as they were.
+
+        Returns
+        -------
+        Sent
+            What to remember of it, for another watch; None for nothing.
         """
         seen = self._seen.get(path)
-        if seen is not None and seen.stamp == stamp:
-            seen.done, seen.pk, seen.identity = True, pk, _identity(path)
+        if seen is None or seen.stamp != stamp:
+            return None
+        seen.done, seen.pk, seen.identity = True, pk, _identity(path)
+        return Sent(path, *stamp, *seen.identity, pk) if pk is not None else None
+
+    def recall(self, before: Sequence[Sent]) -> None:
+        """Learn what an earlier watch sent: a file may have another name since."""
+        for sent in before:
+            if sent.path not in self._seen and not os.path.lexists(sent.path):
+                seen = _Seen((sent.size, sent.changed_ns), time.monotonic(), done=True)
+                seen.pk, seen.identity = sent.pk, (sent.device, sent.inode)
+                self._seen[sent.path] = seen
 
     def put_off(self, path: str) -> None:
         """Learn that a file could not be sent yet: it is tried again, each time a little later."""

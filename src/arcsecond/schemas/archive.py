@@ -45,8 +45,12 @@ class Dataset(msgspec.Struct, kw_only=True):
 
 
 class DatasetChange(msgspec.Struct, kw_only=True):
-    """Body of a create or an update; what is missing stays as it is."""
+    """Body of a create or an update; what is missing stays as it is.
 
+    With ``only_new`` a create is refused where its owner has a dataset of that name.
+    """
+
+    only_new: bool | UnsetType = UNSET
     name: Name | UnsetType = UNSET
     description: Annotated[str, told(maxLength=DESCRIPTION)] | UnsetType = UNSET
     telescope: Reference | UnsetType | None = UNSET

@@ -9,13 +9,14 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 from msgspec import UNSET
 
+from arcsecond.errors import ConflictError
 from arcsecond.schemas.archive import DESCRIPTION, Dataset, DatasetChange
 from arcsecond.server.archive.tables import blobs, datasets, files, versions
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import SqlListing, clean_tags, clean_text, parse_uuid
 from arcsecond.server.observatory.finding import check_equipment
 from arcsecond.server.people.owned import change, find, find_own, new_row, trash, with_owner
-from arcsecond.server.people.tables import PRIVATE, PUBLIC
+from arcsecond.server.people.tables import PRIVATE, PUBLIC, users
 from arcsecond.server.people.visibility import signed_in
 
 DATASET = "Dataset"
@@ -48,6 +49,8 @@ class Datasets:
         name = clean_text("name", None if body.name is UNSET else body.name)
         row = new_row(viewer, "datasets:create", uuid=uuid4(), tags=[])
         with backend.db.write() as connection:
+            if body.only_new is True:
+                _refuse_twin(connection, viewer, name)
             row |= self._values(connection, body) | {"name": name}
             connection.execute(sa.insert(datasets).values(row))
         return self.read(backend, viewer, str(row["uuid"]))
@@ -87,6 +90,16 @@ class Datasets:
             checked = check_equipment(connection, **used)
             values |= {k: checked[k] for k in used}
         return values
+
+
+def _refuse_twin(connection: sa.Connection, viewer: Viewer, name: str) -> None:
+    """Refuse a second dataset of one name; who asks for the same meanwhile waits."""
+    connection.execute(sa.select(users.c.id).where(users.c.id == viewer.id).with_for_update())
+    same = sa.select(datasets.c.uuid).where(
+        datasets.c.owner == viewer.id, datasets.c.name == name, datasets.c.deleted_at.is_(None)
+    )
+    if there := connection.execute(same.limit(1)).one_or_none():
+        raise ConflictError(f"Your dataset {there.uuid} is called {name!r} already.")
 
 
 def has_tag(backend: Backend, table: sa.Table, tag: str) -> sa.ColumnElement[bool]:

@@ -72,7 +72,8 @@ class _Content:
             return
         where, size = used.told, self.store.size(row.sha256)
         problem = self._problem(row, size)
-        if problem:  # and where to look, when that is not in the data directory
+        # And where to look, when that is not in the data directory.
+        if problem and (size is None or self.store.lies_outside(row.sha256)):
             where += "".join(f", in place at {place.path}" for place in self._outside(row.sha256))
         if row.state == LOST:
             self._lost(row, where, problem, needed=used.needed)

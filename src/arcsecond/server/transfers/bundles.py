@@ -1,25 +1,24 @@
 """Many files as one stream: ZIP, tar, a list of checksums, a script of addresses.
 
-Nothing is held but the piece that is on its way, whatever the size. Files are kept as
-they are, not packed: frames that can be packed well come packed.
+Nothing is held but the piece that is on its way, whatever the size, and however many
+files there are. Files are kept as they are, not packed: frames that can be packed well
+come packed.
 """
 
 from __future__ import annotations
 
 import shlex
 import tarfile
-import zipfile
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import BinaryIO, cast
+from typing import BinaryIO, Self
 
-PIECE = 1 << 20
+from arcsecond.server.transfers.zipped import PIECE, Zip, aside, read_all
+
 Pieces = Generator[bytes, None, None]
 
 SUMS, MISSING = "SHA256SUMS", "MISSING.txt"
-EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)
-"""The first moment that a ZIP can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,77 +42,50 @@ class Entry:
 
 
 def as_zip(entries: Iterable[Entry]) -> Pieces:
-    """Yield a ZIP archive, with ZIP64 where a size needs it.
-
-    Sizes and checksums follow the bytes, since they are not known before (APPNOTE 4.3.9).
-    """
-    sink = _Sink()
-    with zipfile.ZipFile(cast(BinaryIO, sink), "w", zipfile.ZIP_STORED) as archive:
-
-        def member(name: str, size: int, changed: datetime) -> zipfile.ZipInfo:
-            info = zipfile.ZipInfo(name, max(changed, EARLIEST).timetuple()[:6])
-            info.file_size = size
-            info.external_attr = 0o644 << 16
-            return info
-
-        last = _Last()
+    """Yield a ZIP archive, with ZIP64 where a size needs it."""
+    with _Last() as last, Zip() as archive:
         for entry in entries:
             if (content := last.opened(entry)) is None:
                 continue
-            with (
-                content,
-                archive.open(member(entry.name, entry.size, entry.changed), "w") as target,
-            ):
+            with content:
+                yield archive.begin(entry.name, entry.size, entry.changed)
                 while piece := content.read(PIECE):
-                    target.write(piece)
-                    yield sink.take()
-        for name, text in last.files():
-            archive.writestr(member(name, len(text), datetime.now(UTC)), text)
-            yield sink.take()
-    yield sink.take()
-
-
-class _Sink:
-    """Takes what is written until somebody fetches it. It cannot seek, and says so."""
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-
-    def write(self, data: bytes) -> int:
-        """Take bytes."""
-        self._pieces.append(bytes(data))
-        return len(data)
-
-    def flush(self) -> None:
-        """Do nothing."""
-
-    def take(self) -> bytes:
-        """Return what was written since the last time."""
-        pieces, self._pieces = self._pieces, []
-        return b"".join(pieces)
+                    archive.add(piece)
+                    yield piece
+                if archive.length != entry.size:
+                    last.is_missing(entry)
+                yield archive.end()
+        for name, size, text in last.files():
+            yield archive.begin(name, size, datetime.now(UTC))
+            for piece in text:
+                archive.add(piece)
+                yield piece
+            yield archive.end()
+        yield from archive.directory()
 
 
 def as_tar(entries: Iterable[Entry]) -> Pieces:
     """Yield a tar archive (POSIX.1-2001, pax: any size, names in UTF-8)."""
-    last = _Last()
-    for entry in entries:
-        if (content := last.opened(entry)) is None:
-            continue
-        with content:
-            yield _tar_header(entry.name, entry.size, entry.changed)
-            left = entry.size
-            while left and (piece := content.read(min(PIECE, left))):
-                left -= len(piece)
-                yield piece
-        if left:  # damaged: what follows has to stand where it should all the same
-            last.is_missing(entry)
-            while left:
-                left -= len(zeros := bytes(min(PIECE, left)))
-                yield zeros
-        yield bytes(-entry.size % tarfile.BLOCKSIZE)
-    for name, text in last.files():
-        yield _tar_header(name, len(text), datetime.now(UTC))
-        yield text + bytes(-len(text) % tarfile.BLOCKSIZE)
+    with _Last() as last:
+        for entry in entries:
+            if (content := last.opened(entry)) is None:
+                continue
+            with content:
+                yield _tar_header(entry.name, entry.size, entry.changed)
+                left = entry.size
+                while left and (piece := content.read(min(PIECE, left))):
+                    left -= len(piece)
+                    yield piece
+            if left:  # damaged: what follows has to stand where it should all the same
+                last.is_missing(entry)
+                while left:
+                    left -= len(zeros := bytes(min(PIECE, left)))
+                    yield zeros
+            yield bytes(-entry.size % tarfile.BLOCKSIZE)
+        for name, size, text in last.files():
+            yield _tar_header(name, size, datetime.now(UTC))
+            yield from text
+            yield bytes(-size % tarfile.BLOCKSIZE)
     yield bytes(2 * tarfile.BLOCKSIZE)
 
 
@@ -125,16 +97,27 @@ def _tar_header(name: str, size: int, changed: datetime) -> bytes:
 
 
 class _Last:
-    """What comes at the end of an archive: the checksums, and what is missing."""
+    """What comes at the end of an archive: the checksums, and what is missing.
+
+    They are kept on the disk as soon as there are many.
+    """
 
     def __init__(self) -> None:
-        self._sums: list[str] = []
-        self._missing: list[str] = []
+        self._sums = aside()
+        self._missing = aside()
         self._taken: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Forget them."""
+        self._sums.close()
+        self._missing.close()
 
     def opened(self, entry: Entry) -> BinaryIO | None:
         """Open the bytes of an entry; None when they are lost, which is told at the end."""
-        self._sums.append(sum_line(entry.sha256, entry.name))
+        self._sums.write(sum_line(entry.sha256, entry.name).encode())
         if entry.name in (SUMS, MISSING):
             self._taken.add(entry.name)
         try:
@@ -145,15 +128,16 @@ class _Last:
 
     def is_missing(self, entry: Entry) -> None:
         """Write down that the bytes of an entry are not there, or not all of them."""
-        self._missing.append(entry.name)
+        if not self._missing.tell():
+            self._missing.write(b"The bytes of these files are missing on the server:\n")
+        self._missing.write(f"{entry.name}\n".encode())
 
-    def files(self) -> Iterator[tuple[str, bytes]]:
-        """Yield names and contents; a file that has such a name goes before."""
-        if SUMS not in self._taken:
-            yield SUMS, "".join(self._sums).encode()
-        if self._missing and MISSING not in self._taken:
-            lines = ["The bytes of these files are missing on the server:", *self._missing, ""]
-            yield MISSING, "\n".join(lines).encode()
+    def files(self) -> Iterator[tuple[str, int, Iterator[bytes]]]:
+        """Yield names, sizes and contents; a file that has such a name goes before."""
+        for name, text in ((SUMS, self._sums), (MISSING, self._missing)):
+            size = text.tell()
+            if name not in self._taken and (size or name == SUMS):
+                yield name, size, read_all(text)
 
 
 def sum_line(sha256: str, name: str) -> str:
@@ -211,7 +195,7 @@ def as_script(entries: Iterable[Entry], what: str, name: str) -> Pieces:
     name
         What the script is called.
     """
-    yield _SCRIPT.format(what=" ".join(what.split()), name=name).encode()
+    yield _SCRIPT.format(what=" ".join(what.split()), name=shlex.quote(name)).encode()
     for entry in entries:
         words = (entry.sha256, f"./{entry.name}", entry.address)
         yield f"get {shlex.join(words)}\n".encode()

@@ -10,18 +10,19 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from email.utils import format_datetime
 from functools import partial
 from typing import BinaryIO
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from litestar import Response, get, head
 from litestar.params import FromPath
 from litestar.response import Stream
 
 from arcsecond.errors import RangeError
+from arcsecond.filenames import Folders
 from arcsecond.registry import BY_NAME
 from arcsecond.schemas.archive import FitsFile
 from arcsecond.server.archive import files
 from arcsecond.server.archive.routes import ONE, version_of
-from arcsecond.server.archive.search.asking import files_of
+from arcsecond.server.archive.search.asking import files_of, search
 from arcsecond.server.archive.service import Datasets
 from arcsecond.server.context import (
     AnyRequest,
@@ -29,11 +30,11 @@ from arcsecond.server.context import (
     backend_of,
     base_url,
     reading,
+    viewer_of,
     writing,
 )
 from arcsecond.server.crud import BATCH, Listing, filters_of
 from arcsecond.server.transfers.bundles import (
-    PIECE,
     Entry,
     Pieces,
     as_script,
@@ -41,16 +42,17 @@ from arcsecond.server.transfers.bundles import (
     as_tar,
     as_zip,
 )
+from arcsecond.server.transfers.zipped import PIECE
 
-Bundle = Callable[[Iterator[Entry], str], Pieces]
+Bundle = Callable[[Iterator[Entry], str, str], Pieces]
 
 BUNDLES: dict[str, tuple[str, Bundle]] = {
-    "files.zip": ("application/zip", lambda entries, _: as_zip(entries)),
-    "files.tar": ("application/x-tar", lambda entries, _: as_tar(entries)),
-    "files.sh": ("text/x-shellscript", lambda entries, what: as_script(entries, what, "files.sh")),
-    "SHA256SUMS": ("text/plain", lambda entries, _: as_sums(entries)),
+    "files.zip": ("application/zip", lambda entries, *_: as_zip(entries)),
+    "files.tar": ("application/x-tar", lambda entries, *_: as_tar(entries)),
+    "files.sh": ("text/x-shellscript", as_script),
+    "SHA256SUMS": ("text/plain", lambda entries, *_: as_sums(entries)),
 }
-"""What a dataset can be downloaded as: its media type, and what makes it."""
+"""What files can be downloaded as together: its media type, and what makes it."""
 
 _RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))")
 
@@ -105,9 +107,14 @@ def _headers(file: FitsFile) -> dict[str, str]:
     }
 
 
+def _plain(name: str) -> str:
+    """Return a name without what not everybody can write."""
+    return re.sub(r'[^ -~]|["\\%/]', "_", name)
+
+
 def _saved_as(name: str) -> str:
     """Return what tells a browser, and curl, under which name to save (RFC 6266, appendix D)."""
-    plain = re.sub(r'[^ -~]|["\\%/]', "_", name)
+    plain = _plain(name)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
@@ -155,31 +162,66 @@ def _read(opened: Callable[[], BinaryIO], first: int, length: int) -> Pieces:
 
 @get([f"/datasets/{{dataset:str}}/{name}" for name in BUNDLES])
 async def download_all(request: AnyRequest, dataset: FromPath[str]) -> Stream:
-    bundle = request.scope["path"].rpartition("/")[2]
     filters = filters_of(request, BY_NAME["fitsfiles"].filters)
     listing = await reading(request, files_of, dataset, filters)
     name = (await reading(request, Datasets().read, dataset)).name
-    media_type, make = BUNDLES[bundle]
     entries = _entries(backend_of(request), listing, base_url(request))
+    what = f"the dataset {name}, {base_url(request)}/datasets/{dataset}/"
+    return _bundled(request, entries, what, name)
+
+
+@get([f"/fitsfiles/{name}" for name in BUNDLES])
+async def download_found(request: AnyRequest) -> Stream:
+    filters = filters_of(request, BY_NAME["fitsfiles"].filters)
+    listing = await reading(request, search, filters)
+    backend, viewer = backend_of(request), viewer_of(request)
+
+    def look_up(uuid: str) -> tuple[str, int]:
+        name = Datasets().read(backend, viewer, uuid).name
+        return name, len(Datasets().list_(backend, viewer, {"name": name}).rows(None, 2))
+
+    folders = Folders(look_up)
+    entries = _entries(backend, listing, base_url(request), folders)
+    what = f"a search, {base_url(request)}/fitsfiles/?{urlencode(filters)}"
+    return _bundled(request, entries, what, "found")
+
+
+def _bundled(request: AnyRequest, entries: Iterator[Entry], what: str, name: str) -> Stream:
+    """Answer files as the bundle that the address names.
+
+    Parameters
+    ----------
+    what
+        What they are, for a comment.
+    name
+        What the bundle is saved as, but for its ending.
+    """
+    bundle = request.scope["path"].rpartition("/")[2]
+    media_type, make = BUNDLES[bundle]
     _, dot, ending = bundle.rpartition(".")
     saved = f"{name}.{ending}" if dot else bundle
     return Stream(
-        in_a_thread(make(entries, f"the dataset {name}, {base_url(request)}/datasets/{dataset}/")),
+        in_a_thread(make(entries, what, _plain(saved))),
         media_type=media_type,
-        headers={
-            "Content-Disposition": _saved_as(saved),
-            "Cache-Control": "private, no-store",
-        },
+        headers={"Content-Disposition": _saved_as(saved), "Cache-Control": "private, no-store"},
     )
 
 
-def _entries(backend: Backend, listing: Listing[FitsFile], base: str) -> Iterator[Entry]:
-    """Go through the files of a listing, some at a time."""
+def _entries(
+    backend: Backend, listing: Listing[FitsFile], base: str, folders: Folders | None = None
+) -> Iterator[Entry]:
+    """Go through the files of a listing, some at a time.
+
+    Parameters
+    ----------
+    folders
+        Gives each dataset a folder of its own, where the files are of several.
+    """
     after = None
     while rows := listing.rows(after, BATCH):
         for _, file in rows:
             yield Entry(
-                file.name,
+                f"{folders.of(file.dataset)}/{file.name}" if folders else file.name,
                 file.size,
                 file.sha256,
                 file.last_update,
@@ -209,4 +251,4 @@ async def in_a_thread(pieces: Pieces) -> AsyncIterator[bytes]:
         await asyncio.to_thread(close)
 
 
-routes = [download, about_download, download_all]
+routes = [download, about_download, download_all, download_found]

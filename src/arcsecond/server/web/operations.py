@@ -486,8 +486,9 @@ def _add_downloads(paths: Paths) -> None:
     )
     filters = dict.fromkeys(BY_NAME["fitsfiles"].filters, _TEXT)
     for name, (media_type, _) in BUNDLES.items():
-        path = "/datasets/{dataset}/" + name
-        _add(paths, "get", path, query=filters, answers={"200": _content({media_type: {}})})
+        for path in ("/datasets/{dataset}/", BY_NAME["fitsfiles"].everywhere):
+            answers = {"200": _content({media_type: {}})}
+            _add(paths, "get", path + name, query=filters, answers=answers)
 
 
 _DOWNLOAD = "/datasets/{dataset}/fitsfiles/{key}/download/"

@@ -1,12 +1,13 @@
 // Takes files and folders that are dropped on the page, or chosen, and sends them by
 // tus 1.0.0, three at a time. After a cut, or another visit, dropping the same files
 // again goes on where each came to a stop.
+import { digest as readDigest } from "./digest.js";
 import { replace } from "./replace.js";
 
 const AT_A_TIME = 3;
 const PIECE = 8 << 20; // at most; each that fails makes the next ones smaller
 const LEAST = 256 << 10;
-const DIGESTED = 64 << 20; // larger ones are not asked for by their digest: it takes their size in memory
+const HELD = 64 << 20; // larger ones are digested piece by piece: the browser wants all of it in memory
 const TRIES = 8;
 const LISTED = 30; // rows that stay when they are done
 const TUS = { "Tus-Resumable": "1.0.0" };
@@ -138,8 +139,12 @@ function base64(text) {
   return btoa(String.fromCharCode(...new TextEncoder().encode(text)));
 }
 
-async function sha256(file) {
-  if (!globalThis.crypto?.subtle || file.size > DIGESTED) return "";
+async function sha256(file, row) {
+  if (!globalThis.crypto?.subtle || file.size > HELD) {
+    return readDigest(file, (bytes) => {
+      row.state.textContent = `reading, ${Math.floor((100 * bytes) / file.size)} %`;
+    });
+  }
   const digest = await crypto.subtle.digest("SHA-256", await file.arrayBuffer());
   return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
@@ -169,13 +174,16 @@ async function thatWait() {
 // One file
 
 async function send(file, name, row) {
-  const digest = await sha256(file);
-  if (digest) {
-    const body = JSON.stringify({ files: [{ name, size: file.size, sha256: digest }] });
-    const question = () => ask("POST", asked, { "Content-Type": "application/json" }, body);
-    const [known] = JSON.parse((await patiently(question, row)).responseText);
-    if (known.state === "same") return "there";
+  let digest;
+  try {
+    digest = await sha256(file, row);
+  } catch {
+    throw new Error("It cannot be read.");
   }
+  const body = JSON.stringify({ files: [{ name, size: file.size, sha256: digest }] });
+  const question = () => ask("POST", asked, { "Content-Type": "application/json" }, body);
+  const [known] = JSON.parse((await patiently(question, row)).responseText);
+  if (known.state === "same") return "there";
   let address = waiting.get(`${file.size} ${name}`) ?? "";
   if (address && !(await isOf(address, file, digest).catch(() => false))) address = "";
   let offset = address ? null : 0;
@@ -185,7 +193,7 @@ async function send(file, name, row) {
   for (;;) {
     try {
       if (!address) {
-        const known = { filename: name, modified: String(file.lastModified), ...(digest ? { sha256: digest } : {}) };
+        const known = { filename: name, modified: String(file.lastModified), sha256: digest };
         const told = Object.entries(known).map(([key, value]) => `${key} ${base64(value)}`).join(",");
         const headers = { ...TUS, "Upload-Length": String(file.size), "Upload-Metadata": told };
         const begun = await ask("POST", begin, headers);
@@ -211,6 +219,8 @@ async function send(file, name, row) {
       offset = Number(answer.getResponseHeader("Upload-Offset"));
       moved(row, offset, file.size);
       if (answer.getResponseHeader("Arcsecond-File")) {
+        const kept = answer.getResponseHeader("Arcsecond-SHA256");
+        if (kept && kept !== digest) return "other";
         return answer.getResponseHeader("Arcsecond-New") === "true" ? "sent" : "there";
       }
     } catch (error) {
@@ -250,6 +260,7 @@ async function work() {
     try {
       waiting ??= await patiently(thatWait, row);
       const how = await send(file, name, row);
+      if (how === "other") throw new Error("The server kept other bytes than were sent.");
       counts[how] += 1;
       const problems = how === "sent" ? await problemsOf(name).catch(() => []) : [];
       const text = how === "sent" ? "uploaded" : "was here already";
