@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import bz2
 import gzip
 import io
@@ -72,6 +73,31 @@ def test_bombs_are_refused(name: str, account: Account, serve: Callable[..., Ser
         assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
         assert f"more than {LIMIT} bytes" in answer.json()["detail"]
     assert peak(server) - before < ROOM
+    account.is_whole()
+
+
+@pytest.mark.parametrize("name", [name for name in BOMBS if not name.startswith("nested")])
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_bombs_that_come_in_pieces_are_refused(
+    name: str, account: Account, serve: Callable[..., Server]
+) -> None:
+    server = serve(ARCSECOND_MAX_UNPACKED_BYTES=str(LIMIT))
+    content = BOMBS[name]()
+    tus = account.header | {"Tus-Resumable": "1.0.0"}
+    told = "filename " + base64.b64encode(name.encode()).decode()
+    begun = httpx2.post(
+        f"{server.url}/datasets/{account.dataset}/uploads/",
+        headers=tus | {"Upload-Length": str(len(content)), "Upload-Metadata": told},
+    )
+    before = peak(server)
+    answer = httpx2.patch(
+        begun.headers["Location"],
+        content=content,
+        headers=tus | {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"},
+        timeout=60,
+    )
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    assert peak(server) - before < ROOM + len(content)
     account.is_whole()
 
 

@@ -391,3 +391,60 @@ most = int(os.environ["MOST"])
 resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 os.execv(sys.argv[1], sys.argv[1:])
 """
+
+
+class TestMany:
+    """A folder of a hundred thousand files."""
+
+    COUNT = 100_000
+
+    @pytest.fixture
+    def crowd(self, tmp_path: Path) -> Path:
+        """Return the folder; most names are links to a few frames."""
+        frames = [tmp_path / "frames" / f"{n}.fits" for n in range(100)]
+        for path in frames:
+            write(path, fits_bytes((4, 4), OBJECT=path.stem))
+        folder = tmp_path / "crowd"
+        for n in range(self.COUNT):
+            if n % 1000 == 0:
+                (folder / f"{n // 1000:03}").mkdir(parents=True)
+            os.link(frames[n % 100], folder / f"{n // 1000:03}" / f"{n:06}.fits")
+        return folder
+
+    @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+    def test_a_plan(
+        self, account: Account, crowd: Path, serve: Callable[..., Server], tmp_path: Path
+    ) -> None:
+        """All of them are in it, in little memory; what was hashed once is not read again."""
+        server = serve()
+        words = ("upload", str(crowd), "--dataset", account.dataset, "--dry-run", "--json")
+        environ = environment(account.settings, ARCSECOND_SERVER=server.url)
+        environ |= {"ARCSECOND_KEY": account.key, "ARCSECOND_HOME": str(tmp_path / "client")}
+        for traced in ("", "read again"):
+            measured = [sys.executable, "-c", MEASURED, traced, *words]
+            with (tmp_path / "plan.json").open("wb") as out:
+                done = subprocess.run(
+                    measured, env=environ, stdout=out, stderr=subprocess.PIPE, check=False
+                )
+            assert done.returncode == 0, done.stderr.decode()[-2000:]
+            planned = json.loads((tmp_path / "plan.json").read_bytes())
+            assert len(planned["items"]) == self.COUNT
+            assert len({item["name"] for item in planned["items"]}) == self.COUNT
+            assert len({item["sha256"] for item in planned["items"]}) == 100
+            grown = int(done.stderr.decode().rpartition("grown: ")[2])
+            assert grown < 250 << 10, grown  # of which most is the JSON that was asked for
+
+
+MEASURED = """
+import resource, sys
+from arcsecond.client import journal
+from arcsecond.cli.main import run
+if sys.argv[1]:
+    journal.hash_item = journal.hash_open = None  # which would be called to read one
+    from arcsecond.client import plan
+    plan.hash_item = None
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+status = run(sys.argv[2:])
+print("grown:", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, file=sys.stderr)
+sys.exit(status)
+"""
