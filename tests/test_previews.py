@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from PIL import Image
 
 from arcsecond.server import remade
 from arcsecond.server.archive import pictures, previews
+from arcsecond.server.archive.orientation import orientation
+from arcsecond.server.archive.shading import asinh, zscale
 from arcsecond.server.archive.sweep import sweep
 from arcsecond.server.context import Backend
 from tests.conftest import ASTROPY_FRAMES, Http, fits_bytes
@@ -324,3 +327,90 @@ def test_pictures_go_with_their_bytes(
     assert not any(name.startswith((sha256, "new-")) for name in kept)
     monkeypatch.setattr(previews, "RECIPE", "r0")
     assert previews.sweep(backend) == 2
+
+
+class TestNorthIsUp:
+    """Where the WCS tells: a bright corner comes to lie where it is on the sky."""
+
+    def cards(self, turned: float, *, mirrored: bool = False) -> dict[str, Any]:
+        """Return the WCS of an image whose north is so many degrees left of up."""
+        angle, hand = np.radians(turned), 1 if mirrored else -1
+        return {
+            "CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 83.0, "CRVAL2": 10.0,
+            "CRPIX1": 50.5, "CRPIX2": 30.5, "CD1_1": hand * 1e-3 * np.cos(angle),
+            "CD1_2": hand * 1e-3 * np.sin(angle), "CD2_1": -1e-3 * np.sin(angle),
+            "CD2_2": 1e-3 * np.cos(angle),
+        }  # fmt: skip
+
+    @pytest.mark.parametrize("mirrored", [False, True])
+    @pytest.mark.parametrize("turned", [0, 20, 90, 135, 180, 270, 301.5])
+    def test_stars_lie_where_they_are_on_the_sky(self, turned: float, mirrored: bool) -> None:
+        from astropy.coordinates import SkyCoord
+        from astropy.wcs import WCS
+
+        cards = self.cards(turned, mirrored=mirrored)
+        wcs = WCS(cards)
+        data = np.random.default_rng(1).normal(0, 1, (60, 100)).astype("f4")
+        x, y = 20, 45
+        data[y - 3 : y + 4, x - 3 : x + 4] = 1000
+        star, middle = (wcs.pixel_to_world(*at) for at in ((x, y), (49.5, 29.5)))
+        hdu = fits.PrimaryHDU(data)
+        hdu.header.update(cards)
+        content = written(hdu)
+        drawn = pictures.draw(io.BytesIO(content), len(content), 0)["large"]
+        picture = np.asarray(Image.open(io.BytesIO(drawn)).convert("L")).astype(float)
+        how = orientation(cards)
+        assert how is not None
+        assert picture.shape == pictures.layout(100, 60, "large", how)[::-1]
+        rows, columns = np.nonzero(picture > 200)
+        up = picture.shape[0] / 2 - rows.mean()
+        left = picture.shape[1] / 2 - columns.mean()
+        east, north = (angle.deg for angle in middle.spherical_offsets_to(star))
+        assert np.degrees(np.arctan2(left, up)) == pytest.approx(
+            np.degrees(np.arctan2(east, north)), abs=3
+        )
+        assert isinstance(star, SkyCoord)
+
+    @pytest.mark.parametrize(
+        ("cards", "turn"),
+        [
+            ({"CDELT1": -1e-3, "CDELT2": 1e-3}, 0), ({"CDELT1": -1e-3, "CDELT2": 1e-3, "CROTA2": 30.0}, 30),
+            ({"CDELT1": -1e-3, "CDELT2": 1e-3, "PC1_1": 0.0, "PC1_2": -1.0, "PC2_1": 1.0, "PC2_2": 0.0}, 90),
+            ({"CDELT1": 1e-3, "CDELT2": -1e-3}, 180),
+        ],
+    )  # fmt: skip
+    def test_ways_to_say_it(self, cards: dict[str, Any], turn: float) -> None:
+        how = orientation({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", **cards})
+        assert how is not None
+        assert how.mirrored is False
+        assert abs(how.turn_deg) == pytest.approx(turn, abs=1e-9)
+
+    @pytest.mark.parametrize(
+        "cards",
+        [
+            {}, {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN"}, {"CTYPE1": "PIXEL", "CTYPE2": "PIXEL"},
+            {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CD1_1": "x", "CD2_2": 1e400, "CD1_2": 1.0},
+            {"CTYPE1": "HPLN-TAN", "CTYPE2": "HPLT-TAN", "CDELT1": 1.0, "CDELT2": 1.0},
+            {"CTYPE1": "VELO", "CTYPE2": "DEC--TAN", "CDELT1": 1.0, "CDELT2": 1.0},
+        ],
+    )  # fmt: skip
+    def test_what_does_not_tell(self, cards: dict[str, Any]) -> None:
+        assert orientation(cards) is None
+
+
+def test_limits_are_those_of_astropy() -> None:
+    from astropy.visualization import AsinhStretch, ZScaleInterval
+
+    dice = np.random.default_rng(3)
+    for n in (1, 2, 5, 17, 999, 1000, 5000, 12_345):
+        for values in (
+            dice.normal(100, 5, n), dice.exponential(3, n), np.full(n, 7.0),
+            dice.integers(0, 3, n).astype(float),
+            np.concatenate([dice.normal(0, 1, n), dice.normal(1e4, 1e3, n // 50)]),
+        ):  # fmt: skip
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                expected = ZScaleInterval().get_limits(values)
+            assert zscale(values) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    shares = np.linspace(0, 1, 50)
+    assert asinh(shares, 0.5) == pytest.approx(AsinhStretch(0.5)(shares))

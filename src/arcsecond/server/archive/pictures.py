@@ -1,4 +1,6 @@
-"""Draw the images of a frame: zscale limits, asinh stretch, grey, row 1 at the bottom.
+"""Draw the images of a frame: zscale limits, asinh stretch, grey.
+
+North is up and east to the left where the WCS tells; else row 1 is at the bottom.
 
 Drawing runs in a process of its own, with limits on memory and time: what
 decodes a damaged or hostile frame may end there and takes nothing with it.
@@ -22,6 +24,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from arcsecond.fits import walking
+from arcsecond.server.archive.orientation import Orientation, orientation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,23 +69,36 @@ class Image:
     Attributes
     ----------
     rows
-        Gives some rows, from one on: physical values of shape (count, width),
-        NaN where there are none.
+        Gives some rows, from one on, as they are stored, of shape (count, width); fewer
+        where the file ends.
     row_bytes
         How much is read for a row.
+    scale, zero
+        What makes physical values of them.
+    blank
+        Stored where there is none.
     """
 
     width: int
     height: int
-    rows: Callable[[int, int], Plane]
+    rows: Callable[[int, int], NDArray[Any]]
     row_bytes: int
+    scale: float = 1.0
+    zero: float = 0.0
+    blank: int | None = None
 
 
-def layout(width: int, height: int, size: str) -> tuple[int, int]:
+def layout(width: int, height: int, size: str, how: Orientation | None = None) -> tuple[int, int]:
     """Return width and height of the picture of an image.
 
-    A tiny image is enlarged by a whole number, a strip made tall enough to be seen.
+    A tiny image is enlarged by a whole number, a strip made tall enough to be seen. One
+    that is turned by an odd angle, so that north is up, has a square.
     """
+    if how is not None:
+        x, y = layout(width, height, size)
+        if how.quarters is None:
+            return max(x, y), max(x, y)
+        return (y, x) if how.quarters % 2 else (x, y)
     longest = LONGEST[size]
     scale = min(1.0, longest / max(width, height))
     least = longest // 12
@@ -155,7 +171,8 @@ def draw(file: BinaryIO, size: int, index: int) -> dict[str, bytes]:
     with np.errstate(all="ignore"), contextlib.ExitStack() as stack:
         image = _tiled(file, hdu, stack) if tiled else _plain(file, hdu, size)
         grey = stretched(reduced(image))
-    return {name: _encoded(grey, image, name) for name in LONGEST}
+    how = orientation(hdu.values)
+    return {name: _encoded(grey, image, name, how) for name in LONGEST}
 
 
 def _plain(file: BinaryIO, hdu: walking.RawHdu, size: int) -> Image:
@@ -169,31 +186,24 @@ def _plain(file: BinaryIO, hdu: walking.RawHdu, size: int) -> Image:
     kind = np.dtype(_KINDS[_whole(hdu, "BITPIX", 0)])
     row_bytes = width * kind.itemsize
 
-    def rows(first: int, count: int) -> Plane:
+    def rows(first: int, count: int) -> NDArray[Any]:
         file.seek(hdu.data_start + first * row_bytes)
         raw = file.read(count * row_bytes)
-        stored = np.frombuffer(raw[: len(raw) // kind.itemsize * kind.itemsize], dtype=kind)
-        values = np.full(count * width, np.nan)
-        values[: len(stored)] = _physical(hdu, stored)
-        return values.reshape(count, width)
+        whole = len(raw) // row_bytes
+        return np.frombuffer(raw[: whole * row_bytes], dtype=kind).reshape(whole, width)
 
-    return Image(width, height, rows, row_bytes)
+    return Image(width, height, rows, row_bytes, *_physical(hdu))
 
 
-def _physical(hdu: walking.RawHdu, stored: NDArray[Any]) -> Plane:
-    """Return what stored numbers mean."""
-    import numpy as np
-
-    values = stored.astype(float)
+def _physical(hdu: walking.RawHdu) -> tuple[float, float, int | None]:
+    """Return scale and zero of what is stored, and what stands for nothing."""
     scale, zero = (hdu.values.get(keyword) for keyword in ("BSCALE", "BZERO"))
-    if isinstance(scale, int | float):
-        values *= scale
-    if isinstance(zero, int | float):
-        values += zero
     blank = hdu.values.get("BLANK", hdu.values.get("ZBLANK"))
-    if isinstance(blank, int) and stored.dtype.kind in "ui":
-        values[stored == blank] = np.nan
-    return values
+    return (
+        float(scale) if isinstance(scale, int | float) else 1.0,
+        float(zero) if isinstance(zero, int | float) else 0.0,
+        blank if isinstance(blank, int) else None,
+    )
 
 
 def _tiled(file: BinaryIO, hdu: walking.RawHdu, stack: contextlib.ExitStack) -> Image:
@@ -213,16 +223,17 @@ def _tiled(file: BinaryIO, hdu: walking.RawHdu, stack: contextlib.ExitStack) -> 
     above = (0,) * (len(section.shape) - 2)
     band: dict[tuple[int, int], NDArray[Any]] = {}
 
-    def rows(first: int, count: int) -> Plane:
+    def rows(first: int, count: int) -> NDArray[Any]:
         start = first // tile[1] * tile[1]
         end = min(-(-(first + count) // tile[1]) * tile[1], height)
         if (start, end) not in band:  # the next rows are often of the same tiles
             band.clear()
             some = (*above, slice(start, end), slice(0, width))
             band[start, end] = np.asarray(section[some])
-        return _physical(hdu, band[start, end][first - start : first - start + count])
+        return band[start, end][first - start : first - start + count]
 
-    return Image(width, height, rows, width * abs(_whole(hdu, "ZBITPIX", 32)) // 8)
+    row_bytes = width * abs(_whole(hdu, "ZBITPIX", 32)) // 8
+    return Image(width, height, rows, row_bytes, *_physical(hdu))
 
 
 def _plane(hdu: walking.RawHdu, keyword: str) -> tuple[int, int]:
@@ -254,48 +265,93 @@ def reduced(image: Image) -> Plane:
         total, number = np.zeros(len(starts)), np.zeros(len(starts))
         end = min(top + min(step_y, taken), image.height)
         for first in range(top, end, piece):
-            values = image.rows(first, min(piece, end - first))
-            good = np.isfinite(values)
-            total += np.add.reduceat(np.where(good, values, 0.0).sum(axis=0), starts)
-            number += np.add.reduceat(good.sum(axis=0), starts)
+            sums, counts = _summed(image, image.rows(first, min(piece, end - first)))
+            total += np.add.reduceat(sums, starts)
+            number += np.add.reduceat(counts, starts)
         means[line] = total / number
-    return means
+    return means * image.scale + image.zero
+
+
+def _summed(image: Image, stored: NDArray[Any]) -> tuple[Plane, Plane]:
+    """Return the sum of each column, and of how many values; blank ones are left out."""
+    import numpy as np
+
+    if stored.dtype.kind == "f":
+        sums = np.add.reduce(stored, axis=0, dtype=float)
+        if np.isfinite(sums).all():  # as it mostly is, and much faster
+            return sums, np.full(image.width, float(len(stored)))
+        good = np.isfinite(stored)
+    elif image.blank is None:
+        sums = np.add.reduce(stored, axis=0, dtype=float)
+        return sums, np.full(image.width, float(len(stored)))
+    else:
+        good = stored != image.blank
+    return np.where(good, stored, 0.0).sum(axis=0), good.sum(axis=0, dtype=float)
 
 
 def stretched(values: Plane) -> NDArray[np.uint8]:
     """Return values in 256 greys, zscale limits and asinh stretch; blank pixels black."""
     import numpy as np
-    from astropy.visualization import AsinhStretch, ZScaleInterval
+
+    from arcsecond.server.archive.shading import asinh, zscale
 
     good = np.isfinite(values)
     if not good.any():
         raise NoPictureError("has blank pixels alone.")
-    low, high = ZScaleInterval().get_limits(values[good])
+    low, high = zscale(values[good])
     if not low < high:
         low, high = float(values[good].min()), float(values[good].max())
     if not low < high:
         return np.where(good, 128, 0).astype(np.uint8)
     scaled = np.clip((values / 2 - low / 2) / (high / 2 - low / 2), 0, 1)  # halves: no overflow
-    grey = AsinhStretch(SOFTENING)(np.where(good, scaled, 0.0))
+    grey = asinh(np.where(good, scaled, 0.0), SOFTENING)
     return np.asarray(np.rint(grey * 255), dtype=np.uint8)
 
 
-def _encoded(grey: NDArray[np.uint8], image: Image, size: str) -> bytes:
+def _turned(whole: Any, sides: tuple[int, int], how: Orientation) -> Any:
+    """Return a picture with north up and east to the left."""
+    from PIL import Image as Pillow
+
+    if how.mirrored:
+        whole = whole.transpose(Pillow.Transpose.FLIP_LEFT_RIGHT)
+    if how.quarters is not None:
+        turns = (None, "ROTATE_90", "ROTATE_180", "ROTATE_270")
+        turn = turns[how.quarters]
+        return whole.transpose(Pillow.Transpose[turn]) if turn else whole
+    whole = whole.resize([2 * n for n in sides], Pillow.Resampling.BOX)
+    whole = whole.rotate(how.turn_deg, Pillow.Resampling.BILINEAR, expand=True)
+    side = max(whole.size)
+    square = Pillow.new("L", (side, side))
+    square.paste(whole, ((side - whole.width) // 2, (side - whole.height) // 2))
+    return square
+
+
+def _encoded(grey: NDArray[np.uint8], image: Image, size: str, how: Orientation | None) -> bytes:
     """Return a picture as WebP, at the best quality that keeps it light."""
     from PIL import Image as Pillow
 
-    whole = Pillow.fromarray(grey[::-1]).convert("RGB")
+    whole: Any = Pillow.fromarray(grey[::-1])
     sides = layout(image.width, image.height, size)
-    content = b""
-    for scale, quality in _ATTEMPTS:
+    if how is not None:
+        whole = _turned(whole, sides, how)
+        sides = layout(image.width, image.height, size, how)
+    whole = whole.convert("RGB")
+
+    def attempt(scale: float, quality: int) -> bytes:
         side_x, side_y = (max(1, round(side * scale)) for side in sides)
         buffer = io.BytesIO()
         picture = whole.resize((side_x, side_y), Pillow.Resampling.BOX)
-        picture.save(buffer, "WEBP", quality=quality, method=4)
-        content = buffer.getvalue()
-        if len(content) <= HEAVIEST[size]:
-            break
-    return content
+        picture.save(buffer, "WEBP", quality=quality, method=3)
+        return buffer.getvalue()
+
+    low, high, content = 0, len(_ATTEMPTS) - 1, b""
+    while low < high:  # the first that is light enough; each is lighter than the one before
+        middle = (low + high) // 2
+        if len(found := attempt(*_ATTEMPTS[middle])) <= HEAVIEST[size]:
+            high, content = middle, found
+        else:
+            low, content = middle + 1, b""
+    return content or attempt(*_ATTEMPTS[low])
 
 
 if __name__ == "__main__":

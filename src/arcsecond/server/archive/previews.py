@@ -25,7 +25,7 @@ from arcsecond.server.remade import Kept
 
 logger = logging.getLogger(__name__)
 
-RECIPE = "r1"
+RECIPE = "r2"
 """Another one for each change of how pictures look."""
 
 MOST = 12

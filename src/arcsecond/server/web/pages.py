@@ -17,9 +17,10 @@ import msgspec
 from arcsecond import views
 from arcsecond.errors import ArcsecondError, InvalidInputError
 from arcsecond.registry import BY_NAME, RESOURCES, Field, Resource
-from arcsecond.schemas.archive import FitsFile
+from arcsecond.schemas.archive import FitsFile, Hdu
 from arcsecond.schemas.observatory import ObservingSite
 from arcsecond.server.archive.files import list_files, may_upload, read_file
+from arcsecond.server.archive.orientation import orientation
 from arcsecond.server.archive.pictures import LONGEST, layout
 from arcsecond.server.archive.previews import MOST, pictured
 from arcsecond.server.archive.service import Datasets
@@ -371,17 +372,21 @@ def _uploaded(request: AnyRequest, dataset: str) -> str:
 
 
 def _file(request: AnyRequest, file: FitsFile, item: dict[str, Any]) -> dict[str, Any]:
-    pictures = [
-        {
-            "hdu": hdu,
-            "address": f"{address('fitsfiles', item)}preview/{hdu.index}/",
-            **{size: layout(hdu.shape[0], hdu.shape[1], size) for size in LONGEST},
-        }
-        for hdu in pictured(file)[:MOST]
-    ]
+    pictures = [_picture(item, hdu) for hdu in pictured(file)[:MOST]]
     asked = request.query_params
     headers = shown(file.hdus, str(asked.get("search", "")), str(asked.get("hdu", "")))
     return {"pictures": pictures, "headers": headers}
+
+
+def _picture(item: dict[str, Any], hdu: Hdu) -> dict[str, Any]:
+    how = orientation(hdu.header or {})
+    width, height = hdu.shape[:2]
+    return {
+        "hdu": hdu,
+        "address": f"{address('fitsfiles', item)}preview/{hdu.index}/",
+        "turned": how is not None,
+        **{size: layout(width, height, size, how) for size in LONGEST},
+    }
 
 
 def _shown_activity(activity: dict[str, Any]) -> dict[str, Any]:
