@@ -412,10 +412,14 @@ def test_files_are_searched_on_a_page(http: Http, user: Callable[[str], dict[str
     checked(page)
     assert "one.fits" in page
     assert "two.fits" in page
+    assert "<h1>Search FITS files</h1>" in page
     assert "Search all datasets" not in page
     found = http.get("/fitsfiles/?object=&filter=v&cone=10,20,0.1&text=", headers=ann).text
     assert checked(found).links.count(f"/datasets/{dataset}/fitsfiles/1/") == 1
     assert "two.fits" not in found
+    bundle = next(link for link in checked(found).links if "files.zip" in link)
+    assert set(bundle.partition("?")[2].split("&")) == {"filter=v", "cone=10%2C20%2C0.1"}
+    assert http.get(bundle, headers=key).status_code == 200
     inside = http.get(f"/datasets/{dataset}/fitsfiles/?filter=r", headers=ann).text
     assert "Search all datasets" in inside
     assert 'name="dataset"' not in inside

@@ -64,6 +64,7 @@ OWNED = {
     "/datasets/{dataset}/SHA256SUMS": "dataset",
     "/datasets/{dataset}/datafiles/{key}/download": "file",
     "/datafiles/{key}": "file",
+    "/fitsfiles/{key}": "file",
     "/datasets/{dataset}/fitsfiles/{key}/preview/{hdu}": "file",
     "/datasets/{dataset}/datafiles/{key}/preview/{hdu}": "file",
 }
@@ -80,9 +81,11 @@ def routes(http: Http) -> dict[str, set[str]]:
 
 ASKED = {
     "/datasets/{dataset}/known", "/datasets/{dataset}/reindex", "/trash", "/trash/{key}",
-    "/trash/restore/{key}",
+    "/trash/restore/{key}", "/datasets/{dataset}/fitsfiles/{key}/rows/{hdu}",
+    "/datasets/{dataset}/datafiles/{key}/rows/{hdu}",
 }  # fmt: skip
-"""Whose they are is shown in ``test_known.py``, ``test_rules.py`` and ``test_trash.py``."""
+"""Whose they are is shown in ``test_known.py``, ``test_rules.py``, ``test_trash.py`` and
+``test_curves.py``."""
 
 TUS = {"/datasets/{dataset}/uploads", "/uploads/{upload}"}
 """Whose they are is shown in ``test_transfers.py``: they take headers of their own."""

@@ -293,7 +293,7 @@ _HIDDEN = {
     "equatorial_coordinates", "tag_array", "id", "target_name", "creation_date", "hdus",
     "problems", "fluxes", "file", "two_lines", "is_fits", "time_zone_id", "time_zone_name",
     "header", "memberships", "elements", "is_old", "designator", "other_urls",
-    "input", "is_builtin", "versions",
+    "input", "is_builtin", "versions", "previews",
 }  # fmt: skip
 
 _EXACT = ("line_1", "line_2")

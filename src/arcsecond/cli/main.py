@@ -188,6 +188,10 @@ def resource_command(resource: Resource) -> click.Command:
         told = "With search: table, json, csv, ecsv or votable."
         formats = click.Choice(["table", "json", "csv", "ecsv", "votable"])
         params.append(click.Option(["--format"], type=formats, help=told))
+        told = "A part of an image, with its WCS: RA,DEC,SIZE or NAME,SIZE."
+        params.append(click.Option(["--cutout"], metavar="PLACE,SIZE", help=told))
+        told = "Save a cutout there, or the picture (.webp) or plot (.svg)."
+        params.append(click.Option(["--out"], type=click.Path(), metavar="FILE", help=told))
     if any(task.forced for task in resource.tasks):
         told = "Import or refresh, though there are far fewer rows than before."
         params.append(click.Option(["--force"], is_flag=True, help=told))

@@ -14,13 +14,13 @@ from typing import Any, cast
 import click
 
 from arcsecond import views
-from arcsecond.cli import searching
+from arcsecond.cli import frames, searching
 from arcsecond.cli.browser import open_page
 from arcsecond.cli.headers import Headers
 from arcsecond.cli.output import Output, on_terminal
 from arcsecond.cli.tasks import carry_out, reindex
 from arcsecond.client.api import ArcsecondAPI
-from arcsecond.client.endpoint import Endpoint
+from arcsecond.client.endpoint import Endpoint, endpoint_of
 from arcsecond.client.transport import Answer
 from arcsecond.errors import ArcsecondInputValueError, ArcsecondNotLoggedInError, NotFoundError
 from arcsecond.registry import (
@@ -138,10 +138,36 @@ def _of_files(
         return True
     if chosen:
         raise click.UsageError("--format goes with search.")
+    cutout = given.pop("cutout", None)
     if words[1:] == ("reindex",):
         reindex(words[0], server, wanted.output)
         return True
+    if cutout is not None or wanted.picture is not None:
+        _save(resource, words, cutout, server, wanted)
+        return True
     return False
+
+
+def _save(
+    resource: Resource,
+    words: tuple[str, ...],
+    cutout: str | None,
+    server: str | None,
+    wanted: _Wanted,
+) -> None:
+    """Save what is seen of a file, or a part of it."""
+    action = understand(resource, words)
+    if action.key is None or action.verb != READ:
+        raise click.UsageError("--out and --cutout go with read of one file.")
+    with ArcsecondAPI(server=server) as api:
+        frames.save(
+            api.endpoint(resource.name, action.parent),
+            action.key,
+            out=wanted.picture.file if wanted.picture else None,
+            cutout=cutout,
+            hdu=wanted.headers.hdu if wanted.headers else None,
+            output=wanted.output,
+        )
 
 
 def _search(
@@ -162,7 +188,7 @@ def _search(
         filters["where"] = where
     with ArcsecondAPI(server=server) as api:
         try:
-            endpoint = api.endpoint(resource.name).searched()
+            endpoint = api.endpoint(resource.name)
             if chosen in searching.FORMATS:
                 searching.write(endpoint.everything(**filters).data, chosen)
                 return
@@ -426,7 +452,7 @@ def _write(
         return
     file = Path(values["file"])
     with output.progress(file) as progress:
-        sending = Endpoint(endpoint.resource, api.transport, action.parent, progress)
+        sending = endpoint_of(endpoint.resource, api.transport, action.parent, progress)
         answer = sending.answer(method, action.key, values)
     output.answer(endpoint.resource.name, answer)
     if problems := answer.data["problems"]:

@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from arcsecond import config as configuration
 from arcsecond.client import account
-from arcsecond.client.endpoint import Endpoint, LazyList
+from arcsecond.client.endpoint import Endpoint, LazyList, endpoint_of
 from arcsecond.client.transport import Progress, Transport
 from arcsecond.errors import ArcsecondInvalidEndpointError, ArcsecondMissingArgumentError
 from arcsecond.registry import BY_ALIAS, BY_NAME, RESOURCES, Resource
+
+if TYPE_CHECKING:
+    from arcsecond.client.frames import Frames
 
 TIMEOUT_S = 60.0
 
@@ -70,7 +73,7 @@ class ArcsecondAPI:
         datasets: Endpoint
         exoplanets: Endpoint
         findingcharts: Endpoint
-        fitsfiles: Endpoint
+        fitsfiles: Frames
         instruments: Endpoint
         me: Endpoint
         nightlogs: Endpoint
@@ -110,7 +113,7 @@ class ArcsecondAPI:
 
     def _made(self, resource: Resource, parent: str | None = None) -> Endpoint:
         inside = parent or (self._dataset if resource.parent else None)
-        return Endpoint(resource, self.transport, inside, self._progress)
+        return endpoint_of(resource, self.transport, inside, self._progress)
 
     def __getattr__(self, name: str) -> Any:
         """Return the endpoint of a resource: ``api.objects``."""

@@ -20,7 +20,6 @@ from arcsecond.registry import Resource
 
 if TYPE_CHECKING:
     from arcsecond.client.inside import Inside
-    from arcsecond.client.searching import Found
 
 PAGE = 100
 PAGING = ("limit", "page", "page_size", "cursor", "format")
@@ -132,7 +131,7 @@ class Endpoint:
         """Return what lives inside one: ``api.datasets(uuid).fitsfiles``."""
         from arcsecond.client.inside import Inside  # it knows transfers, which few commands need
 
-        _segment(str(key))
+        as_segment(str(key))
         return Inside(self, str(key))
 
     def list(self, name: str | None = None, **filters: Any) -> LazyList:
@@ -156,34 +155,6 @@ class Endpoint:
             filters["name"] = name
         self.check()
         return LazyList(self, {"limit": PAGE, **filters})
-
-    def search(self, **filters: Any) -> Found:
-        """Search files, in all datasets or in the one that was given.
-
-        Nothing is asked before something is read of the result, and then page by page.
-
-        Parameters
-        ----------
-        **filters
-            Joined by "and": ``cone=(ra, dec, radius)`` in degrees (ICRS), ``object``,
-            ``night``, ``after``, ``before``, ``instrument``, ``exposure=(10, 300)``,
-            ``text``, ``where=["header.AIRMASS<1.5"]``, ``sort="-start"`` and others.
-
-        Raises
-        ------
-        ArcsecondInputValueError
-            There is no such filter.
-        """
-        from arcsecond.client.searching import Found, query_of
-
-        self.refuse_unknown(filters)
-        return Found(self.searched(), {"limit": PAGE, **query_of(filters)})
-
-    def searched(self) -> Endpoint:
-        """Return what is asked when one searches: the list of one dataset, or of all."""
-        if self._parent or not self.resource.everywhere:
-            return self
-        return _At(self, self.resource.everywhere)
 
     def read(self, key: Any = None, **filters: Any) -> Any:
         """Return one, or the list for None; a tuple of words is one name.
@@ -239,7 +210,7 @@ class Endpoint:
             )
         self.refuse_unknown(filters)
         self.check()
-        name = f"{_segment(survey)}.jpg" if survey else f"{self.resource.image}.{kind}"
+        name = f"{as_segment(survey)}.jpg" if survey else f"{self.resource.image}.{kind}"
         content = self.transport.fetch(
             self.path(key) + name, filters or None, patience=PICTURE_PATIENCE_S
         )
@@ -344,7 +315,7 @@ class Endpoint:
         self.check()
         if task not in [known.name for known in self.resource.tasks]:
             raise ArcsecondInvalidEndpointError(f"There is no {task!r} of {self.resource.name}.")
-        path = self.path(None) + "".join(f"{_segment(word)}/" for word in (task, *words))
+        path = self.path(None) + "".join(f"{as_segment(word)}/" for word in (task, *words))
         return self.transport.request(
             "POST",
             path,
@@ -371,11 +342,11 @@ class Endpoint:
                     f"{self.resource.name} belong to one of {self.resource.parent}: name it.",
                     hint=f"Write api.{self.resource.parent}('<key>').{self.resource.name}.",
                 )
-            base = base.replace("{parent}", _segment(str(self._parent)))
+            base = base.replace("{parent}", as_segment(str(self._parent)))
         if key is None or self.resource.key == "none":
             return base
         text = " ".join(map(str, key)) if isinstance(key, tuple | list) else str(key)
-        return f"{base}{_segment(text)}/"
+        return f"{base}{as_segment(text)}/"
 
     @property
     def inside(self) -> str | None:
@@ -387,6 +358,20 @@ class Endpoint:
         config = self.transport.config
         if not config.embedded and not config.key:
             raise ArcsecondNotLoggedInError(f"You are not signed in on {config.server}.")
+
+
+def endpoint_of(
+    resource: Resource,
+    transport: Transport,
+    parent: str | None = None,
+    progress: Progress | None = None,
+) -> Endpoint:
+    """Return the endpoint of a resource, with the calls that it alone has."""
+    if resource.everywhere:
+        from arcsecond.client.frames import Frames  # most commands need none
+
+        return Frames(resource, transport, parent, progress)
+    return Endpoint(resource, transport, parent, progress)
 
 
 class _At(Endpoint):
@@ -425,7 +410,7 @@ def _joined(value: Any) -> Any:
     return ",".join(map(str, value)) if numbers else value
 
 
-def _segment(text: str) -> str:
+def as_segment(text: str) -> str:
     """Return a key as one segment of a path; "." and ".." would lead to another thing."""
     if not text.strip():
         raise ArcsecondInputValueError("An empty name finds nothing.")

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from arcsecond.client.downloading import Chosen, fetch_into
-from arcsecond.client.endpoint import TASK_PATIENCE_S, Endpoint
+from arcsecond.client.endpoint import TASK_PATIENCE_S, Endpoint, endpoint_of
 from arcsecond.client.journal import Journal, journal_path
 from arcsecond.client.plan import Plan, make_plan
 from arcsecond.client.running import JOBS, Manner, Progress, Summary, Told
@@ -34,7 +34,7 @@ class Inside:
         if resource is None or resource.parent != self._endpoint.resource.name:
             raise ArcsecondInvalidEndpointError(f"{self._endpoint.resource.name} hold no {name!r}.")
         inner = self._endpoint
-        return Endpoint(resource, inner.transport, self._key, inner.progress)
+        return endpoint_of(resource, inner.transport, self._key, inner.progress)
 
     def download(
         self,

@@ -104,6 +104,25 @@ class Footprint(msgspec.Struct, kw_only=True):
     moc: str
 
 
+class Preview(msgspec.Struct, kw_only=True):
+    """What can be seen of an HDU: ``kind`` is the media type of what its address gives."""
+
+    hdu: int
+    kind: str
+    url: str
+
+
+class FirstRows(msgspec.Struct, kw_only=True):
+    """The first rows of a table, its columns and their units.
+
+    Of a cell with many values there are the first ones; NaN is null.
+    """
+
+    columns: list[str]
+    units: list[str]
+    rows: list[list[Any]]
+
+
 class FileVersion(msgspec.Struct, kw_only=True):
     """What a file was, or is: it keeps its key when it is replaced. ``size`` is in bytes."""
 
@@ -133,8 +152,8 @@ class FitsFile(msgspec.Struct, kw_only=True):
     can believe. ``sha256`` is of the bytes as they were sent, ``content_sha256`` of the
     unpacked FITS (null when it cannot be unpacked whole). ``start`` is UTC,
     ``exposure`` in seconds. What the headers do not say is null. ``problems``
-    tells which HDU is damaged, and why. ``versions``, the newest first, and ``footprint``
-    come with a single file, not in lists.
+    tells which HDU is damaged, and why. ``versions``, the newest first, ``footprint`` and
+    ``previews`` come with a single file, not in lists.
     """
 
     pk: int
@@ -146,6 +165,7 @@ class FitsFile(msgspec.Struct, kw_only=True):
     target_name: str | None = None
     position: Position | None = None
     footprint: Footprint | None = None
+    previews: list[Preview] | None = None
     start: datetime | None = None
     exposure: float | None = None
     filter: str | None = None

@@ -111,14 +111,14 @@ def layout(width: int, height: int, size: str, how: Orientation | None = None) -
 def main() -> int:
     """Draw what the first argument asks for from the frame on stdin; a line for each HDU."""
     order = json.loads(sys.argv[1])
-    _bound()
-    with open(0, "rb", closefd=False) as frame, _unpacked(frame, order) as (file, size):
+    bound()
+    with open(0, "rb", closefd=False) as frame, unpacked_frame(frame, order) as (file, size):
         for index in order["hdus"]:
             print(json.dumps(_told(file, size, index)), flush=True)
     return 0
 
 
-def _bound() -> None:
+def bound() -> None:
     """Limit what this process may take."""
     import resource
 
@@ -128,7 +128,8 @@ def _bound() -> None:
 
 
 @contextlib.contextmanager
-def _unpacked(frame: BinaryIO, order: dict[str, Any]) -> Iterator[tuple[BinaryIO, int]]:
+def unpacked_frame(frame: BinaryIO, order: dict[str, Any]) -> Iterator[tuple[BinaryIO, int]]:
+    """Yield the FITS bytes of a frame, and how many they are."""
     frame.seek(0)
     if order["packing"] is None:
         yield frame, frame.seek(0, io.SEEK_END)

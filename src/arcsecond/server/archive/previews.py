@@ -1,4 +1,4 @@
-"""Pictures of frames: drawn when first asked for, kept under ``previews/``.
+"""Pictures of frames, and plots of spectra: drawn when first asked for, kept under ``previews/``.
 
 They are named by the digest of the file, the number of the HDU, and the recipe
 that drew them; losing them costs nothing but the time to draw them again. What
@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from arcsecond.errors import NotFoundError
-from arcsecond.schemas.archive import FitsFile, Hdu
+from arcsecond.schemas.archive import FitsFile, Hdu, Preview
 from arcsecond.server import apart
 from arcsecond.server.archive import pictures
-from arcsecond.server.archive.files import find_file
+from arcsecond.server.archive.files import find_file, read_file
+from arcsecond.server.archive.product import has_curve
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.remade import Kept
 
@@ -28,11 +29,19 @@ logger = logging.getLogger(__name__)
 RECIPE = "r2"
 """Another one for each change of how pictures look."""
 
+WEBP, SVG, JSON = "image/webp", "image/svg+xml", "application/json"
+
+PLOT, ROWS = "plot", "rows"
+"""What there is of an HDU in one size: a plot, and the first rows of a table."""
+
+_DRAWN_BY = {PLOT: "arcsecond.server.archive.plots", ROWS: "arcsecond.server.archive.rows"}
+"""Modules that run in processes of their own; they are not imported here, since they take long."""
+
 MOST = 12
 """Pictures on a page, and drawn at one go."""
 
 TIMEOUT_S = 120
-_WEBP = b"RIFF"
+_WEBP, _XML = b"RIFF", b"<?xml"
 _CRASHES = {signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV} | {
     signal.SIGXCPU
 }
@@ -47,6 +56,11 @@ class Sought:
     size: str
 
     @property
+    def kind(self) -> str:
+        """Its media type."""
+        return {PLOT: SVG, ROWS: JSON}.get(self.size, WEBP)
+
+    @property
     def etag(self) -> str:
         """What changes with the picture."""
         return f'"{_name(self.file.sha256, self.hdu, self.size)}"'
@@ -55,6 +69,25 @@ class Sought:
 def pictured(file: FitsFile) -> list[Hdu]:
     """Return the HDUs of a file that have a picture."""
     return [h for h in file.hdus if h.data_type == "img" and _is_plane(h.shape)]
+
+
+def plotted(file: FitsFile) -> list[Hdu]:
+    """Return the HDUs of a file, with their headers, that may have a plot."""
+    return [h for h in file.hdus if h.header and has_curve(h.header)]
+
+
+def tabled(file: FitsFile) -> list[Hdu]:
+    """Return the HDUs of a file that are tables."""
+    return [h for h in file.hdus if h.data_type in ("bintab", "ascitab")]
+
+
+def told_of(file: FitsFile) -> list[Preview]:
+    """Return what there is to be seen of a file that has its headers: plots first."""
+    plots = plotted(file)
+    curves = {h.index for h in plots}
+    shown = [(h, SVG) for h in plots] + [(h, WEBP) for h in pictured(file) if h.index not in curves]
+    base = f"/datasets/{file.dataset}/fitsfiles/{file.pk}/preview/"
+    return [Preview(hdu=h.index, kind=kind, url=f"{base}{h.index}/") for h, kind in shown[:MOST]]
 
 
 def _is_plane(shape: list[int]) -> bool:
@@ -69,11 +102,34 @@ def seek(backend: Backend, viewer: Viewer, dataset: str, key: str, hdu: str, siz
     NotFoundError
         There is no such file, it has no such HDU, or that is no image.
     """
-    file = find_file(backend, viewer, dataset, key)
-    number = int(hdu) if hdu.isascii() and hdu.isdigit() and len(hdu) < 6 else -1
+    file, number = _found(backend, viewer, dataset, key, hdu)
+    if any(h.index == number for h in plotted(file)):
+        return Sought(file, number, PLOT)
     if not any(h.index == number for h in pictured(file)):
-        raise NotFoundError(f"An image in HDU {hdu[:20]!r} of this file not found.")
+        raise NotFoundError(f"An image or a spectrum in HDU {hdu[:20]!r} of this file not found.")
     return Sought(file, number, size)
+
+
+def seek_rows(backend: Backend, viewer: Viewer, dataset: str, key: str, hdu: str) -> Sought:
+    """Find the file that the first rows of a table are asked of.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such file, it has no such HDU, or that is no table.
+    """
+    file, number = _found(backend, viewer, dataset, key, hdu)
+    if not any(h.index == number for h in tabled(file)):
+        raise NotFoundError(f"A table in HDU {hdu[:20]!r} of this file not found.")
+    return Sought(file, number, ROWS)
+
+
+def _found(
+    backend: Backend, viewer: Viewer, dataset: str, key: str, hdu: str
+) -> tuple[FitsFile, int]:
+    find_file(backend, viewer, dataset, key)  # whose bytes have to be there
+    number = int(hdu) if hdu.isascii() and hdu.isdigit() and len(hdu) < 6 else -1
+    return read_file(backend, viewer, dataset, key), number
 
 
 def kept(backend: Backend, viewer: Viewer, sought: Sought) -> bytes | None:
@@ -102,6 +158,9 @@ def draw(backend: Backend, viewer: Viewer, sought: Sought) -> bytes:
     said, status = _drawn(backend, sought)
     found: dict[tuple[int, str], bytes] = {}
     for told in said:
+        if sought.size in _DRAWN_BY:
+            found[told["hdu"], sought.size] = _alone(told)
+            continue
         for size in pictures.LONGEST:
             picture = base64.b64decode(told.get(size, ""))
             found[told["hdu"], size] = picture or str(told["problem"]).encode()
@@ -110,16 +169,26 @@ def draw(backend: Backend, viewer: Viewer, sought: Sought) -> bytes:
         logger.warning("drawing %s ended with status %s", sought.file.sha256, status)
         if -status not in _CRASHES:  # it may go better another time
             return _shown(sought, b"cannot be drawn now.")
-        found |= {(sought.hdu, size): b"cannot be drawn." for size in pictures.LONGEST}
+        sizes = [sought.size] if sought.size in _DRAWN_BY else [*pictures.LONGEST]
+        found |= {(sought.hdu, size): b"cannot be drawn." for size in sizes}
     for (hdu, size), content in found.items():
         _kept(backend).put(_name(sought.file.sha256, hdu, size), content)
     return _shown(sought, found[wanted])
 
 
+def _alone(told: dict[str, Any]) -> bytes:
+    """Return a plot, or rows, or why there are none."""
+    if "table" in told:
+        return json.dumps(told["table"]).encode()
+    return str(told.get("svg") or told.get("problem", "cannot be drawn.")).encode()
+
+
 def _drawn(backend: Backend, sought: Sought) -> tuple[list[dict[str, Any]], int]:
     """Let a process of its own draw; return what it told of each HDU, and how it ended."""
     file = sought.file
-    others = [h.index for h in pictured(file) if h.index != sought.hdu][: MOST - 1]
+    alike = {PLOT: plotted, ROWS: tabled}.get(sought.size, pictured)(file)
+    others = [h.index for h in alike if h.index != sought.hdu][: MOST - 1]
+    drawing = _DRAWN_BY.get(sought.size, pictures.__name__)
     order = {
         "hdus": [sought.hdu, *others],
         "packing": file.packing,
@@ -129,9 +198,7 @@ def _drawn(backend: Backend, sought: Sought) -> tuple[list[dict[str, Any]], int]
     try:
         _top(backend).mkdir(parents=True, exist_ok=True)
         with backend.store.open(file.sha256) as content:
-            said, status = apart.run(
-                pictures.__name__, json.dumps(order), timeout_s=TIMEOUT_S, stdin=content
-            )
+            said, status = apart.run(drawing, json.dumps(order), timeout_s=TIMEOUT_S, stdin=content)
     except OSError:
         return [], 1
     return _told(said), -signal.SIGXCPU if status is None else status
@@ -143,9 +210,10 @@ def _told(said: bytes) -> list[dict[str, Any]]:
 
 
 def _shown(sought: Sought, content: bytes) -> bytes:
-    if content.startswith(_WEBP):
+    if content.startswith((_WEBP, _XML, b"{")):
         return content
-    raise NotFoundError(f"A picture of HDU {sought.hdu} not found: it {content.decode()}")
+    what = "First rows" if sought.size == ROWS else "A picture"
+    raise NotFoundError(f"{what} of HDU {sought.hdu} not found: it {content.decode()}")
 
 
 def sweep(backend: Backend) -> int:

@@ -6,7 +6,8 @@ FITS Standard 4.0, section 8.4, and by the ways of IRAF.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from arcsecond.fits.cards import Values
 from arcsecond.fits.walking import RawHdu
@@ -26,12 +27,13 @@ _TIMES = ("TIME", "MJD", "JD", "HJD", "BJD")
 
 def product_of(hdus: Sequence[RawHdu]) -> str | None:
     """Return the sort of data, None for headers alone; tables that may be anything come last."""
-    found = [product for hdu in hdus[:20] if (product := _product(hdu.values))]
+    found = [product for hdu in hdus[:20] if (product := product_of_one(hdu.values))]
     certain = [product for product in found if product != MEASUREMENTS]
     return next(iter(certain or found), None)
 
 
-def _product(values: Values) -> str | None:
+def product_of_one(values: Values) -> str | None:
+    """Return the sort of data of one HDU, None for a header alone."""
     extension = str(values.get("XTENSION", "IMAGE")).strip()
     if values.get("GROUPS") is True and values.get("NAXIS1") == 0 and values.get("PCOUNT"):
         return VISIBILITY
@@ -84,3 +86,30 @@ def _of_table(values: Values) -> str:
     if any(n in _TIMES for n in names) and any(n.startswith(_FLUX) for n in names):
         return TIMESERIES
     return TIMESERIES if called in ("LIGHTCURVE", "RATE") else MEASUREMENTS
+
+
+# What can be drawn as a curve
+
+ALONG = ("WAVELENGTH", "WAVE", "LAMBDA", "LOGLAM", "LOGWAVE", "LAM", "FREQUENCY", "FREQ", "VHELIO",
+      "VELOCITY", "ENERGY", "TIME", "MJD", "JD", "HJD", "BJD", "DATE")  # fmt: skip
+MEASURED = ("FLUX", "SAP_FLUX", "PDCSAP_FLUX", "FLUX_DENSITY", "FLUXDENS", "RATE", "COUNTS", "MAG",
+      "XRSB", "XRSA", "INTENSITY")  # fmt: skip
+"""Names of columns: of what lies along an axis, and of what is measured, the likelier first."""
+
+
+def has_curve(values: Mapping[str, Any]) -> bool:
+    """Tell whether an HDU may be drawn as curves, by its header."""
+    told = Values()
+    told.update(values)
+    if product_of_one(told) not in (SPECTRUM, TIMESERIES):
+        return False
+    if "XTENSION" in told and str(told["XTENSION"]).strip() in ("BINTABLE", "TABLE"):
+        names = [str(told.get(f"TTYPE{n}", "")) for n in range(1, 65)]
+        return named(names, ALONG) is not None and named(names, MEASURED) is not None
+    return True
+
+
+def named(names: Sequence[str], wanted: Sequence[str]) -> int | None:
+    """Return which column has one of some names."""
+    plain = [name.strip().upper() for name in names]
+    return next((plain.index(called) for called in wanted if called in plain), None)

@@ -168,7 +168,20 @@ async def reindex(request: AnyRequest, dataset: FromPath[str]) -> Reindexed:
 @get(ONE, opt={"resource": "fitsfiles", "verb": "read"})
 async def read_file(request: AnyRequest, dataset: FromPath[str], key: FromPath[str]) -> FitsFile:
     version = version_of(request)
-    return present(request, await reading(request, files.read_file, dataset, key, version))
+    return shown(request, await reading(request, files.read_file, dataset, key, version))
+
+
+@get("/fitsfiles/{key:str}/", opt={"resource": "fitsfiles", "verb": "read"})
+async def read_found(request: AnyRequest, key: FromPath[str]) -> FitsFile:
+    dataset = await reading(request, files.dataset_of, key)
+    version = version_of(request)
+    return shown(request, await reading(request, files.read_file, dataset, key, version))
+
+
+def shown(request: AnyRequest, file: FitsFile) -> FitsFile:
+    """Say what there is to be seen of a file, and where."""
+    file.previews = previews.told_of(file)
+    return present(request, file)
 
 
 @route(ONE, http_method=["PUT", "PATCH"], opt={"resource": "fitsfiles", "verb": "update"})
@@ -208,15 +221,28 @@ async def preview(
     request: AnyRequest, dataset: FromPath[str], key: FromPath[str], hdu: FromPath[str]
 ) -> Response[Any]:
     size = "small" if request.query_params.get("size") == "small" else "large"
-    sought = await writing(request, previews.seek, dataset, key, hdu, size)
+    return await _seen(request, await writing(request, previews.seek, dataset, key, hdu, size))
+
+
+@get([path + "rows/{hdu:str}/" for path in ONE])
+async def rows(
+    request: AnyRequest, dataset: FromPath[str], key: FromPath[str], hdu: FromPath[str]
+) -> Response[Any]:
+    return await _seen(request, await writing(request, previews.seek_rows, dataset, key, hdu))
+
+
+async def _seen(request: AnyRequest, sought: previews.Sought) -> Response[Any]:
+    """Answer what is to be seen: kept from before, or drawn now."""
     headers = {"ETag": sought.etag, "Cache-Control": "private, no-cache", "Vary": "Cookie"}
     if sought.etag in request.headers.get("if-none-match", ""):
         return Response(None, status_code=304, headers=headers)
-    picture = await reading(request, previews.kept, sought)
-    if picture is None:
+    content = await reading(request, previews.kept, sought)
+    if content is None:
         async with request.app.state.drawing:  # one at a time: drawing takes memory
-            picture = await writing(request, previews.draw, sought)
-    return Response(picture, media_type="image/webp", headers=headers)
+            content = await writing(request, previews.draw, sought)
+    # A plot opened by itself is a document: nothing in it may run.
+    headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
+    return Response(content, media_type=sought.kind, headers=headers)
 
 
 def present(request: AnyRequest, file: FitsFile) -> FitsFile:
@@ -233,7 +259,9 @@ routes = [
     tell_known,
     reindex,
     read_file,
+    read_found,
     update_file,
     delete_file,
     preview,
+    rows,
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -20,7 +21,7 @@ from arcsecond.errors import RangeError
 from arcsecond.filenames import Folders
 from arcsecond.registry import BY_NAME
 from arcsecond.schemas.archive import FitsFile
-from arcsecond.server.archive import files
+from arcsecond.server.archive import cutouts, files
 from arcsecond.server.archive.routes import ONE, version_of
 from arcsecond.server.archive.search.asking import files_of, search
 from arcsecond.server.archive.service import Datasets
@@ -61,6 +62,8 @@ _RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))")
 async def download(
     request: AnyRequest, dataset: FromPath[str], key: FromPath[str]
 ) -> Stream | Response[None]:
+    if "cutout" in request.query_params:
+        return await _cutout(request, dataset, key)
     # In a thread: it may lie on a disk that is slow, or away.
     file = await writing(request, files.find_file, dataset, key, version_of(request))
     headers = _headers(file)
@@ -76,6 +79,25 @@ async def download(
         status_code=status,
         media_type=_media_type(file),
         headers={**headers, "Content-Length": str(last + 1 - first)},
+    )
+
+
+async def _cutout(request: AnyRequest, dataset: str, key: str) -> Stream:
+    """Answer a part of an image as a FITS file of its own."""
+    what = await reading(request, cutouts.asked, request.query_params)
+    async with request.app.state.drawing:  # one at a time: it takes memory
+        version = version_of(request)
+        file, content = await writing(request, cutouts.cut, dataset, key, version, what)
+    stem = file.name.rpartition("/")[2].partition(".")[0]
+    size = os.fstat(content.fileno()).st_size
+    return Stream(
+        in_a_thread(_read(lambda: content, 0, size)),
+        media_type="application/fits",
+        headers={
+            "Content-Disposition": _saved_as(f"{stem}_cutout.fits"),
+            "Content-Length": str(size),
+            "Cache-Control": "private, no-store",
+        },
     )
 
 

@@ -155,7 +155,7 @@ def _restore_file(
     there = sa.select(files.c.pk).where(living, files.c.path == name)
     if (pk := connection.scalar(there)) is not None:
         raise ConflictError(
-            f"File {pk} has its name now; give this one another.",
+            f"File {pk} has its name now; give it another one.",
             hint=f"Type `arcsecond trash restore {row.pk} --name <name>`.",
         )
     values = {"deleted_at": None, "updated_at": now(), "path": name}

@@ -13,6 +13,7 @@ from arcsecond.schemas.archive import (
     FileKnown,
     FilesAsked,
     FileTaken,
+    FirstRows,
     Reindex,
     Reindexed,
     UploadOutcome,
@@ -353,6 +354,10 @@ def _add_others(paths: Paths) -> None:
         answers, query = _answers(resource, "list"), _query(resource)
         summary = f"{DOES['list']}: {resource.summary} Wherever they are."
         _add(paths, "get", resource.everywhere, summary=summary, answers=answers, query=query)
+        answers = _answers(resource, "read")
+        path = resource.everywhere + "{key}/"
+        summary = f"{DOES['read']}: {resource.summary} By its number alone."
+        _add(paths, "get", path, summary=summary, answers=answers, query=_VERSION)
     _add_tasks(paths)
     _add_media(paths)
     _add_downloads(paths)
@@ -458,7 +463,8 @@ def _add_media(paths: Paths) -> None:
     for path, content, anonymous, more in (
         (_CHART, dict.fromkeys((*_PICTURES, "image/jpeg"), anything), False, {}),
         (_CURVE, dict.fromkeys(_PICTURES, anything), False, {}),
-        (_PREVIEW, {"image/webp": anything}, False, {}),
+        (_PREVIEW, {"image/webp": anything, "image/svg+xml": anything}, False, {}),
+        (_ROWS, {_JSON: _ref(FirstRows)}, False, {}),
         ("/live", {"text/event-stream": anything, "text/html": anything}, False, {}),
         ("/", {_JSON: {"type": "object"}, "text/html": anything}, False, {}),
         ("/health", {_JSON: {"type": "object"}}, True, {}),
@@ -479,7 +485,7 @@ def _add_downloads(paths: Paths) -> None:
         paths,
         "get",
         _DOWNLOAD,
-        query=_VERSION,
+        query=_VERSION | _CUTOUT,
         headers={"Range": _TEXT, "If-Range": _TEXT, "If-None-Match": _TEXT},
         answers={"200": bytes_, "206": bytes_ | {"description": "A part."}, "304": held},
         more=("410", "416"),
@@ -495,6 +501,11 @@ _DOWNLOAD = "/datasets/{dataset}/fitsfiles/{key}/download/"
 _VERSION: dict[str, Schema] = {"version": {"type": "integer", "minimum": 1, "maximum": 2147483647}}
 
 _PREVIEW = "/datasets/{dataset}/fitsfiles/{key}/preview/{hdu}/"
+_CUTOUT: dict[str, Schema] = {
+    "cutout": {**_TEXT, "description": "A part of an image: RA,DEC,SIZE or NAME,SIZE."},
+    "hdu": {"type": "integer", "minimum": 0, "maximum": 99999, "description": "Of that HDU."},
+}
+_ROWS = "/datasets/{dataset}/fitsfiles/{key}/rows/{hdu}/"
 _CHART = "/findingcharts/{key}/{picture}"
 _CURVE = "/objects/{object}/visibility/{picture}"
 _PICTURES = ("image/png", "image/svg+xml", "application/pdf")

@@ -10,23 +10,23 @@ import functools
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
 from arcsecond import views
 from arcsecond.errors import ArcsecondError, InvalidInputError
 from arcsecond.registry import BY_NAME, RESOURCES, Field, Resource
-from arcsecond.schemas.archive import FitsFile, Hdu
+from arcsecond.schemas.archive import FirstRows, FitsFile, Hdu
 from arcsecond.schemas.observatory import ObservingSite
 from arcsecond.server.archive.files import list_files, may_upload, read_file
 from arcsecond.server.archive.orientation import orientation
 from arcsecond.server.archive.pictures import LONGEST, layout
-from arcsecond.server.archive.previews import MOST, pictured
+from arcsecond.server.archive.previews import MOST, draw, pictured, plotted, seek_rows, tabled
 from arcsecond.server.archive.service import Datasets
 from arcsecond.server.catalogues.builtin import Kind, catalogue
 from arcsecond.server.context import STRANGER, AnyRequest, Backend, backend_of, base_url, viewer_of
-from arcsecond.server.crud import Listing, Page
+from arcsecond.server.crud import PAGING, Listing, Page
 from arcsecond.server.observatory.charts import curve_address
 from arcsecond.server.observatory.equipment import Instruments, Sites, Telescopes
 from arcsecond.server.observatory.service import page_of, read_visibility, tonight
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 FILES_SHOWN = 100
+TABLES_SHOWN = 4
+"""Tables of a file whose first rows are on its page."""
+
 MODES = ("auto", "light", "dark", "red")
 MODE_COOKIE = "arcsecond_mode"
 _ROWS_SHOWN = 200
@@ -47,6 +50,14 @@ _IMPORTS = {
     if task.files and not task.choices
 }
 """What administrators may send a list of, with what it is told like."""
+
+_BUNDLES = (
+    ("ZIP", "files.zip"),
+    ("tar", "files.tar"),
+    ("a script that fetches and checks them", "files.sh"),
+    ("checksums", "SHA256SUMS"),
+)
+"""What all files that a search found can be had as."""
 
 _JSON_SHOWN = 60_000
 """Characters; a page that shows more would be heavier than its reader wants."""
@@ -166,18 +177,24 @@ def _list(request: AnyRequest, resource: Resource, content: Page[Any]) -> str:
         title = f"Finding charts of {items[0]['astronomical_object']}"
         form = _form(request, resource)
         return _render(request, "charts.html", title=title, charts=items, form=form)
-    crumb = _crumb(request, resource)
+    inside = resource.holder in request.path_params
+    searched = bool(resource.everywhere) and not inside
+    crumb = None if searched else _crumb(request, resource)
+    query = urlencode([(k, v) for k, v in request.query_params.items() if k not in PAGING])
     return _render(
         request,
         "list.html",
-        title=_heading(resource, crumb, items),
+        title=f"Search {resource.title}" if searched else _heading(resource, crumb, items),
         crumb=crumb,
         form=_form(request, resource),
         resource=resource,
         table=_listed(resource.name, items),
         note=" ".join(filter(None, (content.note, views.note(resource.name, items)))),
         addresses=[address(resource.name, item) for item in items],
-        inside=resource.holder in request.path_params,
+        inside=inside,
+        bundles=[(kind, f"{resource.everywhere}{name}?{query}") for kind, name in _BUNDLES]
+        if searched
+        else [],
         next=_local(content.next) if content.next else None,
         fields=_to_add(request, resource),
         imports=_IMPORTS,
@@ -372,10 +389,38 @@ def _uploaded(request: AnyRequest, dataset: str) -> str:
 
 
 def _file(request: AnyRequest, file: FitsFile, item: dict[str, Any]) -> dict[str, Any]:
-    pictures = [_picture(item, hdu) for hdu in pictured(file)[:MOST]]
+    plots = plotted(file)[:MOST]
+    drawn = {hdu.index for hdu in plots}
+    pictures = [_picture(item, hdu) for hdu in pictured(file)[:MOST] if hdu.index not in drawn]
     asked = request.query_params
     headers = shown(file.hdus, str(asked.get("search", "")), str(asked.get("hdu", "")))
-    return {"pictures": pictures, "headers": headers}
+    return {
+        "pictures": pictures,
+        "plots": [(hdu, f"{address('fitsfiles', item)}preview/{hdu.index}/") for hdu in plots],
+        "rows": _first_rows(request, file),
+        "headers": headers,
+    }
+
+
+def _first_rows(request: AnyRequest, file: FitsFile) -> list[views.Table]:
+    """Return the first rows of the tables of a file, those that can be read."""
+    backend, viewer = backend_of(request), viewer_of(request)
+    found = []
+    for hdu in tabled(file)[:TABLES_SHOWN]:
+        try:
+            sought = seek_rows(backend, viewer, file.dataset, str(file.pk), str(hdu.index))
+            told = msgspec.json.decode(draw(backend, viewer, sought), type=FirstRows)
+        except ArcsecondError:
+            continue
+        headings = [
+            f"{name} ({unit})" if unit else name
+            for name, unit in zip(told.columns, told.units, strict=True)
+        ]
+        lines = [[views.show(cell) for cell in row] for row in told.rows]
+        if headings and lines:
+            title = f"HDU {hdu.index}{f' · {hdu.name}' if hdu.name else ''}"
+            found.append(views.Table(title, headings, lines))
+    return found
 
 
 def _picture(item: dict[str, Any], hdu: Hdu) -> dict[str, Any]:

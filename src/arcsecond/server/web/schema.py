@@ -10,7 +10,13 @@ import msgspec
 
 from arcsecond.registry import RESOURCES
 from arcsecond.schemas import people, resolve
-from arcsecond.schemas.archive import FileKnown, FilesAsked, FileTaken, UploadOutcome
+from arcsecond.schemas.archive import (
+    FileKnown,
+    FilesAsked,
+    FileTaken,
+    FirstRows,
+    UploadOutcome,
+)
 from arcsecond.schemas.observatory import DirectoryImport
 from arcsecond.schemas.trash import Restore, Restored
 from arcsecond.server.web.operations import Error, Schema, operations
@@ -60,6 +66,7 @@ def _components() -> Schema:
         Error,
         DirectoryImport,
         FileKnown,
+        FirstRows,
         Restored,
         UploadOutcome,
         people.ApiKey,

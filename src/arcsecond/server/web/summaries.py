@@ -29,7 +29,11 @@ SUMMARIES = {
     ("get", "/fitsfiles/files.tar"): "All files that a search finds as one tar archive.",
     ("get", "/fitsfiles/files.sh"): "A script that downloads what a search finds, and checks it.",
     ("get", "/fitsfiles/SHA256SUMS"): "Checksums of what a search finds.",
-    ("get", "/datasets/{dataset}/fitsfiles/{key}/preview/{hdu}/"): "A picture of an image.",
+    (
+        "get",
+        "/datasets/{dataset}/fitsfiles/{key}/preview/{hdu}/",
+    ): "A picture, or a plot.",
+    ("get", "/datasets/{dataset}/fitsfiles/{key}/rows/{hdu}/"): "The first rows of a table.",
     ("post", "/datasets/{dataset}/known/"): "Whether files are there already.",
     ("post", "/datasets/{dataset}/reindex/"): "Read some headers again, by the rules in force.",
     ("post", "/datasets/{dataset}/uploads/"): "Begin an upload that resumes (tus 1.0.0).",

@@ -1,0 +1,75 @@
+"""Save what is seen of a FITS file, or a part of it: ``--out``, ``--cutout``."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import cast
+
+import click
+
+from arcsecond.cli.output import Output
+from arcsecond.client.endpoint import Endpoint
+from arcsecond.client.frames import Frames
+from arcsecond.errors import ArcsecondInputValueError
+
+PICTURES = {".webp": "image/webp", ".svg": "image/svg+xml"}
+
+
+def save(
+    endpoint: Endpoint, key: str, *, out: str | None, cutout: str | None, hdu: str | None,
+    output: Output,
+) -> None:  # fmt: skip
+    """Save a cutout, or the picture or plot of an HDU.
+
+    Parameters
+    ----------
+    out
+        Where to; a cutout has a name of its own without.
+    cutout
+        ``RA,DEC,SIZE`` or ``NAME,SIZE``.
+    hdu
+        Number of the HDU; None for the first that fits.
+    """
+    frames = cast(Frames, endpoint)
+    if hdu is not None and not hdu.isdigit():
+        raise click.UsageError("--hdu is a number here.")
+    number = None if hdu is None else int(hdu)
+    if cutout is not None:
+        place, comma, size = cutout.rpartition(",")
+        if not comma:
+            raise click.UsageError("--cutout is RA,DEC,SIZE or NAME,SIZE, such as 'M 42,2arcmin'.")
+        stem = Path(str(frames.read(key)["name"])).name.partition(".")[0]
+        path = Path(out or f"{stem}_cutout.fits")
+        content = frames.cut(key, place, size, hdu=number)
+    else:
+        path = Path(out or "")
+        kind = PICTURES.get(path.suffix.lower())
+        if kind is None:
+            raise click.UsageError(
+                "--out saves a picture (.webp), a plot (.svg), or with --cutout a part of it; "
+                "`arcsecond download DATASET --include NAME` fetches a file."
+            )
+        picture = frames.preview(key, number)
+        if picture.kind != kind:
+            ending = next(end for end, one in PICTURES.items() if one == picture.kind)
+            raise ArcsecondInputValueError(
+                f"What is to be seen of it is a {ending}, not {path.suffix}."
+            )
+        content = picture.content
+    _write(path, content)
+    output.saved(str(path))
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all."""
+    unfinished = path.with_name(f".{path.name}.part")
+    try:
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+        raise ArcsecondInputValueError(
+            f"The file {path} cannot be written: {error.strerror}."
+        ) from error

@@ -1,0 +1,274 @@
+"""FITS files as an endpoint: searched, opened where they lie, cut out, looked at."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from arcsecond.client.endpoint import PAGE, PICTURE_PATIENCE_S, Endpoint, as_segment
+from arcsecond.client.searching import Found, query_of
+from arcsecond.errors import ArcsecondConnectionError, ChangedError, NotFoundError
+
+if TYPE_CHECKING:
+    from astropy.io.fits import HDUList
+
+    from arcsecond.client.transport import Answer, Transport
+
+BLOCK = 256 << 10
+"""Bytes that are fetched at once where fewer are read: headers come one after another."""
+
+
+class Frames(Endpoint):
+    """The calls to FITS files: those of one dataset, or of all."""
+
+    def search(self, **filters: Any) -> Found:
+        """Search files, in all datasets or in the one that was given.
+
+        Nothing is asked before something is read of the result, and then page by page.
+
+        Parameters
+        ----------
+        **filters
+            Joined by "and": ``cone=(ra, dec, radius)`` in degrees (ICRS), ``object``,
+            ``night``, ``after``, ``before``, ``instrument``, ``exposure=(10, 300)``,
+            ``text``, ``where=["header.AIRMASS<1.5"]``, ``sort="-start"`` and others.
+
+        Raises
+        ------
+        ArcsecondInputValueError
+            There is no such filter.
+        """
+        self.refuse_unknown(filters)
+        return Found(self, {"limit": PAGE, **query_of(filters)})
+
+    def path(self, key: Any) -> str:
+        """Return the path of one, or of the list; without a dataset, of all there are."""
+        if self.inside:
+            return super().path(key)
+        if key is None:
+            return self.resource.everywhere
+        return f"{self.resource.everywhere}{as_segment(str(key))}/"
+
+    def answer(
+        self,
+        method: str,
+        key: Any = None,
+        fields: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+        patience: float = 0.0,
+    ) -> Answer:
+        """Make a request; what changes a file is asked of its dataset."""
+        if self.inside or method == "GET":
+            return super().answer(method, key, fields, params, patience)
+        if key is None:
+            super().path(None)  # which says that a dataset has to be named
+        dataset = self.read(key)["dataset"]
+        inner = Frames(self.resource, self.transport, dataset, self.progress)
+        return inner.answer(method, key, fields, params, patience)
+
+    def open(self, key: Any, *, version: int | None = None) -> HDUList:
+        """Open a file where it lies; only what is looked at of it is fetched.
+
+        Headers come as they are needed, and data when they are: ``hdus[1].section[10:20, 5:9]``
+        fetches some rows, ``hdus[1].data`` all of them. A file that is packed as a whole,
+        by gzip or otherwise, is fetched whole.
+
+        Parameters
+        ----------
+        key
+            Its ``pk``, or its name inside a dataset.
+        version
+            An older one.
+
+        Returns
+        -------
+        astropy.io.fits.HDUList
+            Close it when you are done.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such file.
+        ArcsecondError
+            It cannot be fetched, also later, when data are read.
+        """
+        from astropy.io import fits
+
+        file = self.read(key, **({} if version is None else {"version": version}))
+        address = f"/datasets/{file['dataset']}/fitsfiles/{file['pk']}/download/"
+        address += f"?version={file['version']}"  # what replaces it meanwhile is another file
+        remote = RemoteFile(self.transport, address, file["size"], file["sha256"])
+        return fits.open(io.BufferedReader(remote, BLOCK), lazy_load_hdus=True)
+
+    def cutout(
+        self,
+        key: Any,
+        position: tuple[float, float] | str,
+        size: float | str,
+        *,
+        hdu: int | None = None,
+    ) -> HDUList:
+        """Cut a part out of an image, with its WCS.
+
+        Parameters
+        ----------
+        key
+            Its ``pk``, or its name inside a dataset.
+        position
+            Right ascension and declination (ICRS) in degrees, or the name of an object.
+        size
+            Width and height in degrees, or a text such as ``2arcmin``.
+        hdu
+            Number of the HDU; else the first image that shows the position.
+
+        Raises
+        ------
+        NotFoundError
+            No image of the file shows it.
+        """
+        from astropy.io import fits
+
+        return fits.open(io.BytesIO(self.cut(key, position, size, hdu=hdu)))
+
+    def cut(
+        self,
+        key: Any,
+        position: tuple[float, float] | str,
+        size: float | str,
+        *,
+        hdu: int | None = None,
+    ) -> bytes:
+        """Return a cutout as the bytes of a FITS file; see ``cutout``."""
+        self.check()
+        place = position if isinstance(position, str) else ",".join(map(str, position))
+        params = {"cutout": f"{place},{size}"} | ({} if hdu is None else {"hdu": str(hdu)})
+        path = self.one(key)
+        return self.transport.fetch(f"{path}download/", params, patience=PICTURE_PATIENCE_S)
+
+    def preview(self, key: Any, hdu: int | None = None, *, size: str = "large") -> Picture:
+        """Return the picture of an image, or the plot of a spectrum or a light curve.
+
+        Parameters
+        ----------
+        hdu
+            Number of the HDU; else the first that has a picture.
+        size
+            ``large`` or ``small``.
+
+        Returns
+        -------
+        Picture
+            A notebook shows it; ``content`` are its bytes.
+
+        Raises
+        ------
+        NotFoundError
+            There is nothing to be seen.
+        """
+        file = self.read(key)
+        shown = [one for one in file["previews"] if hdu in (None, one["hdu"])]
+        if not shown:
+            raise NotFoundError(f"A picture of that in {file['name']} not found.")
+        one = shown[0]
+        params = {"size": size} if one["kind"] == "image/webp" else {}
+        content = self.transport.fetch(one["url"], params, patience=PICTURE_PATIENCE_S)
+        return Picture(content, one["kind"])
+
+    def one(self, key: Any) -> str:
+        """Return the path of one in its dataset."""
+        if self.inside:
+            return self.path(key)
+        file = self.read(key)
+        return f"/datasets/{file['dataset']}/fitsfiles/{file['pk']}/"
+
+
+class Picture:
+    """A picture that a notebook shows.
+
+    Attributes
+    ----------
+    content
+        Its bytes.
+    kind
+        Its media type, such as ``image/webp``.
+    """
+
+    def __init__(self, content: bytes, kind: str) -> None:
+        self.content = content
+        self.kind = kind
+
+    def _repr_html_(self) -> str:
+        encoded = base64.b64encode(self.content).decode()
+        return f'<img src="data:{self.kind};base64,{encoded}">'
+
+    def __repr__(self) -> str:
+        """Tell what it is."""
+        return f"<Picture {self.kind}, {len(self.content)} bytes>"
+
+
+class RemoteFile(io.RawIOBase):
+    """A file on the server, read by ranges of bytes.
+
+    Parameters
+    ----------
+    address
+        Path of its bytes.
+    size
+        In bytes.
+    sha256
+        Its digest: ranges of anything else are refused.
+    """
+
+    mode = "rb"
+
+    def __init__(self, transport: Transport, address: str, size: int, sha256: str) -> None:
+        super().__init__()
+        self.name = address
+        self.fetched = 0
+        self._transport = transport
+        self._size = size
+        self._sha256 = sha256
+        self._at = 0
+
+    def readable(self) -> bool:
+        """Tell that it can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Tell that one can go anywhere in it."""
+        return True
+
+    def tell(self) -> int:
+        """Return where one is."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go somewhere."""
+        begin = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = max(0, begin + offset)
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        """Fetch bytes into a buffer; returns how many, 0 at the end."""
+        view = memoryview(buffer).cast("B")
+        wanted = min(len(view), self._size - self._at)
+        if wanted <= 0:
+            return 0
+        tag = f'"{self._sha256}"'
+        headers = {"Range": f"bytes={self._at}-{self._at + wanted - 1}", "If-Range": tag,
+                   "Accept-Encoding": "identity"}  # fmt: skip
+        got = 0
+        with self._transport.stream(self.name, headers) as stream:
+            whole = wanted == self._size and stream.status == 200
+            if stream.headers.get("ETag") != tag or not (stream.status == 206 or whole):
+                raise ChangedError(f"{self.name} answers with another file; open it again.")
+            for piece in stream.pieces:
+                view[got : got + len(piece)] = piece[: wanted - got]
+                got += len(piece)
+        if got < wanted:
+            raise ArcsecondConnectionError("The connection ended before the bytes did.")
+        self._at += got
+        self.fetched += got
+        return got
