@@ -144,7 +144,9 @@ def test_errors_are_the_servers_own(api: ArcsecondAPI, frame: Path) -> None:
     with pytest.raises(ArcsecondInvalidEndpointError):
         api.datasets(dataset).nonsense  # noqa: B018
     with pytest.raises(ArcsecondMissingArgumentError):
-        api.endpoint("fitsfiles").list()[0]
+        api.endpoint("uploads").list()[0]
+    with pytest.raises(ArcsecondMissingArgumentError):
+        api.fitsfiles.create(file=frame)
     with pytest.raises(ArcsecondMissingArgumentError):
         api.read("x")
     with pytest.raises(ArcsecondError, match="empty name"):
