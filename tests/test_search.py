@@ -211,7 +211,7 @@ CASES: dict[str, tuple[dict[str, str], Callable[[Shot], bool]]] = {
 @contextmanager
 def gathering(most: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(listing, "GATHERED", most)
+        patch.setattr(listing, "COUNTED", (most,))
         patch.setattr(listing, "FIRST_WINDOW", 5)
         yield
 
@@ -400,6 +400,7 @@ class TestBadInput:
         self, sky: Sky, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(listing, "MOST_WALKED", 20)
+        monkeypatch.setattr(listing, "GROWTH", 1)
         with gathering(-1), pytest.raises(InvalidInputError, match="gave up"):
             sky.pages(name="*nothing*")
 

@@ -382,12 +382,15 @@ CREATE TABLE index_entries (
 	x DOUBLE PRECISION, 
 	y DOUBLE PRECISION, 
 	z DOUBLE PRECISION, 
+	cosine DOUBLE PRECISION, 
+	sine DOUBLE PRECISION, 
 	texts JSONB NOT NULL, 
 	numbers JSONB NOT NULL, 
 	CONSTRAINT pk_index_entries PRIMARY KEY (file)
 );
 COMMENT ON COLUMN index_entries.start IS 'microseconds since 1970';
 COMMENT ON COLUMN index_entries.cell IS 'of its position, as zones.py has it';
+COMMENT ON COLUMN index_entries.cosine IS 'of the radius of its footprint; see areas.py';
 CREATE INDEX ix_index_entries_cell ON index_entries (cell);
 CREATE INDEX ix_index_entries_start ON index_entries (start, file);
 CREATE INDEX ix_index_entries_dataset ON index_entries (dataset, start, file);
@@ -407,13 +410,13 @@ CREATE TABLE index_numbers (
 ALTER TABLE versions ADD COLUMN footprint JSON;
 COMMENT ON COLUMN versions.footprint IS 'null: no image with a WCS';
 UPDATE alembic_version SET version_num='0007' WHERE alembic_version.version_num = '0006';
-INSERT INTO "blobs" ("sha256", "size", "state", "dying_since", "created_at") VALUES ('83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe', 5760, 'live', NULL, '2026-11-28 04:09:37.049040+00:00'::timestamptz);
-INSERT INTO "index_entries" ("file", "dataset", "start", "cell", "x", "y", "z", "texts", "numbers") VALUES (1, 'f659615cc54b42d3810af7e7a947333e'::uuid,  -4611686018427387904, NULL, NULL, NULL, NULL, '{"tag": [], "name": "kept.fits", "word": ["m", "31", "kept", "fits"], "OBJECT": "m 31", "target": "m 31", "product": "image"}'::json::json, '{"size": 5760.0, "NAXIS": 2.0, "BITPIX": 16.0, "NAXIS1": 8.0, "NAXIS2": 8.0}'::json::json);
+INSERT INTO "blobs" ("sha256", "size", "state", "dying_since", "created_at") VALUES ('83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe', 5760, 'live', NULL, '2026-11-28 05:22:43.427944+00:00'::timestamptz);
+INSERT INTO "index_entries" ("file", "dataset", "start", "cell", "x", "y", "z", "cosine", "sine", "texts", "numbers") VALUES (1, 'a5ec3aa6f17e41f38cb6afb40864dd9c'::uuid,  -4611686018427387904, NULL, NULL, NULL, NULL, 1.0, 0.0, '{"tag": [], "name": "kept.fits", "word": ["m", "31", "kept", "fits"], "OBJECT": "m 31", "target": "m 31", "product": "image"}'::json::json, '{"size": 5760.0, "NAXIS": 2.0, "BITPIX": 16.0, "NAXIS1": 8.0, "NAXIS2": 8.0}'::json::json);
 INSERT INTO "index_numbers" ("keyword", "value", "file") VALUES ('size', 5760.0, 1);
-INSERT INTO "index_numbers" ("keyword", "value", "file") VALUES ('BITPIX', 16.0, 1);
-INSERT INTO "index_numbers" ("keyword", "value", "file") VALUES ('NAXIS1', 8.0, 1);
-INSERT INTO "index_numbers" ("keyword", "value", "file") VALUES ('NAXIS', 2.0, 1);
 INSERT INTO "index_numbers" ("keyword", "value", "file") VALUES ('NAXIS2', 8.0, 1);
+INSERT INTO "index_numbers" ("keyword", "value", "file") VALUES ('NAXIS', 2.0, 1);
+INSERT INTO "index_numbers" ("keyword", "value", "file") VALUES ('NAXIS1', 8.0, 1);
+INSERT INTO "index_numbers" ("keyword", "value", "file") VALUES ('BITPIX', 16.0, 1);
 INSERT INTO "index_terms" ("keyword", "value", "start", "file") VALUES ('target', 'm 31',  -4611686018427387904, 1);
 INSERT INTO "index_terms" ("keyword", "value", "start", "file") VALUES ('product', 'image',  -4611686018427387904, 1);
 INSERT INTO "index_terms" ("keyword", "value", "start", "file") VALUES ('name', 'kept.fits',  -4611686018427387904, 1);
@@ -425,18 +428,18 @@ INSERT INTO "index_terms" ("keyword", "value", "start", "file") VALUES ('OBJECT'
 INSERT INTO "satellites" ("norad", "name", "designator", "words", "line_1", "line_2", "elements", "epoch", "updated_at") VALUES (25544, 'ISS (ZARYA)', '1998-067A', '
 iss(zarya)
 1998-067a
-', '1 25544U 98067A   08264.51782528 -.00002182  00000-0 -11606-4 0  2927', '2 25544  51.6416 247.4627 0006703 130.5360 325.0288 15.72125391563537', NULL::json, '2008-09-20 12:25:40.104192+00:00'::timestamptz, '2026-11-28 04:09:37.125065+00:00'::timestamptz);
-INSERT INTO "sites" ("uuid", "name", "acronym", "source", "builtin", "sort", "words", "created_at", "updated_at", "nickname", "alternate_names", "code", "homepage_url", "longitude", "latitude", "height", "precision", "country", "continent", "time_zone") VALUES ('b2b9d02c0aa04eb09aad5b5ec81ceef0'::uuid, 'Backyard', NULL, NULL, false, 'backyard', '
+', '1 25544U 98067A   08264.51782528 -.00002182  00000-0 -11606-4 0  2927', '2 25544  51.6416 247.4627 0006703 130.5360 325.0288 15.72125391563537', NULL::json, '2008-09-20 12:25:40.104192+00:00'::timestamptz, '2026-11-28 05:22:43.497189+00:00'::timestamptz);
+INSERT INTO "sites" ("uuid", "name", "acronym", "source", "builtin", "sort", "words", "created_at", "updated_at", "nickname", "alternate_names", "code", "homepage_url", "longitude", "latitude", "height", "precision", "country", "continent", "time_zone") VALUES ('a28695511bf34f2cbc1eb63ed3ab2318'::uuid, 'Backyard', NULL, NULL, false, 'backyard', '
 backyard
-', '2026-11-28 04:09:37.085033+00:00'::timestamptz, '2026-11-28 04:09:37.085033+00:00'::timestamptz, NULL, '[]'::json::json, NULL, NULL, 2.3, 48.9, 35.0, NULL, 'France', NULL, 'Europe/Paris');
-INSERT INTO "users" ("id", "username", "folded", "email", "password", "first_name", "last_name", "is_admin", "is_local_owner", "generation", "created_at", "updated_at") VALUES (1, 'ann', 'ann', 'ann@localhost', '$argon2id$v=19$m=65536,t=3,p=4$Zq2rEyUWEog94P/MTrO+hw$KJoy4+13utr3Xf1s3lg7t6oCsuIdR3wwZzMFm48xMFQ', '', '', false, false, 1, '2026-11-28 04:09:36.980569+00:00'::timestamptz, '2026-11-28 04:09:36.980578+00:00'::timestamptz);
-INSERT INTO "datasets" ("uuid", "owner", "organisation", "visibility", "embargo_until", "deleted_at", "created_at", "updated_at", "name", "description", "telescope", "instrument", "tags") VALUES ('f659615cc54b42d3810af7e7a947333e'::uuid, 1, NULL, 'private', NULL, NULL, '2026-11-28 04:09:36.999094+00:00'::timestamptz, '2026-11-28 04:09:36.999094+00:00'::timestamptz, 'kept since 0007', '', NULL, NULL, '[]'::json::json);
-INSERT INTO "keys" ("id", "owner", "kind", "name", "digest", "scopes", "limits", "created_at", "expires_at", "revoked_at", "last_used_at") VALUES (1, 1, 'access', '', '660d0938a998b1abacec0df9355405f558f51a41cec808c3916e2cad078f7f27', NULL::json, NULL::json, '2026-11-28 04:09:36.982675+00:00'::timestamptz, NULL, NULL, NULL);
-INSERT INTO "keys" ("id", "owner", "kind", "name", "digest", "scopes", "limits", "created_at", "expires_at", "revoked_at", "last_used_at") VALUES (2, 1, 'upload', '', '2d967165fbd29c717a43f7396f850cf3c2502253bb25980bb86733677af50eb6', '["datasets:create", "fitsfiles:create", "fitsfiles:update"]'::json::json, NULL::json, '2026-11-28 04:09:36.985213+00:00'::timestamptz, NULL, NULL, NULL);
-INSERT INTO "keys" ("id", "owner", "kind", "name", "digest", "scopes", "limits", "created_at", "expires_at", "revoked_at", "last_used_at") VALUES (3, 1, 'token', '', 'cffcc31cc38edb093d1a034f0c0fd8422899f0b1bf7a03988ba39537d0eb83cb', NULL::json, NULL::json, '2026-11-28 04:09:36.986082+00:00'::timestamptz, '2026-11-29 04:09:36.986084+00:00'::timestamptz, NULL, NULL);
-INSERT INTO "telescopes" ("uuid", "name", "acronym", "source", "builtin", "sort", "words", "created_at", "updated_at", "site", "alias", "aperture", "mounting", "optical_design") VALUES ('f8c770372bb743e89859eff709cbb4d9'::uuid, 'C8', NULL, NULL, false, 'c8', '
+', '2026-11-28 05:22:43.461041+00:00'::timestamptz, '2026-11-28 05:22:43.461041+00:00'::timestamptz, NULL, '[]'::json::json, NULL, NULL, 2.3, 48.9, 35.0, NULL, 'France', NULL, 'Europe/Paris');
+INSERT INTO "users" ("id", "username", "folded", "email", "password", "first_name", "last_name", "is_admin", "is_local_owner", "generation", "created_at", "updated_at") VALUES (1, 'ann', 'ann', 'ann@localhost', '$argon2id$v=19$m=65536,t=3,p=4$vlomqIj5vzXcHrD/lX99xA$5+bN8Odqprh3YFpsYxvqNTtbhMzCgfso0vFt3VpH1f8', '', '', false, false, 1, '2026-11-28 05:22:43.348099+00:00'::timestamptz, '2026-11-28 05:22:43.348104+00:00'::timestamptz);
+INSERT INTO "datasets" ("uuid", "owner", "organisation", "visibility", "embargo_until", "deleted_at", "created_at", "updated_at", "name", "description", "telescope", "instrument", "tags") VALUES ('a5ec3aa6f17e41f38cb6afb40864dd9c'::uuid, 1, NULL, 'private', NULL, NULL, '2026-11-28 05:22:43.377797+00:00'::timestamptz, '2026-11-28 05:22:43.377797+00:00'::timestamptz, 'kept since 0007', '', NULL, NULL, '[]'::json::json);
+INSERT INTO "keys" ("id", "owner", "kind", "name", "digest", "scopes", "limits", "created_at", "expires_at", "revoked_at", "last_used_at") VALUES (1, 1, 'access', '', '9abc12e3cf1e451b2275ed31514c679661a4b086bf0969983667d99bb0b76523', NULL::json, NULL::json, '2026-11-28 05:22:43.352878+00:00'::timestamptz, NULL, NULL, NULL);
+INSERT INTO "keys" ("id", "owner", "kind", "name", "digest", "scopes", "limits", "created_at", "expires_at", "revoked_at", "last_used_at") VALUES (2, 1, 'upload', '', 'ad6bec386ec23815c7c78a7c7f85a125dae032b58df5c865b1bddeecf9d8ea04', '["datasets:create", "fitsfiles:create", "fitsfiles:update"]'::json::json, NULL::json, '2026-11-28 05:22:43.356607+00:00'::timestamptz, NULL, NULL, NULL);
+INSERT INTO "keys" ("id", "owner", "kind", "name", "digest", "scopes", "limits", "created_at", "expires_at", "revoked_at", "last_used_at") VALUES (3, 1, 'token', '', 'dc6be8832926b8ad1271fa613870180a5df69648e9c7e99fbb8e4eb8449301f6', NULL::json, NULL::json, '2026-11-28 05:22:43.358064+00:00'::timestamptz, '2026-11-29 05:22:43.358068+00:00'::timestamptz, NULL, NULL);
+INSERT INTO "telescopes" ("uuid", "name", "acronym", "source", "builtin", "sort", "words", "created_at", "updated_at", "site", "alias", "aperture", "mounting", "optical_design") VALUES ('1642d8e5415e43f392cba564bf5f8978'::uuid, 'C8', NULL, NULL, false, 'c8', '
 c8
-', '2026-11-28 04:09:37.108616+00:00'::timestamptz, '2026-11-28 04:09:37.108616+00:00'::timestamptz, 'b2b9d02c0aa04eb09aad5b5ec81ceef0'::uuid, NULL, NULL, NULL, NULL);
-INSERT INTO "files" ("pk", "owner", "deleted_at", "created_at", "updated_at", "dataset", "path", "current", "tags", "is_raw") VALUES (1, 1, NULL, '2026-11-28 04:09:37.056929+00:00'::timestamptz, '2026-11-28 04:09:37.056929+00:00'::timestamptz, 'f659615cc54b42d3810af7e7a947333e'::uuid, 'kept.fits', 1, '[]'::json::json, NULL);
-INSERT INTO "versions" ("file", "n", "blob", "created_at", "packing", "content_size", "content_sha256", "target", "ra_deg", "dec_deg", "position_source", "footprint", "start", "exposure_s", "filter", "instrument", "telescope", "kind", "night", "airmass", "observer", "programme", "product", "doubts", "rules", "hdus", "problems") VALUES (1, 1, '83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe', '2026-11-28 04:09:37.060538+00:00'::timestamptz, NULL, 5760, '83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe', 'M 31', NULL, NULL, NULL, NULL::json, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'image', '[]'::json::json, '0dae00912780fc5d', '[{"index": 0, "name": "PRIMARY", "data_type": "img", "shape": [8, 8], "compression": null}]'::json::json, '[]'::json::json);
+', '2026-11-28 05:22:43.478363+00:00'::timestamptz, '2026-11-28 05:22:43.478363+00:00'::timestamptz, 'a28695511bf34f2cbc1eb63ed3ab2318'::uuid, NULL, NULL, NULL, NULL);
+INSERT INTO "files" ("pk", "owner", "deleted_at", "created_at", "updated_at", "dataset", "path", "current", "tags", "is_raw") VALUES (1, 1, NULL, '2026-11-28 05:22:43.431140+00:00'::timestamptz, '2026-11-28 05:22:43.431140+00:00'::timestamptz, 'a5ec3aa6f17e41f38cb6afb40864dd9c'::uuid, 'kept.fits', 1, '[]'::json::json, NULL);
+INSERT INTO "versions" ("file", "n", "blob", "created_at", "packing", "content_size", "content_sha256", "target", "ra_deg", "dec_deg", "position_source", "footprint", "start", "exposure_s", "filter", "instrument", "telescope", "kind", "night", "airmass", "observer", "programme", "product", "doubts", "rules", "hdus", "problems") VALUES (1, 1, '83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe', '2026-11-28 05:22:43.438625+00:00'::timestamptz, NULL, 5760, '83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe', 'M 31', NULL, NULL, NULL, NULL::json, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'image', '[]'::json::json, '0dae00912780fc5d', '[{"index": 0, "name": "PRIMARY", "data_type": "img", "shape": [8, 8], "compression": null}]'::json::json, '[]'::json::json);
 INSERT INTO "headers" ("file", "n", "hdu", "cards") VALUES (1, 1, 0, 'SIMPLE  =                    T / conforms to FITS standard                      BITPIX  =                   16 / array data type                                NAXIS   =                    2 / number of array dimensions                     NAXIS1  =                    8                                                  NAXIS2  =                    8                                                  EXTEND  =                    T                                                  OBJECT  = ''M 31    ''                                                            ');

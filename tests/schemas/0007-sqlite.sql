@@ -34,7 +34,7 @@ CREATE TABLE blobs (
 	created_at DATETIME NOT NULL, 
 	CONSTRAINT pk_blobs PRIMARY KEY (sha256)
 );
-INSERT INTO "blobs" VALUES('83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe',5760,'live',NULL,'2026-11-28 04:09:31.730592');
+INSERT INTO "blobs" VALUES('83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe',5760,'live',NULL,'2026-11-28 05:22:39.775511');
 CREATE TABLE datasets (
 	uuid CHAR(32) NOT NULL, 
 	owner INTEGER NOT NULL, 
@@ -52,7 +52,7 @@ CREATE TABLE datasets (
 	CONSTRAINT pk_datasets PRIMARY KEY (uuid), 
 	CONSTRAINT fk_datasets_owner FOREIGN KEY(owner) REFERENCES users (id)
 );
-INSERT INTO "datasets" VALUES('524a373aed944476b54e0193d7df4698',1,NULL,'private',NULL,NULL,'2026-11-28 04:09:30.684109','2026-11-28 04:09:30.684109','kept since 0007','',NULL,NULL,'[]');
+INSERT INTO "datasets" VALUES('4f1cc240533241f08c70618b7c7f20b9',1,NULL,'private',NULL,NULL,'2026-11-28 05:22:39.191200','2026-11-28 05:22:39.191200','kept since 0007','',NULL,NULL,'[]');
 CREATE TABLE files (
 	pk INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
 	owner INTEGER NOT NULL, 
@@ -66,7 +66,7 @@ CREATE TABLE files (
 	CONSTRAINT fk_files_dataset FOREIGN KEY(dataset) REFERENCES datasets (uuid), 
 	CONSTRAINT fk_files_owner FOREIGN KEY(owner) REFERENCES users (id)
 );
-INSERT INTO "files" VALUES(1,1,NULL,'2026-11-28 04:09:31.736655','2026-11-28 04:09:31.736655','524a373aed944476b54e0193d7df4698','kept.fits',1,'[]',NULL);
+INSERT INTO "files" VALUES(1,1,NULL,'2026-11-28 05:22:39.777664','2026-11-28 05:22:39.777664','4f1cc240533241f08c70618b7c7f20b9','kept.fits',1,'[]',NULL);
 CREATE TABLE headers (
 	file INTEGER NOT NULL, 
 	n INTEGER NOT NULL, 
@@ -84,11 +84,13 @@ CREATE TABLE index_entries (
 	x DOUBLE, 
 	y DOUBLE, 
 	z DOUBLE, 
+	cosine DOUBLE, 
+	sine DOUBLE, 
 	texts JSON NOT NULL, 
 	numbers JSON NOT NULL, 
 	CONSTRAINT pk_index_entries PRIMARY KEY (file)
 );
-INSERT INTO "index_entries" VALUES(1,'524a373aed944476b54e0193d7df4698',-4611686018427387904,NULL,NULL,NULL,NULL,'{"target": "m 31", "product": "image", "name": "kept.fits", "tag": [], "word": ["m", "31", "kept", "fits"], "OBJECT": "m 31"}','{"size": 5760.0, "BITPIX": 16.0, "NAXIS1": 8.0, "NAXIS": 2.0, "NAXIS2": 8.0}');
+INSERT INTO "index_entries" VALUES(1,'4f1cc240533241f08c70618b7c7f20b9',-4611686018427387904,NULL,NULL,NULL,NULL,1.0,0.0,'{"target": "m 31", "product": "image", "name": "kept.fits", "tag": [], "word": ["m", "31", "kept", "fits"], "OBJECT": "m 31"}','{"size": 5760.0, "NAXIS2": 8.0, "NAXIS": 2.0, "NAXIS1": 8.0, "BITPIX": 16.0}');
 CREATE TABLE index_numbers (
 	keyword VARCHAR(80) NOT NULL, 
 	value DOUBLE NOT NULL, 
@@ -162,9 +164,9 @@ CREATE TABLE keys (
 	CONSTRAINT fk_keys_owner FOREIGN KEY(owner) REFERENCES users (id), 
 	CONSTRAINT uq_keys_digest UNIQUE (digest)
 );
-INSERT INTO "keys" VALUES(1,1,'access','','6b1ffe76e74baa521c83d83ce5e4e498bf3062b8322f849c2ac28a1e4de6421e','null',NULL,'2026-11-28 04:09:30.659775',NULL,NULL,NULL);
-INSERT INTO "keys" VALUES(2,1,'upload','','55e89211a135980fadc311beff134b25e5c05eb231c289aab38cdf5d189f623d','["datasets:create", "fitsfiles:create", "fitsfiles:update"]',NULL,'2026-11-28 04:09:30.666063',NULL,NULL,NULL);
-INSERT INTO "keys" VALUES(3,1,'token','','ea3ac437d91da9519313058baf1e953f579debef033457e3fa22ac483faa726c',NULL,NULL,'2026-11-28 04:09:30.666769','2026-11-29 04:09:30.666773',NULL,NULL);
+INSERT INTO "keys" VALUES(1,1,'access','','7dff07d65819f4615927f1cb59178fbe848a3b2d6d0ddd550f6c571a81f6da48','null',NULL,'2026-11-28 05:22:39.176065',NULL,NULL,NULL);
+INSERT INTO "keys" VALUES(2,1,'upload','','89bfdf1627b6cbde97e6db93d899b8182571ea079a01393762805f9a4baaa3cf','["datasets:create", "fitsfiles:create", "fitsfiles:update"]',NULL,'2026-11-28 05:22:39.177374',NULL,NULL,NULL);
+INSERT INTO "keys" VALUES(3,1,'token','','2644839d9b1e47d8aee60ff2da746d74277af052e58316d383050b391fc8c17e',NULL,NULL,'2026-11-28 05:22:39.177764','2026-11-29 05:22:39.177766',NULL,NULL);
 CREATE TABLE night_logs (
 	uuid CHAR(32) NOT NULL, 
 	owner INTEGER NOT NULL, 
@@ -225,7 +227,7 @@ CREATE TABLE "satellites" (
 	elements JSON, 
 	CONSTRAINT pk_satellites PRIMARY KEY (norad)
 );
-INSERT INTO "satellites" VALUES(25544,'ISS (ZARYA)','1 25544U 98067A   08264.51782528 -.00002182  00000-0 -11606-4 0  2927','2 25544  51.6416 247.4627 0006703 130.5360 325.0288 15.72125391563537','2008-09-20 12:25:40.104192','2026-11-28 04:09:31.783809','1998-067A','
+INSERT INTO "satellites" VALUES(25544,'ISS (ZARYA)','1 25544U 98067A   08264.51782528 -.00002182  00000-0 -11606-4 0  2927','2 25544  51.6416 247.4627 0006703 130.5360 325.0288 15.72125391563537','2008-09-20 12:25:40.104192','2026-11-28 05:22:39.825417','1998-067A','
 iss(zarya)
 1998-067a
 ',NULL);
@@ -252,9 +254,9 @@ CREATE TABLE sites (
 	time_zone VARCHAR(64), 
 	CONSTRAINT pk_sites PRIMARY KEY (uuid)
 );
-INSERT INTO "sites" VALUES('7187bd80d1df48c8904b928fcf60eb20','Backyard',NULL,NULL,0,'backyard','
+INSERT INTO "sites" VALUES('b391ce172d534ce79406c96f3ffbea6f','Backyard',NULL,NULL,0,'backyard','
 backyard
-','2026-11-28 04:09:31.749703','2026-11-28 04:09:31.749703',NULL,'[]',NULL,NULL,2.3,48.9,35.0,NULL,'France',NULL,'Europe/Paris');
+','2026-11-28 05:22:39.791718','2026-11-28 05:22:39.791718',NULL,'[]',NULL,NULL,2.3,48.9,35.0,NULL,'France',NULL,'Europe/Paris');
 CREATE TABLE telescopes (
 	uuid CHAR(32) NOT NULL, 
 	name VARCHAR(255) NOT NULL, 
@@ -273,9 +275,9 @@ CREATE TABLE telescopes (
 	CONSTRAINT pk_telescopes PRIMARY KEY (uuid), 
 	CONSTRAINT fk_telescopes_site FOREIGN KEY(site) REFERENCES sites (uuid)
 );
-INSERT INTO "telescopes" VALUES('44b05b6d79a743b393ecf90aa11c9adf','C8',NULL,NULL,0,'c8','
+INSERT INTO "telescopes" VALUES('a37bb0b4c5884d1fbafb5e53d7989d60','C8',NULL,NULL,0,'c8','
 c8
-','2026-11-28 04:09:31.765370','2026-11-28 04:09:31.765370','7187bd80d1df48c8904b928fcf60eb20',NULL,NULL,NULL,NULL);
+','2026-11-28 05:22:39.806625','2026-11-28 05:22:39.806625','b391ce172d534ce79406c96f3ffbea6f',NULL,NULL,NULL,NULL);
 CREATE TABLE uploads (
 	uuid CHAR(32) NOT NULL, 
 	owner INTEGER NOT NULL, 
@@ -315,7 +317,7 @@ CREATE TABLE users (
 	CONSTRAINT uq_users_email UNIQUE (email), 
 	CONSTRAINT uq_users_folded UNIQUE (folded)
 );
-INSERT INTO "users" VALUES(1,'ann','ann','ann@localhost','$argon2id$v=19$m=65536,t=3,p=4$Azix5Iecate0b3zTOTZQtw$lqC8diFD8EBQSJcz8pgf1H0twXjp6U3MFrDPVJLCIHQ','','',0,0,1,'2026-11-28 04:09:30.657411','2026-11-28 04:09:30.657423');
+INSERT INTO "users" VALUES(1,'ann','ann','ann@localhost','$argon2id$v=19$m=65536,t=3,p=4$kZpIU2ccuq7poaGCukjI5A$OCzH7YOYlg6yp6h1ijFMcVXMNHNA/bcZ+GQurMO0AnQ','','',0,0,1,'2026-11-28 05:22:39.174251','2026-11-28 05:22:39.174258');
 CREATE TABLE versions (
 	file INTEGER NOT NULL, 
 	n INTEGER NOT NULL, 
@@ -340,7 +342,7 @@ CREATE TABLE versions (
 	CONSTRAINT fk_versions_blob FOREIGN KEY(blob) REFERENCES blobs (sha256), 
 	CONSTRAINT fk_versions_file FOREIGN KEY(file) REFERENCES files (pk)
 );
-INSERT INTO "versions" VALUES(1,1,'83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe','2026-11-28 04:09:31.738804',NULL,5760,'83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe','M 31',NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,'[{"index": 0, "name": "PRIMARY", "data_type": "img", "shape": [8, 8], "compression": null}]','[]',NULL,NULL,NULL,NULL,'image','[]','0dae00912780fc5d',NULL);
+INSERT INTO "versions" VALUES(1,1,'83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe','2026-11-28 05:22:39.779196',NULL,5760,'83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe','M 31',NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,'[{"index": 0, "name": "PRIMARY", "data_type": "img", "shape": [8, 8], "compression": null}]','[]',NULL,NULL,NULL,NULL,'image','[]','0dae00912780fc5d',NULL);
 CREATE UNIQUE INDEX uq_users_local_owner ON users (is_local_owner) WHERE is_local_owner;
 CREATE INDEX ix_activities_owner ON activities (owner);
 CREATE INDEX ix_datasets_owner ON datasets (owner);

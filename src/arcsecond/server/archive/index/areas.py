@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator
 
-from arcsecond.server.zones import Span, cell, chord_squared, cone
+from arcsecond.server.zones import Span, cell, cone
 
 POINT = 0
 """The class of files with a position and no footprint."""
@@ -24,6 +24,12 @@ CLASSES = 14
 
 BITS = 42
 """Of a cell, before the class."""
+
+WIDE_DEG = 60.0
+"""Circles of up to this radius are asked for by cosines; both together reach 120 degrees."""
+
+SLACK = 1e-7
+"""In radians: cosines of small angles are not more precise. The footprints decide in the end."""
 
 MOST_STRIPS = 40
 """Ranges for one class; of more, all right ascensions between are looked through."""
@@ -53,9 +59,15 @@ def bounds(reach: int) -> tuple[int, int]:
     return reach << BITS, ((reach + 1) << BITS) - 1
 
 
-def near(reach: int, radius_deg: float) -> float:
-    """Return the squared distance at which what a class holds may touch a circle."""
-    return chord_squared(min(180.0, radius_deg + farthest_deg(reach)))
+def farness(radius_deg: float) -> tuple[float, float]:
+    """Return what tells how far a footprint reaches: cosine and sine of its radius.
+
+    Of one that reaches far, what lets it touch every circle that is asked for by them.
+    """
+    if radius_deg > WIDE_DEG:
+        return -4.0, 0.0
+    radius = math.radians(radius_deg)
+    return math.cos(radius), math.sin(radius)
 
 
 def cells_near(

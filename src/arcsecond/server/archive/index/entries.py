@@ -18,7 +18,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from arcsecond.fits.cards import Values, parse
-from arcsecond.server.archive.index.areas import POINT, area_cell, reach_of
+from arcsecond.server.archive.index.areas import POINT, area_cell, farness, reach_of
 from arcsecond.server.archive.index.tables import LONGEST_TERM, NEVER, entries, numbers, terms
 from arcsecond.server.archive.tables import blobs, files, headers, versions
 from arcsecond.server.zones import unit_vector
@@ -52,15 +52,15 @@ class Entry:
     ----------
     position
         Of the file, or of the circle around its footprint, in degrees (ICRS).
-    reach
-        How far its footprint reaches from there; see ``areas.py``.
+    radius_deg
+        How far its footprint reaches from there; None without one.
     """
 
     file: int
     dataset: UUID
     start: int = NEVER
     position: tuple[float, float] | None = None
-    reach: int = POINT
+    radius_deg: float | None = None
     texts: dict[str, str | list[str]] = field(default_factory=dict)
     numbers: dict[str, float] = field(default_factory=dict)
 
@@ -121,7 +121,7 @@ def entry_of(file: Mapping[str, Any], told: Mapping[str, Any], said: Said) -> En
     entry = Entry(file["pk"], file["dataset"], NEVER if start is None else microseconds(start))
     if area := told["footprint"]:
         entry.position = area["right_ascension"], area["declination"]
-        entry.reach = reach_of(area["radius"])
+        entry.radius_deg = area["radius"]
     elif told["ra_deg"] is not None and told["dec_deg"] is not None:
         entry.position = told["ra_deg"], told["dec_deg"]
     for name in TEXTS:
@@ -164,11 +164,15 @@ _ENTRIES, _TERMS, _NUMBERS = sa.insert(entries), sa.insert(terms), sa.insert(num
 
 def _row(entry: Entry) -> dict[str, Any]:
     x, y, z = unit_vector(*entry.position) if entry.position else (None, None, None)
+    reach = POINT if entry.radius_deg is None else reach_of(entry.radius_deg)
+    cosine, sine = farness(entry.radius_deg or 0.0)
     return {
         "file": entry.file,
         "dataset": entry.dataset,
         "start": entry.start,
-        "cell": area_cell(*entry.position, entry.reach) if entry.position else None,
+        "cell": area_cell(*entry.position, reach) if entry.position else None,
+        "cosine": cosine,
+        "sine": sine,
         "x": x,
         "y": y,
         "z": z,

@@ -31,6 +31,8 @@ entries = sa.Table(
     sa.Column("x", sa.Double),
     sa.Column("y", sa.Double),
     sa.Column("z", sa.Double),
+    sa.Column("cosine", sa.Double, comment="of the radius of its footprint; see areas.py"),
+    sa.Column("sine", sa.Double),
     sa.Column("texts", _TOLD, nullable=False),
     sa.Column("numbers", _TOLD, nullable=False),
     sa.Index("ix_index_entries_start", "start", "file"),

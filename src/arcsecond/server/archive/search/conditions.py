@@ -6,6 +6,8 @@ that fulfil it (``files``), by which a search may begin.
 
 from __future__ import annotations
 
+import json
+import math
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from arcsecond.server.archive.index import areas
 from arcsecond.server.archive.index.entries import folded
@@ -23,7 +26,7 @@ from arcsecond.server.zones import unit_vector
 if TYPE_CHECKING:
     from arcsecond.server.sphere import Shape, Vectors
 
-Files = sa.Select[tuple[int]]
+Files = sa.Select[int]
 Test = sa.ColumnElement[bool]
 
 
@@ -45,7 +48,8 @@ class Condition:
 
     def exactly(self, connection: sa.Connection, some: Collection[int]) -> set[int]:
         """Return those of some files that fulfil it."""
-        statement = sa.select(entries.c.file).where(entries.c.file.in_(some), self.probe())
+        these = among(connection, entries.c.file, some)
+        statement = sa.select(entries.c.file).where(these, self.probe())
         return set(connection.scalars(statement))
 
 
@@ -235,42 +239,43 @@ class Touches(Condition):
 
     def probe(self) -> Test:
         """Test the circle around it, which may touch the shape where the footprint does not."""
+        return self._test(entries.c)
+
+    def _test(self, columns: Any) -> Test:
         ra_deg, dec_deg, radius_deg = self.shape.around
+        # "+ 0" keeps the database from looking for these by their cells.
+        placed: Test = columns.cell + 0 >= areas.bounds(areas.POINT + self.shown)[0]
+        if radius_deg > areas.WIDE_DEG:
+            return placed
         x, y, z = unit_vector(ra_deg, dec_deg)
-        dx, dy, dz = entries.c.x - x, entries.c.y - y, entries.c.z - z
-        # Of a class that is not asked for none is near: the distance is never below zero.
-        farthest = sa.case(
-            *(
-                (entries.c.cell <= areas.bounds(reach)[1], self._near(reach, radius_deg))
-                for reach in range(areas.CLASSES)
-            ),
-            else_=-1.0,
-        )
-        found: Test = dx * dx + dy * dy + dz * dz <= farthest
-        return found
+        radius = math.radians(radius_deg) + areas.SLACK
+        # The cosine of the angle between both middles, and that of the sum of both radii.
+        between = columns.x * x + columns.y * y + columns.z * z
+        farthest = columns.cosine * math.cos(radius) - columns.sine * math.sin(radius)
+        return sa.and_(placed, between >= farthest)
 
     def files(self, connection: sa.Connection) -> Files | None:
         """List those that are near, by the strips of the sky."""
         ranges = list(areas.cells_near(*self.shape.around, self._there(connection)))
         if not ranges:
             return sa.select(entries.c.file).where(sa.false())
-        near = sa.values(
-            sa.column("first", sa.BigInteger), sa.column("last", sa.BigInteger), name="near"
-        )
-        some = near.data(ranges).cte("near")
-        return (
-            sa.select(entries.c.file)
-            .select_from(some)
-            .join(entries, entries.c.cell.between(some.c.first, some.c.last))
-            .where(self.probe())
-        )
+        some = _ranges(connection, ranges)
+        within = entries.c.cell.between(some.c.first, some.c.last)
+        if connection.dialect.name == "sqlite":
+            return (
+                sa.select(entries.c.file)
+                .select_from(some)
+                .join(entries, within)
+                .where(self.probe())
+            )
+        # Range by range, by the index: PostgreSQL thinks that a cone holds a third of all there is.
+        inside = sa.select(entries).where(within).offset(0).lateral("inside")
+        there = self._test(inside.c)
+        return sa.select(inside.c.file).select_from(some).join(inside, sa.true()).where(there)
 
     @property
     def _reaches(self) -> range:
         return range(areas.POINT + self.shown, areas.CLASSES)
-
-    def _near(self, reach: int, radius_deg: float) -> float:
-        return areas.near(reach, radius_deg) if reach in self._reaches else -1.0
 
     def _there(self, connection: sa.Connection) -> list[int]:
         """Return those classes of which there are files."""
@@ -295,7 +300,7 @@ class Touches(Condition):
             sa.select(entries.c.file, entries.c.x, entries.c.y, entries.c.z, versions.c.footprint)
             .join(files, files.c.pk == entries.c.file)
             .join(versions, newest)
-            .where(entries.c.file.in_(some))
+            .where(among(connection, entries.c.file, some))
         )
         found = set()
         for file, x, y, z, footprint in connection.execute(statement):
@@ -305,6 +310,36 @@ class Touches(Condition):
             elif any(self.shape.touches(Patch(vectors(p))) for p in footprint["polygons"]):
                 found.add(file)
         return found
+
+
+def among(
+    connection: sa.Connection, column: sa.ColumnElement[int], numbers: Collection[int]
+) -> Test:
+    """Return the test that a column has one of some numbers, by the same statement for any."""
+    if connection.dialect.name == "sqlite":
+        each = sa.func.json_each(sa.literal(json.dumps([*numbers]))).table_valued("value")
+        return column.in_(sa.select(each.c.value))
+    return column == sa.any_(sa.literal([*numbers], ARRAY(sa.BigInteger)))
+
+
+def _ranges(connection: sa.Connection, ranges: list[tuple[int, int]]) -> sa.FromClause:
+    """Return ranges as a table whose statement is the same however many they are.
+
+    So it is made once: making it takes far longer than running it.
+    """
+    if connection.dialect.name == "sqlite":
+        each = sa.func.json_each(sa.literal(json.dumps(ranges))).table_valued("value")
+        ends = (
+            sa.cast(sa.func.json_extract(each.c.value, f"$[{n}]"), sa.BigInteger).label(name)
+            for n, name in enumerate(("first", "last"))
+        )
+        return sa.select(*ends).subquery("near")
+    array = ARRAY(sa.BigInteger)
+    firsts, lasts = (sa.literal([one[n] for one in ranges], array) for n in (0, 1))
+    near = sa.func.unnest(firsts, lasts).table_valued(
+        sa.column("first", sa.BigInteger), sa.column("last", sa.BigInteger)
+    )
+    return near.render_derived("near")
 
 
 def _vector(x: float, y: float, z: float) -> Vectors:

@@ -1,14 +1,13 @@
-"""How a search is carried out: from the condition that fewest fulfil, or along its order.
+"""How a search is carried out: along its order, or from the condition that fewest fulfil.
 
-Of each condition it is counted how many files fulfil it, as far as ``GATHERED``. Where one
-has so few, those are gathered, tested by the other conditions, and sorted. Else the files
-are gone through in the order of the result, by an index, until a page is full: a page
-farther back costs as much as the first, since it begins behind the last file seen.
+The files are gone through in the order of the result, by an index, until a page is full: a
+page farther back costs as much as the first, since it begins behind the last file seen. What
+is not found soon is rare: then it is counted how many files fulfil each condition, and where
+one has few, those are gathered, tested by the other conditions, and sorted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,16 +19,20 @@ from arcsecond.registry import COUNT_BOUND
 from arcsecond.schemas.archive import FitsFile
 from arcsecond.server.archive.files import select_visible, shape
 from arcsecond.server.archive.index.tables import entries, numbers, terms
-from arcsecond.server.archive.search.conditions import Between, Condition, Files, Is, Test
+from arcsecond.server.archive.search.conditions import Between, Condition, Is, Test, among
 from arcsecond.server.archive.tables import files
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import Cursor, bad_cursor
 from arcsecond.server.people.visibility import visible_to
 
-GATHERED = 5_000
-"""Files that are gathered and sorted rather than gone through in order."""
+COUNTED = (300, 5_000)
+"""Files that are gathered rather than gone through in order: first so many, then more."""
+
+FEW = 50
+"""Of which no other condition has to be looked at for still fewer."""
 
 FIRST_WINDOW = 200
+GROWTH = 10
 LARGEST_WINDOW = 20_000
 MOST_WALKED = 400_000
 """Files that are gone through for one page: a second or so."""
@@ -87,9 +90,14 @@ class SearchListing:
         self, connection: sa.Connection, seen: tuple[float, int] | None, limit: int
     ) -> list[tuple[float, int]]:
         """Return what the files found are sorted by, and their numbers."""
-        fewest = self._fewest(connection)
         found: list[tuple[float, int]] = []
-        window, walked = max(FIRST_WINDOW, 2 * limit), 0
+        fewest: tuple[Condition, list[int]] | None = None
+        counts = iter(COUNTED)
+        window, walked = FIRST_WINDOW, 0
+        if limit > FIRST_WINDOW:  # so many are not found on the way
+            fewest, window = self._fewest(connection, COUNTED[-1]), 2 * limit
+        elif any(condition.is_rough for condition in self.conditions):  # a place is mostly rare
+            fewest = self._fewest(connection, next(counts))
         while (wanted := limit - len(found)) > 0:
             if fewest is not None:
                 some = self._gathered(connection, *fewest, seen, wanted)
@@ -105,8 +113,10 @@ class SearchListing:
             if seen is None:
                 break
             walked += window
-            window = min(4 * window, LARGEST_WINDOW)
-            if walked > MOST_WALKED:
+            window = min(GROWTH * window, LARGEST_WINDOW)
+            if (most := next(counts, None)) is not None:
+                fewest = self._fewest(connection, most)
+            elif walked > MOST_WALKED:
                 raise InvalidInputError(
                     f"Of {walked:,} files only {len(found)} are like this, and the search gave "
                     "up there. Ask for less at once, such as a night, a time or a telescope."
@@ -123,23 +133,24 @@ class SearchListing:
                 some = [(key, file) for key, file in some if file in kept]
         return some
 
-    def _fewest(self, connection: sa.Connection) -> tuple[Condition, Files] | None:
-        """Return the condition that fewest files fulfil, and those; None when none has few."""
-        told = [(one, one.files(connection)) for one in self.conditions]
-        listed = [(one, some) for one, some in told if some is not None]
-        if not listed:
-            return None
-        bounded = [some.limit(GATHERED + 1).subquery() for _, some in listed]
-        counts = [sa.select(sa.func.count()).select_from(s).scalar_subquery() for s in bounded]
-        found: Sequence[int] = connection.execute(sa.select(*counts)).one()
-        fewest = min(range(len(listed)), key=found.__getitem__)
-        return listed[fewest] if found[fewest] <= GATHERED else None
+    def _fewest(self, connection: sa.Connection, most: int) -> tuple[Condition, list[int]] | None:
+        """Return the condition that fewest files fulfil, and those; None when all have more."""
+        best: tuple[Condition, list[int]] | None = None
+        for condition in self.conditions:
+            if (some := condition.files(connection)) is None:
+                continue
+            found = [row[0] for row in connection.execute(some.limit(most + 1))]
+            if len(found) <= most and (best is None or len(found) < len(best[1])):
+                best = condition, found
+            if best is not None and len(best[1]) <= FEW:
+                break
+        return best
 
     def _gathered(
         self,
         connection: sa.Connection,
         first: Condition,
-        some: Files,
+        some: list[int],
         seen: tuple[float, int] | None,
         limit: int,
     ) -> list[tuple[float, int]]:
@@ -149,7 +160,8 @@ class SearchListing:
         statement = (
             sa.select(key, file)
             .join(files, files.c.pk == file)
-            .where(file.in_(some), key.is_not(None), visible_to(self.viewer, files))
+            .where(among(connection, file, some), key.is_not(None))
+            .where(visible_to(self.viewer, files))
             .where(*(c.probe() for c in self.conditions if c is not first))
         )
         if seen is not None:

@@ -32,6 +32,8 @@ def upgrade() -> None:
         sa.Column("x", sa.Double()),
         sa.Column("y", sa.Double()),
         sa.Column("z", sa.Double()),
+        sa.Column("cosine", sa.Double(), comment="of the radius of its footprint; see areas.py"),
+        sa.Column("sine", sa.Double()),
         sa.Column("texts", _told(), nullable=False),
         sa.Column("numbers", _told(), nullable=False),
         sa.PrimaryKeyConstraint("file", name="pk_index_entries"),

