@@ -57,7 +57,7 @@ screenshots: $(VENV)/dev  ## Every page in light, dark and red, at two widths, i
 	$(BIN)/python demo/screenshots.py $(ARGS)
 
 clean:  ## Remove what was built.
-	rm -rf $(VENV) .demo .bench .clients .screenshots
+	rm -rf $(VENV) .demo .bench .bench-kept .clients .screenshots
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed.")'

@@ -27,6 +27,7 @@ from bench.downloads import download_rows, plan_rows
 from bench.feed import feed_row
 from bench.observatory import observatory_rows
 from bench.rivals import large_file_rows, many_files_rows
+from bench.search import search_rows
 from bench.servers import ARCSECOND, Row, serving
 from bench.uploads import small_files_row, upload_rows
 
@@ -44,6 +45,7 @@ def main() -> int:
     parser.add_argument("--planned", type=int, default=100_000, help="files of a plan")
     parser.add_argument("--readers", type=int, default=1000, help="readers of the feed")
     parser.add_argument("--stars", type=int, default=1_000_000, help="stars to import")
+    parser.add_argument("--searched", type=int, default=1_000_000, help="files to search")
     options = parser.parse_args()
     ROOT.mkdir(exist_ok=True)
     rows = [help_row(options.runs), lookup_row(options.runs), *reads_rows()]
@@ -56,6 +58,7 @@ def main() -> int:
     rows.append(feed_row(ROOT, options.readers))
     rows += catalogue_rows(ROOT, options.stars)
     rows += observatory_rows(ROOT)
+    rows += search_rows(ROOT, options.searched)
     width = max(len(name) for name, *_ in rows)
     print(f"\n{'':{width}}  {'figure':>14}  {'baseline':>14}  {'ratio':>8}  promise")
     for name, figure, baseline, ratio, promise, kept in rows:

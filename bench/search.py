@@ -232,11 +232,13 @@ def make(backend: Backend, count: int) -> Viewer:
     source = f"{series}" if not is_lite else f"{series} AS s"
     run(
         "INSERT INTO files (pk, owner, created_at, updated_at, dataset, path, current, tags) "
-        f"SELECT s.n, {user}, {moment_}, {moment_}, {hex_uuid}, 'night/' || s.n || '.fits', 1, '[]' FROM {source}"
+        f"SELECT s.n, {user}, {moment_}, {moment_}, {hex_uuid}, 'night/' || s.n || '.fits', 1, '[]' "
+        f"FROM {source}"
     )
     run(
-        "INSERT INTO versions (file, n, blob, created_at, hdus, problems, doubts, footprint, ra_deg, dec_deg, position_source) "
-        f"SELECT p.file, 1, '{'0' * 64}', {moment_}, '[]', '[]', '[]', p.footprint, p.ra, p.dec, 'wcs' FROM {table} p"
+        "INSERT INTO versions (file, n, blob, created_at, hdus, problems, doubts, footprint, "
+        f"ra_deg, dec_deg, position_source) SELECT p.file, 1, '{'0' * 64}', {moment_}, "
+        f"'[]', '[]', '[]', p.footprint, p.ra, p.dec, 'wcs' FROM {table} p"
     )
     texts = ", ".join(
         f"'{k}', '{k.lower()} ' || {_nth(i, n)}" for i, (k, n) in enumerate(TEXTS.items())
@@ -244,8 +246,10 @@ def make(backend: Backend, count: int) -> Viewer:
     numbers = ", ".join(f"'{k}', {_value(i)}" for i, k in enumerate(NUMBERS))
     build = "json_object" if is_lite else "jsonb_build_object"
     run(
-        "INSERT INTO index_entries (file, dataset, start, cell, x, y, z, cosine, sine, texts, numbers) "
-        f"SELECT s.n, {hex_uuid}, {start}, p.cell, p.x, p.y, p.z, p.cosine, p.sine, {build}({texts}), {build}({numbers}) "
+        "INSERT INTO index_entries "
+        "(file, dataset, start, cell, x, y, z, cosine, sine, texts, numbers) "
+        f"SELECT s.n, {hex_uuid}, {start}, p.cell, p.x, p.y, p.z, p.cosine, p.sine, "
+        f"{build}({texts}), {build}({numbers}) "
         f"FROM {source} JOIN {table} p ON p.file = s.n"
     )
     for i, (keyword, different) in sorted(enumerate(TEXTS.items()), key=lambda one: one[1][0]):
@@ -281,7 +285,8 @@ def _places(backend: Backend, count: int) -> str:
     from arcsecond.server.sphere import vectors
 
     kind = "DOUBLE PRECISION"
-    columns = f"file BIGINT, ra {kind}, dec {kind}, cell BIGINT, x {kind}, y {kind}, z {kind}, cosine {kind}, sine {kind}"
+    names = ", ".join(f"{name} {kind}" for name in ("x", "y", "z", "cosine", "sine"))
+    columns = f"file BIGINT, ra {kind}, dec {kind}, cell BIGINT, {names}"
     note = "TEXT" if backend.db.local else "JSON"
     with backend.db.write() as connection:
         connection.exec_driver_sql(f"CREATE TABLE made_places ({columns}, footprint {note})")
@@ -323,15 +328,6 @@ def _places(backend: Backend, count: int) -> str:
 
 
 TOM = "tomtoolkit==3.1.0"
-
-_TOM_SETTINGS = """
-SECRET_KEY = "bench"
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "%s"}}
-INSTALLED_APPS = %s
-TARGET_TYPE = "SIDEREAL"
-DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
-USE_TZ = True
-"""
 
 
 def tomtoolkit_ms(root: Path, count: int) -> float | None:

@@ -31,7 +31,9 @@ def main() -> None:
         SITE_ID=1,
         USE_TZ=True,
         DEFAULT_AUTO_FIELD="django.db.models.AutoField",
-        TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],
+        TEMPLATES=[
+            {"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}
+        ],
         ROOT_URLCONF="tom_common.urls",
     )  # fmt: skip
     django.setup()
