@@ -232,8 +232,8 @@ def make(backend: Backend, count: int) -> Viewer:
     source = f"{series}" if not is_lite else f"{series} AS s"
     run(
         "INSERT INTO files (pk, owner, created_at, updated_at, dataset, path, current, tags) "
-        f"SELECT s.n, {user}, {moment_}, {moment_}, {hex_uuid}, 'night/' || s.n || '.fits', 1, '[]' "
-        f"FROM {source}"
+        f"SELECT s.n, {user}, {moment_}, {moment_}, {hex_uuid}, 'night/' || s.n || '.fits', 1, "
+        f"'[]' FROM {source}"
     )
     run(
         "INSERT INTO versions (file, n, blob, created_at, hdus, problems, doubts, footprint, "

@@ -182,9 +182,12 @@ class TestShapes:
                 least = np.degrees(2 * np.arcsin(np.linalg.norm(points - near, axis=1).min() / 2))
                 assert patch.distance_deg(near) <= least + 1e-9
                 assert patch.distance_deg(near) >= least - 0.04
-                assert Circle(*at, least + 1e-9).touches(patch)
-                if patch.distance_deg(near) > 0:
-                    assert not Circle(*at, patch.distance_deg(near) * 0.999).touches(patch)
+                corners = positions(patch.corners).tolist()
+                assert Circle(*at, least + 1e-9).touches_corners(corners)
+                distance = patch.distance_deg(near)
+                assert Circle(*at, distance * 1.001 + 1e-9).touches_corners(corners)
+                if distance > 0:
+                    assert not Circle(*at, distance * 0.999).touches_corners(corners)
 
     def test_polygons(self) -> None:
         chance = random.Random(2)

@@ -315,3 +315,25 @@ def test_a_page_of_another_site_changes_nothing(http: Http, things: dict[str, An
     assert http.post("/activities/", json={"title": "x"}, headers=own).status_code == 201
     again = http.get("/login", params={"token": token}, follow_redirects=False)
     assert again.status_code == 401
+
+
+def test_a_dataset_has_an_embargo(http: Http, user: Callable[[str], Headers]) -> None:
+    ann = user("ann")
+    given = {"name": "d", "is_public": True, "embargo": "2999-01-01"}
+    made = http.post("/datasets/", json=given, headers=ann).json()
+    path = f"/datasets/{made['uuid']}/"
+    assert made["embargo"] == "2999-01-01"
+    assert http.get(path).status_code == 404
+    assert http.get(path, headers=user("bob")).status_code == 404
+    page = http.get("/datasets/", headers=ann | {"Accept": "text/html"}).text
+    assert "everyone from 2999-01-01" in page
+    wrong = http.patch(path, json={"embargo": "soon"}, headers=ann)
+    assert wrong.status_code == 400
+    assert "no date" in wrong.json()["embargo"][0]
+    for over in ("2001-01-01", None, ""):
+        told = http.patch(path, json={"embargo": over}, headers=ann)
+        assert told.status_code == 200, told.text
+        assert told.json()["embargo"] == (over or None)
+        assert http.get(path).status_code == 200
+        http.patch(path, json={"embargo": "2999-01-01"}, headers=ann)
+        assert http.get(path).status_code == 404

@@ -8,7 +8,7 @@ import math
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from arcsecond.server.archive import files, in_force, reindexing, sweep
 from arcsecond.server.archive.adding import add_files
 from arcsecond.server.archive.index import entries
 from arcsecond.server.archive.index import tables as index
+from arcsecond.server.archive.naming import link_of
 from arcsecond.server.archive.search import listing
 from arcsecond.server.archive.search.asking import search
 from arcsecond.server.archive.service import Datasets
@@ -33,6 +34,7 @@ from arcsecond.server.archive.tables import files as files_table
 from arcsecond.server.archive.tables import versions
 from arcsecond.server.check import check
 from arcsecond.server.context import Backend, Viewer
+from arcsecond.server.settings import Settings
 from arcsecond.server.storage import Arrived
 from arcsecond.server.trash import service as trash
 from tests.conftest import Command, add_file, fits_bytes, new_user
@@ -258,6 +260,33 @@ def test_who_may_see_it(sky: Sky) -> None:
     assert len(sky.pages(sky.other, dataset="mine", kind="flat")) == sum(
         one.kind == "flat" for one in SHOTS
     )
+
+
+def test_what_a_target_names(sky: Sky) -> None:
+    """However it is written, and whatever stands behind it."""
+    sky.put(sky.viewer, sky.dataset, [
+        replace(SHOTS[0], name="a.fits", target="m51  B  600s", filter="B", ra=None),
+        replace(SHOTS[0], name="b.fits", target="NGC_5194", ra=None),
+        replace(SHOTS[0], name="c.fits", target="wasp 10 b", ra=None),
+        replace(SHOTS[0], name="d.fits", target="My Star #3", ra=None),
+    ])  # fmt: skip
+    assert sky.names(object="M 51") == sky.names(object="ngc 5194") == {"a.fits", "b.fits"}
+    assert sky.names(object="WASP-10b") == {"c.fits"}
+    assert sky.names(object="my star") == {"d.fits"}
+    assert sky.names(target="m51 b 600s") == {"a.fits"}
+
+
+@pytest.mark.parametrize(
+    ("target", "filter_", "expected"),
+    [
+        ("m51  B  600s", "B", "/objects/M%2051/"), ("NGC_4492", None, "/objects/NGC%204492/"),
+        ("wasp 10 b", "r", "/exoplanets/WASP-10%20b/"), ("51 Peg b", None, "/exoplanets/51%20Peg%20b/"),
+        ("M 31 Ha 300 s".replace(" s", "s"), None, "/objects/M%2031/"), ("flat", "V", None), ("", None, None),
+        ("M 42 light rep3", None, "/objects/M%2042/"), ("nothing at all", None, None),
+    ],
+)  # fmt: skip
+def test_links(target: str, filter_: str | None, expected: str | None, tmp_path: Path) -> None:
+    assert link_of(Settings(home=tmp_path), target, filter_) == expected
 
 
 class TestChanges:

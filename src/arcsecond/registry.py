@@ -619,6 +619,7 @@ RESOURCES: tuple[Resource, ...] = (
             _INSTRUMENT,
             _TAGS,
             Field("is_public", "Whether everyone may see it.", "flag"),
+            Field("embargo", "Public only from this day (UTC) on: YYYY-MM-DD; '' for no day."),
         ),
         needed=("name",),
         filters=("name", "tags"),

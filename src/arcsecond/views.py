@@ -209,7 +209,7 @@ COLUMNS: dict[str, list[tuple[str, Cell]]] = {
         ("Name", _get("name")),
         ("Files", lambda d: str(d["data_files_count"])),
         ("Size", lambda d: size(d["data_files_volume"])),
-        ("Seen by", lambda d: "everyone" if d["is_public"] else "its owner"),
+        ("Seen by", lambda d: _seen_by(d)),
         ("Created", _get("creation_date")),
         ("UUID", _get("uuid")),
     ],
@@ -293,7 +293,7 @@ _HIDDEN = {
     "equatorial_coordinates", "tag_array", "id", "target_name", "creation_date", "hdus",
     "problems", "fluxes", "file", "two_lines", "is_fits", "time_zone_id", "time_zone_name",
     "header", "memberships", "elements", "is_old", "designator", "other_urls",
-    "input", "is_builtin", "versions", "previews",
+    "input", "is_builtin", "versions", "previews", "target_url",
 }  # fmt: skip
 
 _EXACT = ("line_1", "line_2")
@@ -737,6 +737,14 @@ def _moment(text: str) -> str:
         return text
     moment = datetime.fromisoformat(text)
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _seen_by(dataset: Json) -> str:
+    if not dataset["is_public"]:
+        return "its owner"
+    embargo = dataset["embargo"]
+    is_over = embargo is None or embargo <= datetime.now(UTC).date().isoformat()
+    return "everyone" if is_over else f"everyone from {embargo}"
 
 
 def _first_line(text: str) -> str:

@@ -27,13 +27,17 @@ Digest = Annotated[str, told(pattern="^[0-9a-f]{64}$")]
 
 
 class Dataset(msgspec.Struct, kw_only=True):
-    """A dataset: a named set of files. Volume is in bytes."""
+    """A dataset: a named set of files. Volume is in bytes.
+
+    One with an ``embargo`` is public from the beginning of that day (UTC) on, if it is public.
+    """
 
     uuid: str
     name: str
     description: str = ""
     profile: str
     is_public: bool
+    embargo: date | None = None
     creation_date: datetime
     last_update: datetime
     telescope: str | None = None
@@ -57,6 +61,7 @@ class DatasetChange(msgspec.Struct, kw_only=True):
     instrument: Reference | UnsetType | None = UNSET
     tags: Tags | UnsetType = UNSET
     is_public: bool | UnsetType = UNSET
+    embargo: Annotated[str, told(format="date")] | UnsetType | None = UNSET
 
 
 class Hdu(msgspec.Struct, kw_only=True):
@@ -152,8 +157,9 @@ class FitsFile(msgspec.Struct, kw_only=True):
     can believe. ``sha256`` is of the bytes as they were sent, ``content_sha256`` of the
     unpacked FITS (null when it cannot be unpacked whole). ``start`` is UTC,
     ``exposure`` in seconds. What the headers do not say is null. ``problems``
-    tells which HDU is damaged, and why. ``versions``, the newest first, ``footprint`` and
-    ``previews`` come with a single file, not in lists.
+    tells which HDU is damaged, and why. ``versions``, the newest first, ``footprint``,
+    ``previews`` and ``target_url``, of the object or planet that the target names, come with
+    a single file, not in lists.
     """
 
     pk: int
@@ -163,6 +169,7 @@ class FitsFile(msgspec.Struct, kw_only=True):
     profile: str
     target: str | None = None
     target_name: str | None = None
+    target_url: str | None = None
     position: Position | None = None
     footprint: Footprint | None = None
     previews: list[Preview] | None = None

@@ -24,10 +24,13 @@ from arcsecond.schemas.archive import (
 )
 from arcsecond.server.archive import files, known, previews, reindexing
 from arcsecond.server.archive.adding import Added, add_files
+from arcsecond.server.archive.naming import link_of
 from arcsecond.server.archive.search.asking import files_of, search
 from arcsecond.server.archive.service import Datasets
 from arcsecond.server.context import (
     AnyRequest,
+    Backend,
+    Viewer,
     backend_of,
     base_url,
     read_body,
@@ -168,20 +171,27 @@ async def reindex(request: AnyRequest, dataset: FromPath[str]) -> Reindexed:
 @get(ONE, opt={"resource": "fitsfiles", "verb": "read"})
 async def read_file(request: AnyRequest, dataset: FromPath[str], key: FromPath[str]) -> FitsFile:
     version = version_of(request)
-    return shown(request, await reading(request, files.read_file, dataset, key, version))
+    return await shown(request, await reading(request, files.read_file, dataset, key, version))
 
 
 @get("/fitsfiles/{key:str}/", opt={"resource": "fitsfiles", "verb": "read"})
 async def read_found(request: AnyRequest, key: FromPath[str]) -> FitsFile:
     dataset = await reading(request, files.dataset_of, key)
     version = version_of(request)
-    return shown(request, await reading(request, files.read_file, dataset, key, version))
+    return await shown(request, await reading(request, files.read_file, dataset, key, version))
 
 
-def shown(request: AnyRequest, file: FitsFile) -> FitsFile:
-    """Say what there is to be seen of a file, and where."""
+async def shown(request: AnyRequest, file: FitsFile) -> FitsFile:
+    """Say what there is to be seen of a file, and what its target names."""
     file.previews = previews.told_of(file)
+    link = await writing(request, linked, file)  # in a thread: catalogues may have to be built
+    file.target_url = None if link is None else base_url(request) + link
     return present(request, file)
+
+
+def linked(backend: Backend, _viewer: Viewer, file: FitsFile) -> str | None:
+    """Return the path of the object or the planet that the target of a file names."""
+    return link_of(backend.settings, file.target, file.filter) if file.target else None
 
 
 @route(ONE, http_method=["PUT", "PATCH"], opt={"resource": "fitsfiles", "verb": "update"})

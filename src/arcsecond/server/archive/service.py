@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, time
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,7 +14,7 @@ from arcsecond.errors import ConflictError
 from arcsecond.schemas.archive import DESCRIPTION, Dataset, DatasetChange
 from arcsecond.server.archive.tables import blobs, datasets, files, versions
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import SqlListing, clean_tags, clean_text, parse_uuid
+from arcsecond.server.crud import SqlListing, clean_tags, clean_text, parse_date, parse_uuid
 from arcsecond.server.observatory.finding import check_equipment
 from arcsecond.server.people.owned import change, find, find_own, new_row, trash, with_owner
 from arcsecond.server.people.tables import PRIVATE, PUBLIC, users
@@ -84,12 +85,21 @@ class Datasets:
             values["tags"] = clean_tags(body.tags)
         if body.is_public is not UNSET:
             values["visibility"] = PUBLIC if body.is_public else PRIVATE
+        if body.embargo is not UNSET:
+            values["embargo_until"] = _beginning(body.embargo)
         given = {"telescope": body.telescope, "instrument": body.instrument}
         used = {k: v for k, v in given.items() if not isinstance(v, type(UNSET))}
         if used:
             checked = check_equipment(connection, **used)
             values |= {k: checked[k] for k in used}
         return values
+
+
+def _beginning(day: str | None) -> datetime | None:
+    """Return when a day begins; None, and an empty text as forms send it, for no day."""
+    if not day:
+        return None
+    return datetime.combine(parse_date("embargo", day), time(), UTC)
 
 
 def _refuse_twin(connection: sa.Connection, viewer: Viewer, name: str) -> None:
@@ -121,6 +131,7 @@ def _shaped(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Data
             description=row.description,
             profile=row.profile,
             is_public=row.visibility == PUBLIC,
+            embargo=None if row.embargo_until is None else row.embargo_until.date(),
             creation_date=row.created_at,
             last_update=row.updated_at,
             telescope=None if row.telescope is None else str(row.telescope),

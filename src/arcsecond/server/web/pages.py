@@ -438,9 +438,14 @@ def _shown_activity(activity: dict[str, Any]) -> dict[str, Any]:
     return {**activity, "when": views.show(activity["date"])}
 
 
-def _links(backend: Backend, fact: views.Fact) -> list[tuple[str, str | None]]:
+def _links(
+    backend: Backend, item: Mapping[str, Any] | None, fact: views.Fact
+) -> list[tuple[str, str | None]]:
     """Return the texts of a fact, each with the address it leads to, if any."""
     value = fact.value
+    if fact.name == "target" and item and "target_url" in item:
+        url = item["target_url"]
+        return [(fact.text, urlsplit(url).path if url else None)]
     if isinstance(value, str) and value.startswith(("http://", "https://")):
         return [("the file as it was sent" if fact.name == "download_url" else value, value)]
     resource = _LINKED.get(fact.name)
@@ -501,7 +506,7 @@ def _render(request: AnyRequest, template: str, **values: Any) -> str:
             mode=mode if mode in MODES else MODES[0],
             modes=MODES,
             label=views.label,
-            links=functools.partial(_links, backend_of(request)),
+            links=functools.partial(_links, backend_of(request), values.get("item")),
             **values,
         )
     )

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from arcsecond.fits.cards import Values, parse
 from arcsecond.server.archive.index.areas import POINT, area_cell, farness, reach_of
 from arcsecond.server.archive.index.tables import LONGEST_TERM, NEVER, entries, numbers, terms
+from arcsecond.server.archive.naming import called
 from arcsecond.server.archive.tables import blobs, files, headers, versions
 from arcsecond.server.zones import unit_vector
 
@@ -31,7 +32,7 @@ TEXTS = (
 NUMBERS = ("exposure", "airmass", "size", "night")
 """Fields that are numbers; a night is the day of its evening, counted as Python does."""
 
-SEVERAL = ("tag", "word")
+SEVERAL = ("tag", "word", "called")
 """Of these a file may have several."""
 
 MOST_WORDS = 60
@@ -131,6 +132,7 @@ def entry_of(file: Mapping[str, Any], told: Mapping[str, Any], said: Said) -> En
     shown = (told["target"], file["path"], *file["tags"], told["observer"], told["programme"])
     more = (told["instrument"], told["telescope"], told["filter"], told["kind"])
     entry.texts |= {"name": folded(file["path"]), "tag": tags, "word": words_of([*shown, *more])}
+    entry.texts["called"] = [c[:LONGEST_TERM] for c in called(told["target"], told["filter"])]
     night = told["night"]
     counted = {
         "exposure": told["exposure_s"],

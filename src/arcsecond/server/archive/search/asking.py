@@ -6,6 +6,7 @@ Filters are joined by "and"; ``where`` holds further ones, such as
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +22,7 @@ from arcsecond.schemas.archive import FitsFile
 from arcsecond.server.archive.files import list_files
 from arcsecond.server.archive.in_force import rules_of
 from arcsecond.server.archive.index.entries import NUMBERS, TEXTS, folded, microseconds, words_of
+from arcsecond.server.archive.index.tables import LONGEST_TERM
 from arcsecond.server.archive.search.conditions import (
     Between,
     Condition,
@@ -35,6 +37,7 @@ from arcsecond.server.archive.search.conditions import (
 )
 from arcsecond.server.archive.search.listing import ADDED, START, SearchListing, Sort
 from arcsecond.server.archive.tables import datasets
+from arcsecond.server.catalogues.names import forms
 from arcsecond.server.catalogues.places import (
     parse_place,
     parse_position,
@@ -55,6 +58,9 @@ AROUND_OBJECT_DEG = 0.25
 
 MOST_CORNERS = 100
 """Of a polygon."""
+
+MOST_NAMES = 200
+"""Of an object, by which targets are known."""
 
 LONGEST_WHERE = 2_000
 MOST_CONDITIONS = 20
@@ -174,10 +180,14 @@ class _Asked:
         radius_deg = AROUND_OBJECT_DEG
         if "cone" not in self._filters and "radius" in self._filters:
             radius_deg = parse_radius(self._filters["radius"])
-        called = Is("target", (folded(text),))
-        try:
+        names, row = [text], None
+        with contextlib.suppress(NotFoundError):
             row = find_row(self._backend, text)
-        except NotFoundError:
+        if row is not None:
+            names += [row.name, *row.aliases]
+        every = dict.fromkeys(form[:LONGEST_TERM] for name in names for form in forms(name))
+        called = Is("called", tuple(every)[:MOST_NAMES])
+        if row is None:
             yield called
         else:
             yield Either(Touches(_circle(row.ra_deg, row.dec_deg, radius_deg)), called)

@@ -24,7 +24,7 @@ from arcsecond.server.archive.tables import files, versions
 from arcsecond.server.zones import unit_vector
 
 if TYPE_CHECKING:
-    from arcsecond.server.sphere import Shape, Vectors
+    from arcsecond.server.sphere import Shape
 
 Files = sa.Select[int]
 Test = sa.ColumnElement[bool]
@@ -279,12 +279,8 @@ class Touches(Condition):
 
     def _there(self, connection: sa.Connection) -> list[int]:
         """Return those classes of which there are files."""
-        asked = [
-            sa.exists().where(entries.c.cell.between(*areas.bounds(reach))).label(f"r{reach}")
-            for reach in self._reaches
-        ]
-        told = connection.execute(sa.select(*asked)).one()
-        return [reach for reach, there in zip(self._reaches, told, strict=True) if there]
+        told = connection.execute(_CLASSES).one()
+        return [reach for reach in self._reaches if told[reach]]
 
     @property
     def is_rough(self) -> bool:
@@ -293,8 +289,6 @@ class Touches(Condition):
 
     def exactly(self, connection: sa.Connection, some: Collection[int]) -> set[int]:
         """Look at the footprints themselves."""
-        from arcsecond.server.sphere import Patch, vectors
-
         newest = sa.and_(versions.c.file == files.c.pk, versions.c.n == files.c.current)
         statement = (
             sa.select(entries.c.file, entries.c.x, entries.c.y, entries.c.z, versions.c.footprint)
@@ -304,12 +298,23 @@ class Touches(Condition):
         )
         found = set()
         for file, x, y, z, footprint in connection.execute(statement):
+            if x is None:  # found by something else
+                continue
             if footprint is None:
-                if not self.shown and self.shape.holds(_vector(x, y, z)):
+                if not self.shown and self.shape.holds((x, y, z)):
                     found.add(file)
-            elif any(self.shape.touches(Patch(vectors(p))) for p in footprint["polygons"]):
+            elif any(map(self.shape.touches_corners, footprint["polygons"])):
                 found.add(file)
         return found
+
+
+_CLASSES = sa.select(
+    *(
+        sa.exists().where(entries.c.cell.between(*areas.bounds(reach))).label(f"r{reach}")
+        for reach in range(areas.CLASSES)
+    )
+)
+"""Asks of which classes there are files."""
 
 
 def among(
@@ -340,12 +345,6 @@ def _ranges(connection: sa.Connection, ranges: list[tuple[int, int]]) -> sa.From
         sa.column("first", sa.BigInteger), sa.column("last", sa.BigInteger)
     )
     return near.render_derived("near")
-
-
-def _vector(x: float, y: float, z: float) -> Vectors:
-    import numpy as np
-
-    return np.array([x, y, z])
 
 
 @dataclass(frozen=True, slots=True)

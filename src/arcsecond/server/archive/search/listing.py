@@ -93,7 +93,7 @@ class SearchListing:
         found: list[tuple[float, int]] = []
         fewest: tuple[Condition, list[int]] | None = None
         counts = iter(COUNTED)
-        window, walked = FIRST_WINDOW, 0
+        window, walked = (FIRST_WINDOW if self._tests else 2 * limit), 0
         if limit > FIRST_WINDOW:  # so many are not found on the way
             fewest, window = self._fewest(connection, COUNTED[-1]), 2 * limit
         elif any(condition.is_rough for condition in self.conditions):  # a place is mostly rare
