@@ -93,7 +93,7 @@ def margin(cards: dict[str, Any], ra: float, dec: float) -> float:
     return float(min(x + 0.5, WIDTH - 0.5 - x, y + 0.5, HEIGHT - 0.5 - y))
 
 
-def around(cards: dict[str, Any], count: int = 300) -> list[tuple[float, float]]:
+def around(cards: dict[str, Any], count: int = 120) -> list[tuple[float, float]]:
     """Return positions in and around an image."""
     chance = random.Random(7)
     x = np.array([chance.uniform(-15, WIDTH + 15) for _ in range(count)])
@@ -123,7 +123,7 @@ def test_it_holds_what_the_wcs_shows(name: str) -> None:
             inside += 1
             assert moc.contains_skycoords(SkyCoord(ra * units.deg, dec * units.deg))
             assert np.degrees(np.arccos(np.clip(point @ middle, -1, 1)))[0] <= footprint.radius
-    assert inside > 50
+    assert inside > 20
 
 
 def test_a_usual_frame_is_one_polygon_and_a_map_of_the_sky_is_all_of_it() -> None:
@@ -176,7 +176,7 @@ class TestShapes:
             corners = vectors([(ra, dec), (ra + 1, dec), (ra + 1, dec + 0.3), (ra, dec + 0.3)])
             patch = Patch(corners[:: chance.choice((1, -1))])
             points = self.dense(patch)
-            for _ in range(200):
+            for _ in range(80):
                 at = ra + chance.uniform(-3, 3), dec + chance.uniform(-2, 0.3)
                 near = vectors([at])[0]
                 least = np.degrees(2 * np.arcsin(np.linalg.norm(points - near, axis=1).min() / 2))
@@ -197,7 +197,7 @@ class TestShapes:
         ]
         polygon = Polygon(star)
         found = 0
-        for _ in range(300):
+        for _ in range(150):
             ra, dec = 50 + chance.uniform(-4, 4), 10 + chance.uniform(-4, 4)
             patch = Patch(
                 vectors([(ra, dec), (ra + 0.4, dec), (ra + 0.4, dec + 0.4), (ra, dec + 0.4)])
@@ -210,7 +210,7 @@ class TestShapes:
                 assert any(polygon.holds(point) for point in self.dense(patch, 400)) or any(
                     patch.holds(vectors([corner]))[0] for corner in star
                 )
-        assert 20 < found < 280
+        assert 10 < found < 140
 
     def test_a_polygon_inside_a_patch_and_around_one(self) -> None:
         patch = Patch(vectors([(10, 10), (12, 10), (12, 12), (10, 12)]))
@@ -285,7 +285,7 @@ def archive(backend: Backend) -> Archive:
 
 
 def test_what_covers_a_position(archive: Archive) -> None:
-    some = [at for cards in FRAMES.values() for at in around(cards, 12)]
+    some = [at for cards in FRAMES.values() for at in around(cards, 5)]
     for ra, dec in [*some, (83.81, -5.41), (12.0, 90.0), (83.9, -5.5)]:
         told = {name: margin(cards, ra, dec) for name, cards in FRAMES.items()}
         unclear = {name for name, by_wcs in told.items() if abs(by_wcs) <= 1.01}

@@ -122,7 +122,7 @@ class Sky:
         listed = files.list_files(self.backend, self.viewer, self.dataset, {})
         return [file for _, file in listed.rows(None, 1000)]
 
-    def pages(self, viewer: Viewer | None = None, size: int = 7, **filters: str) -> list[Any]:
+    def pages(self, viewer: Viewer | None = None, size: int = 29, **filters: str) -> list[Any]:
         """Return what is found, page by page."""
         asked = search(self.backend, viewer or self.viewer, filters)
         found: list[Any] = []
