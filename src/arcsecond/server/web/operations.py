@@ -111,6 +111,7 @@ _QUERY: dict[str, Schema] = {
 """Filters that are more than a text."""
 
 _MORE = {
+    ("datasets", "create"): ("409",),
     ("fitsfiles", "create"): ("409", "460"),
     ("fitsfiles", "update"): ("409",),
     ("fitsfiles", "delete"): ("409",),
@@ -351,13 +352,7 @@ def _add_others(paths: Paths) -> None:
         summary = f"{DOES[verb]}: {resource.summary}"
         _add(paths, "get", resource.whole_path, summary=summary, answers=answers, query=query)
     for resource in (resource for resource in RESOURCES if resource.everywhere):
-        answers, query = _answers(resource, "list"), _query(resource)
-        summary = f"{DOES['list']}: {resource.summary} Wherever they are."
-        _add(paths, "get", resource.everywhere, summary=summary, answers=answers, query=query)
-        answers = _answers(resource, "read")
-        path = resource.everywhere + "{key}/"
-        summary = f"{DOES['read']}: {resource.summary} By its number alone."
-        _add(paths, "get", path, summary=summary, answers=answers, query=_VERSION)
+        _add_everywhere(paths, resource)
     _add_tasks(paths)
     _add_media(paths)
     _add_downloads(paths)
@@ -370,6 +365,22 @@ def _add_others(paths: Paths) -> None:
     answers = {"200": _shown(_ref(Reindexed))}
     path = "/datasets/{dataset}/reindex/"
     _add(paths, "post", path, body=again, answers=answers, signed_in=True)
+
+
+def _add_everywhere(paths: Paths, resource: Resource) -> None:
+    """Add what is asked of all of a kind, wherever they live: a list, and one by its number."""
+    many, one = resource.everywhere, resource.everywhere + "{key}/"
+    for verb, path, more, query in (
+        ("list", many, " Wherever they are.", _query(resource)),
+        ("read", one, " By its number alone.", _VERSION),
+    ):
+        # Links go on in what it lives in, which such an address does not name.
+        answers = {
+            status: {name: told for name, told in answer.items() if name != "links"}
+            for status, answer in _answers(resource, verb).items()
+        }
+        summary = f"{DOES[verb]}: {resource.summary}{more}"
+        _add(paths, "get", path, summary=summary, answers=answers, query=query, more=("404",))
 
 
 def _add_uploads(paths: Paths) -> None:
@@ -494,7 +505,7 @@ def _add_downloads(paths: Paths) -> None:
     for name, (media_type, _) in BUNDLES.items():
         for path in ("/datasets/{dataset}/", BY_NAME["fitsfiles"].everywhere):
             answers = {"200": _content({media_type: {}})}
-            _add(paths, "get", path + name, query=filters, answers=answers)
+            _add(paths, "get", path + name, query=filters, answers=answers, more=("404",))
 
 
 _DOWNLOAD = "/datasets/{dataset}/fitsfiles/{key}/download/"
