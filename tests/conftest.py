@@ -40,6 +40,7 @@ from arcsecond.errors import ArcsecondError
 from arcsecond.schemas.archive import FitsFile
 from arcsecond.server.app import create_app, open_backend
 from arcsecond.server.archive.adding import add_files
+from arcsecond.server.check import check
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.people import keys
 from arcsecond.server.people import service as people
@@ -490,6 +491,20 @@ def api(arcsecond: Command) -> Iterator[ArcsecondAPI]:
     """The module, for somebody who may use it."""
     with ArcsecondAPI() as made:
         yield made
+
+
+@pytest.fixture
+def sound(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever went wrong: in the end the server has nothing that is not as it should be."""
+    place = request.getfixturevalue("world") if "world" in request.fixturenames else ""
+    settings = Settings.from_environment(os.environ)  # before a test takes it back
+    yield
+    if place == "embedded":
+        backend = open_backend(settings)
+        try:
+            assert check(backend).findings == []
+        finally:
+            backend.db.close()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -15,7 +15,7 @@ import pytest
 from astropy.io import fits
 
 from arcsecond.fits import walking
-from arcsecond.server.archive import plots, rows
+from arcsecond.server.archive import looking, plots, rows
 from arcsecond.server.archive.curves import Curve, NoCurveError, Plot, axis, multispec, plot_of
 from arcsecond.server.archive.product import has_curve
 from tests.conftest import SHARED, Http, fits_bytes
@@ -272,7 +272,7 @@ def test_rows_that_claim_too_much() -> None:
         card = f"{keyword:8}= {was:>20}".encode()
         assert card in content
         odd = content.replace(card, f"{keyword:8}= {claimed:>20}".encode())
-        told = rows._told(io.BytesIO(odd), len(odd), 1)
+        told = looking.seen(rows.look, io.BytesIO(odd), len(odd), 1)
         assert "table" in told or told["problem"]
         json.dumps(told)
 

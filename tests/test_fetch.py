@@ -19,9 +19,6 @@ from arcsecond.client import downloading, patience
 from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.transport import Transport
 from arcsecond.errors import ArcsecondConnectionError, ArcsecondInputValueError
-from arcsecond.server.app import open_backend
-from arcsecond.server.check import check
-from arcsecond.server.settings import Settings
 from tests.conftest import Command, fits_bytes
 
 CONTENT = {
@@ -31,18 +28,7 @@ CONTENT = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _sound(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Whatever went wrong: in the end the server has nothing that is not as it should be."""
-    place = request.getfixturevalue("world") if "world" in request.fixturenames else ""
-    settings = Settings.from_environment(os.environ)  # before a test takes it back
-    yield
-    if place == "embedded":
-        backend = open_backend(settings)
-        try:
-            assert check(backend).findings == []
-        finally:
-            backend.db.close()
+pytestmark = pytest.mark.usefixtures("sound")
 
 
 def filled(api: ArcsecondAPI, folder: Path) -> str:

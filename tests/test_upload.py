@@ -8,7 +8,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,27 +37,13 @@ from arcsecond.errors import (
     from_wire,
 )
 from arcsecond.folders import Item, find
-from arcsecond.server.app import open_backend
-from arcsecond.server.check import check
-from arcsecond.server.settings import Settings
 from tests.conftest import Command, fits_bytes
 
 OLD_NS = 1_700_000_000_000_000_000
 """A time of change long ago."""
 
 
-@pytest.fixture(autouse=True)
-def _sound(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Whatever went wrong: in the end the server has nothing that is not as it should be."""
-    place = request.getfixturevalue("world") if "world" in request.fixturenames else ""
-    settings = Settings.from_environment(os.environ)  # before a test takes it back
-    yield
-    if place == "embedded":
-        backend = open_backend(settings)
-        try:
-            assert check(backend).findings == []
-        finally:
-            backend.db.close()
+pytestmark = pytest.mark.usefixtures("sound")
 
 
 def write(path: Path, content: bytes) -> Path:

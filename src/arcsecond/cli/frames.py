@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import cast
 
@@ -11,6 +10,7 @@ import click
 from arcsecond.cli.output import Output
 from arcsecond.client.endpoint import Endpoint
 from arcsecond.client.frames import Frames
+from arcsecond.client.saving import write_whole
 from arcsecond.errors import ArcsecondInputValueError
 
 PICTURES = {".webp": "image/webp", ".svg": "image/svg+xml"}
@@ -57,19 +57,5 @@ def save(
                 f"What is to be seen of it is a {ending}, not {path.suffix}."
             )
         content = picture.content
-    _write(path, content)
+    write_whole(path, content)
     output.saved(str(path))
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.part")
-    try:
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
-        raise ArcsecondInputValueError(
-            f"The file {path} cannot be written: {error.strerror}."
-        ) from error

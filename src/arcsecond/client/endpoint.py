@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 from urllib.parse import quote, urlsplit
 
+from arcsecond.client.saving import write_whole
 from arcsecond.client.transport import Answer, Progress, Transport
 from arcsecond.errors import (
     ArcsecondInputValueError,
@@ -214,16 +214,7 @@ class Endpoint:
         content = self.transport.fetch(
             self.path(key) + name, filters or None, patience=PICTURE_PATIENCE_S
         )
-        unfinished = path.with_name(f".{path.name}.part")
-        try:
-            unfinished.write_bytes(content)
-            unfinished.replace(path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                unfinished.unlink()
-            raise ArcsecondInputValueError(
-                f"The file {path} cannot be written: {error.strerror}."
-            ) from error
+        write_whole(path, content)
         return path
 
     def refuse_unknown(self, filters: Mapping[str, Any], known_too: Sequence[str] = ()) -> None:

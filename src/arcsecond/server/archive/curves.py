@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from arcsecond.server.archive.looking import NothingSeenError
 from arcsecond.server.archive.product import ALONG, MEASURED, named
 
 Numbers = NDArray[np.float64]
@@ -30,7 +31,7 @@ MOST_POINTS = 5_000_000
 _LOGARITHMS = ("LOGLAM", "LOGWAVE")
 
 
-class NoCurveError(Exception):
+class NoCurveError(NothingSeenError):
     """There is nothing to be drawn; the message says why."""
 
 

@@ -11,7 +11,7 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from arcsecond.server.archive.pictures import bound, unpacked_frame
+from arcsecond.server.archive.looking import ordered_frame
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header
@@ -26,10 +26,8 @@ class NoCutoutError(Exception):
 
 def main() -> int:
     """Cut what the first argument asks for out of the frame on stdin, into a file that it names."""
-    order = json.loads(sys.argv[1])
-    bound()
     warnings.simplefilter("ignore")
-    with open(0, "rb", closefd=False) as frame, unpacked_frame(frame, order) as (file, _):
+    with ordered_frame() as (order, file, _):
         try:
             hdu = cut(file.fileno(), order)
         except NoCutoutError as problem:

@@ -15,15 +15,14 @@ from __future__ import annotations
 import base64
 import contextlib
 import io
-import json
 import math
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from arcsecond.fits import walking
+from arcsecond.server.archive.looking import NothingSeenError, for_each_hdu
 from arcsecond.server.archive.orientation import Orientation, orientation
 
 if TYPE_CHECKING:
@@ -50,16 +49,14 @@ READ_AT_MOST = 64 << 20
 SOFTENING = 0.5
 """Of the asinh stretch; the sky stays dark, as eyes that are used to the night want it."""
 
-MEMORY = 512 << 20
-CPU_S = 60
 _PIECE = 1 << 19
 _KINDS = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _ATTEMPTS = ((1, 88), (1, 70), (1, 50), (1, 32), (0.75, 50), (0.75, 30), (0.5, 40), (0.5, 10))
 """Scale and quality, the better ones first: noise cannot be packed, so it is made coarser."""
 
 
-class NoPictureError(Exception):
-    """There is nothing to be seen; the message says why."""
+class NoPictureError(NothingSeenError):
+    """There is no picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,48 +107,12 @@ def layout(width: int, height: int, size: str, how: Orientation | None = None) -
 
 def main() -> int:
     """Draw what the first argument asks for from the frame on stdin; a line for each HDU."""
-    order = json.loads(sys.argv[1])
-    bound()
-    with open(0, "rb", closefd=False) as frame, unpacked_frame(frame, order) as (file, size):
-        for index in order["hdus"]:
-            print(json.dumps(_told(file, size, index)), flush=True)
-    return 0
-
-
-def bound() -> None:
-    """Limit what this process may take."""
-    import resource
-
-    for what, most in ((resource.RLIMIT_DATA, MEMORY), (resource.RLIMIT_CPU, CPU_S)):
-        _, hard = resource.getrlimit(what)
-        resource.setrlimit(what, (most if hard < 0 else min(most, hard), hard))
-
-
-@contextlib.contextmanager
-def unpacked_frame(frame: BinaryIO, order: dict[str, Any]) -> Iterator[tuple[BinaryIO, int]]:
-    """Yield the FITS bytes of a frame, and how many they are."""
-    frame.seek(0)
-    if order["packing"] is None:
-        yield frame, frame.seek(0, io.SEEK_END)
-        return
-    from arcsecond.server.archive.packing import unpacked
-
-    with (
-        tempfile.TemporaryFile(dir=order["scratch"]) as scratch,
-        unpacked(frame, order["packing"], scratch, order["limit"]) as content,
-    ):
-        yield content.file, content.size
+    return for_each_hdu(_told)
 
 
 def _told(file: BinaryIO, size: int, index: int) -> dict[str, Any]:
-    told: dict[str, Any] = {"hdu": index}
-    try:
-        pictures = draw(file, size, index)
-    except NoPictureError as problem:
-        return told | {"problem": str(problem)}
-    except Exception as error:  # what reads tiles raises all sorts
-        return told | {"problem": f"cannot be read ({type(error).__name__})."}
-    return told | {name: base64.b64encode(p).decode() for name, p in pictures.items()}
+    pictures = draw(file, size, index)
+    return {name: base64.b64encode(p).decode() for name, p in pictures.items()}
 
 
 def draw(file: BinaryIO, size: int, index: int) -> dict[str, bytes]:

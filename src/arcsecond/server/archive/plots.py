@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
 from arcsecond.server.archive.curves import Curve, NoCurveError, Numbers, Plot, plot_of
-from arcsecond.server.archive.pictures import bound, unpacked_frame
+from arcsecond.server.archive.looking import for_each_hdu
 
 WIDTH, HEIGHT = 760, 300
 """Pixels."""
@@ -28,22 +27,7 @@ _LINES = 12_000
 
 def main() -> int:
     """Draw what the first argument asks for from the frame on stdin; a line for each HDU."""
-    order = json.loads(sys.argv[1])
-    bound()
-    with open(0, "rb", closefd=False) as frame, unpacked_frame(frame, order) as (file, _):
-        for index in order["hdus"]:
-            print(json.dumps(_told(file, index)), flush=True)
-    return 0
-
-
-def _told(file: BinaryIO, index: int) -> dict[str, Any]:
-    told: dict[str, Any] = {"hdu": index}
-    try:
-        return told | {"svg": draw(file, index)}
-    except NoCurveError as problem:
-        return told | {"problem": str(problem)}
-    except Exception as error:  # what reads tables raises all sorts
-        return told | {"problem": f"cannot be read ({type(error).__name__})."}
+    return for_each_hdu(lambda file, _, index: {"svg": draw(file, index)})
 
 
 def draw(file: BinaryIO, index: int) -> str:

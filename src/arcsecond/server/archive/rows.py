@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import sys
 from typing import Any, BinaryIO
 
 from arcsecond.fits import walking
-from arcsecond.server.archive.pictures import bound, unpacked_frame
+from arcsecond.server.archive.looking import NothingSeenError, for_each_hdu
 
 ROWS = 10
 COLUMNS = 60
@@ -22,25 +21,16 @@ LONGEST_ROW, MOST_BYTES = 8 << 20, 8 << 20
 
 def main() -> int:
     """Read what the first argument asks for from the frame on stdin; a line for each HDU."""
-    order = json.loads(sys.argv[1])
-    bound()
-    with open(0, "rb", closefd=False) as frame, unpacked_frame(frame, order) as (file, size):
-        for index in order["hdus"]:
-            print(json.dumps(_told(file, size, index)), flush=True)
-    return 0
+    return for_each_hdu(look)
 
 
-def _told(file: BinaryIO, size: int, index: int) -> dict[str, Any]:
-    try:
-        return {"hdu": index, "table": first_rows(file, size, index)}
-    except NoRowsError as problem:
-        return {"hdu": index, "problem": str(problem)}
-    except Exception as error:  # what reads tables raises all sorts
-        return {"hdu": index, "problem": f"cannot be read ({type(error).__name__})."}
+def look(file: BinaryIO, size: int, index: int) -> dict[str, Any]:
+    """Return what is printed of an HDU."""
+    return {"table": first_rows(file, size, index)}
 
 
-class NoRowsError(Exception):
-    """There is nothing to be seen; the message says why."""
+class NoRowsError(NothingSeenError):
+    """There are no rows."""
 
 
 def first_rows(file: BinaryIO, size: int, index: int) -> dict[str, Any]:
