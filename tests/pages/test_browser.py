@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import io
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -172,10 +173,10 @@ def test_headers_are_searched_while_typing(site: Site) -> None:
         page.evaluate("window.notReloaded = true")
         page.locator("#search").press_sequentially("texptime", delay=5)
         expect(page.locator("#cards tbody tr")).to_have_count(1)
-        assert "TEXPTIME" in page.locator("#cards tbody").inner_text()
-        assert page.locator("#count").inner_text().startswith("1 of ")
-        assert page.url.endswith("?search=texptime")
-        assert page.evaluate("document.activeElement.id") == "search"
+        expect(page).to_have_url(re.compile(r"\?search=texptime$"))
+        expect(page.locator("#count")).to_have_text(re.compile("^1 of "))
+        expect(page.locator("#cards tbody")).to_contain_text("TEXPTIME")
+        expect(page.locator("#search")).to_be_focused()
         page.fill("#search", "")
         expect(page.locator("#cards tbody tr").nth(100)).to_be_visible()
         assert page.evaluate("window.notReloaded")
@@ -184,7 +185,7 @@ def test_headers_are_searched_while_typing(site: Site) -> None:
         page.fill("#search", "texptime")
         page.press("#search", "Enter")
         page.wait_for_url("**search=texptime*")
-        assert page.locator("#cards tbody tr").count() == 1
+        expect(page.locator("#cards tbody tr")).to_have_count(1)
 
 
 DROP = """(files) => {
@@ -217,19 +218,19 @@ def test_files_are_dropped_and_chosen(site: Site, tmp_path: Path) -> None:
         page.evaluate(DROP, [["thrown.fits", list(fits_bytes(OBJECT="thrown"))]])
         assert "over" in page.evaluate("window.seen")
         page.wait_for_selector("#files >> text=thrown.fits")
-        assert "over" not in (page.locator("#upload").get_attribute("class") or "")
-        assert page.locator("#uploaded").inner_text() == "3 of 4 uploaded, 1 here already."
+        expect(page.locator("#upload")).not_to_have_class(re.compile("over"))
+        expect(page.locator("#uploaded")).to_have_text("3 of 4 uploaded, 1 here already.")
     with site.page(scripts=False) as page:
         page.goto(site.url + site.pages["dataset"])
         page.set_input_files("#choose", good)
         page.click("#upload button")
         page.wait_for_url("**/?known=*")
-        assert "good.fits was here already" in page.locator(".said").inner_text()
+        expect(page.locator(".said")).to_contain_text("good.fits was here already")
     with site.page(allowed="status of 400") as page:
         page.goto(site.url + site.pages["dataset"])
         page.set_input_files("#choose", bad)
         page.wait_for_selector("#uploads li.bad")
-        assert "no FITS signature" in page.locator("#uploads li").inner_text()
+        expect(page.locator("#uploads li")).to_contain_text("no FITS signature")
 
 
 DIGEST = """async ([module, size, cut]) => {
@@ -300,7 +301,7 @@ def test_a_folder_is_uploaded_with_its_folders(site: Site, tmp_path: Path) -> No
         for name in ("night/V/a.fits", "night/B/a.fits"):
             page.wait_for_selector(f"#files >> text={name}")
         told = "2 of 2 uploaded, 3 left out: hidden, empty or no FITS."
-        assert page.locator("#uploaded").inner_text() == told
+        expect(page.locator("#uploaded")).to_have_text(told)
 
 
 def test_an_upload_in_the_browser_goes_on_where_it_came_to_a_stop(
@@ -399,9 +400,9 @@ def test_what_cannot_be_read_in_a_folder_holds_up_no_other(site: Site) -> None:
         page.wait_for_selector("#files >> text=night/read.fits")
         bad = page.locator("#uploads li.bad")
         expect(bad).to_have_count(2)
-        assert "locked.fits" in bad.nth(0).inner_text()
-        assert "cannot be read here" in bad.nth(1).inner_text()
-        assert page.locator("#uploaded").inner_text() == "1 of 3 uploaded, 2 failed."
+        expect(bad.nth(0)).to_contain_text("locked.fits")
+        expect(bad.nth(1)).to_contain_text("cannot be read here")
+        expect(page.locator("#uploaded")).to_have_text("1 of 3 uploaded, 2 failed.")
 
 
 def test_another_file_of_that_name_and_size_is_not_glued_to_the_first(
