@@ -38,7 +38,7 @@ from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.embedded import close_all
 from arcsecond.errors import ArcsecondError
 from arcsecond.schemas.archive import FitsFile
-from arcsecond.server.app import create_app, open_backend
+from arcsecond.server.app import create_app, open_backend, routed
 from arcsecond.server.archive.adding import add_files
 from arcsecond.server.check import check
 from arcsecond.server.context import Backend, Viewer
@@ -201,8 +201,8 @@ class Http(TestClient[Any]):
 
     def __init__(self, settings: Settings) -> None:
         application = create_app(settings)
-        self.inside: Backend = application.litestar.state.backend
-        self.table = application.litestar.routes
+        self.inside: Backend = application.backend
+        self.table = routed().routes
         super().__init__(application)  # type: ignore[arg-type]
 
     def viewer(self, name: str) -> Viewer:

@@ -213,8 +213,9 @@ CASES: dict[str, tuple[dict[str, str], Callable[[Shot], bool]]] = {
 @contextmanager
 def gathering(most: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(listing, "COUNTED", (most,))
-        patch.setattr(listing, "FIRST_WINDOW", 5)
+        patch.setattr(listing, "COUNTED", most)
+        patch.setattr(listing, "FIRST_BATCH", 1)
+        patch.setattr(listing, "GROWTH", 2)
         yield
 
 
@@ -237,7 +238,7 @@ def test_orders(sky: Sky, most: int, by: str, down: str) -> None:
     def key(pk: int) -> Any:
         one = sky.by_pk[pk]
         told = {"start": begun(one), "added": pk, "airmass": one.airmass, "exposure": one.exposure}
-        return told.get(by, one.gain), pk
+        return told.get(by, one.gain), begun(one), pk
 
     with gathering(most):
         found = [file.pk for file in sky.pages(instrument="Cam*", sort=down + by)]

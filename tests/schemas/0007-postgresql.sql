@@ -389,9 +389,9 @@ CREATE TABLE index_entries (
 	CONSTRAINT pk_index_entries PRIMARY KEY (file)
 );
 COMMENT ON COLUMN index_entries.start IS 'microseconds since 1970';
-COMMENT ON COLUMN index_entries.cell IS 'of its position, as zones.py has it';
+COMMENT ON COLUMN index_entries.cell IS 'of its position, as areas.py has it';
 COMMENT ON COLUMN index_entries.cosine IS 'of the radius of its footprint; see areas.py';
-CREATE INDEX ix_index_entries_cell ON index_entries (cell);
+CREATE INDEX ix_index_entries_sky ON index_entries (cell, start, file, x, y, z, cosine, sine);
 CREATE INDEX ix_index_entries_start ON index_entries (start, file);
 CREATE INDEX ix_index_entries_dataset ON index_entries (dataset, start, file);
 CREATE TABLE index_terms (
@@ -404,19 +404,20 @@ CREATE TABLE index_terms (
 CREATE TABLE index_numbers (
 	keyword VARCHAR(80) COLLATE "C" NOT NULL, 
 	value DOUBLE PRECISION NOT NULL, 
+	start BIGINT NOT NULL, 
 	file BIGINT NOT NULL, 
-	CONSTRAINT pk_index_numbers PRIMARY KEY (keyword, value, file)
+	CONSTRAINT pk_index_numbers PRIMARY KEY (keyword, value, start, file)
 );
 ALTER TABLE versions ADD COLUMN footprint JSON;
 COMMENT ON COLUMN versions.footprint IS 'null: no image with a WCS';
 UPDATE alembic_version SET version_num='0007' WHERE alembic_version.version_num = '0006';
-INSERT INTO "blobs" ("sha256", "size", "state", "dying_since", "created_at") VALUES ('83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe', 5760, 'live', NULL, '2026-11-28 05:38:04.668659+00:00'::timestamptz);
-INSERT INTO "index_entries" ("file", "dataset", "start", "cell", "x", "y", "z", "cosine", "sine", "texts", "numbers") VALUES (1, '9cf9662f92d54c01aa62a3678e5bef5f'::uuid,  -4611686018427387904, NULL, NULL, NULL, NULL, 1.0, 0.0, '{"tag": [], "name": "kept.fits", "word": ["m", "31", "kept", "fits"], "OBJECT": "m 31", "called": ["m31"], "target": "m 31", "product": "image"}'::json::json, '{"size": 5760.0, "NAXIS": 2.0, "BITPIX": 16.0, "NAXIS1": 8.0, "NAXIS2": 8.0}'::json::json);
-INSERT INTO "index_numbers" ("keyword", "value", "file") VALUES ('size', 5760.0, 1);
-INSERT INTO "index_numbers" ("keyword", "value", "file") VALUES ('NAXIS', 2.0, 1);
-INSERT INTO "index_numbers" ("keyword", "value", "file") VALUES ('NAXIS2', 8.0, 1);
-INSERT INTO "index_numbers" ("keyword", "value", "file") VALUES ('BITPIX', 16.0, 1);
-INSERT INTO "index_numbers" ("keyword", "value", "file") VALUES ('NAXIS1', 8.0, 1);
+INSERT INTO "blobs" ("sha256", "size", "state", "dying_since", "created_at") VALUES ('83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe', 5760, 'live', NULL, '2026-11-28 07:38:16.738638+00:00'::timestamptz);
+INSERT INTO "index_entries" ("file", "dataset", "start", "cell", "x", "y", "z", "cosine", "sine", "texts", "numbers") VALUES (1, '47748eff15c84fb4b31866e48321c150'::uuid,  -4611686018427387904, NULL, NULL, NULL, NULL, 1.0, 0.0, '{"tag": [], "name": "kept.fits", "word": ["m", "31", "kept", "fits"], "OBJECT": "m 31", "called": ["m31"], "target": "m 31", "product": "image"}'::json::json, '{"size": 5760.0, "NAXIS": 2.0, "BITPIX": 16.0, "NAXIS1": 8.0, "NAXIS2": 8.0}'::json::json);
+INSERT INTO "index_numbers" ("keyword", "value", "start", "file") VALUES ('size', 5760.0,  -4611686018427387904, 1);
+INSERT INTO "index_numbers" ("keyword", "value", "start", "file") VALUES ('BITPIX', 16.0,  -4611686018427387904, 1);
+INSERT INTO "index_numbers" ("keyword", "value", "start", "file") VALUES ('NAXIS2', 8.0,  -4611686018427387904, 1);
+INSERT INTO "index_numbers" ("keyword", "value", "start", "file") VALUES ('NAXIS', 2.0,  -4611686018427387904, 1);
+INSERT INTO "index_numbers" ("keyword", "value", "start", "file") VALUES ('NAXIS1', 8.0,  -4611686018427387904, 1);
 INSERT INTO "index_terms" ("keyword", "value", "start", "file") VALUES ('target', 'm 31',  -4611686018427387904, 1);
 INSERT INTO "index_terms" ("keyword", "value", "start", "file") VALUES ('product', 'image',  -4611686018427387904, 1);
 INSERT INTO "index_terms" ("keyword", "value", "start", "file") VALUES ('name', 'kept.fits',  -4611686018427387904, 1);
@@ -429,18 +430,18 @@ INSERT INTO "index_terms" ("keyword", "value", "start", "file") VALUES ('OBJECT'
 INSERT INTO "satellites" ("norad", "name", "designator", "words", "line_1", "line_2", "elements", "epoch", "updated_at") VALUES (25544, 'ISS (ZARYA)', '1998-067A', '
 iss(zarya)
 1998-067a
-', '1 25544U 98067A   08264.51782528 -.00002182  00000-0 -11606-4 0  2927', '2 25544  51.6416 247.4627 0006703 130.5360 325.0288 15.72125391563537', NULL::json, '2008-09-20 12:25:40.104192+00:00'::timestamptz, '2026-11-28 05:38:04.716599+00:00'::timestamptz);
-INSERT INTO "sites" ("uuid", "name", "acronym", "source", "builtin", "sort", "words", "created_at", "updated_at", "nickname", "alternate_names", "code", "homepage_url", "longitude", "latitude", "height", "precision", "country", "continent", "time_zone") VALUES ('6c8f8b20afad4fc5b7c480f0055dd480'::uuid, 'Backyard', NULL, NULL, false, 'backyard', '
+', '1 25544U 98067A   08264.51782528 -.00002182  00000-0 -11606-4 0  2927', '2 25544  51.6416 247.4627 0006703 130.5360 325.0288 15.72125391563537', NULL::json, '2008-09-20 12:25:40.104192+00:00'::timestamptz, '2026-11-28 07:38:16.809276+00:00'::timestamptz);
+INSERT INTO "sites" ("uuid", "name", "acronym", "source", "builtin", "sort", "words", "created_at", "updated_at", "nickname", "alternate_names", "code", "homepage_url", "longitude", "latitude", "height", "precision", "country", "continent", "time_zone") VALUES ('fd1f481e1a6b4771b01c7ccacc64a9ef'::uuid, 'Backyard', NULL, NULL, false, 'backyard', '
 backyard
-', '2026-11-28 05:38:04.689074+00:00'::timestamptz, '2026-11-28 05:38:04.689074+00:00'::timestamptz, NULL, '[]'::json::json, NULL, NULL, 2.3, 48.9, 35.0, NULL, 'France', NULL, 'Europe/Paris');
-INSERT INTO "users" ("id", "username", "folded", "email", "password", "first_name", "last_name", "is_admin", "is_local_owner", "generation", "created_at", "updated_at") VALUES (1, 'ann', 'ann', 'ann@localhost', '$argon2id$v=19$m=65536,t=3,p=4$3rkqTAhQlpi6PW85uKKU0A$5B5hr5ba4v516vMFd+t3xKlb0P/KpGap1s7/aKwus1E', '', '', false, false, 1, '2026-11-28 05:38:04.626147+00:00'::timestamptz, '2026-11-28 05:38:04.626160+00:00'::timestamptz);
-INSERT INTO "datasets" ("uuid", "owner", "organisation", "visibility", "embargo_until", "deleted_at", "created_at", "updated_at", "name", "description", "telescope", "instrument", "tags") VALUES ('9cf9662f92d54c01aa62a3678e5bef5f'::uuid, 1, NULL, 'private', NULL, NULL, '2026-11-28 05:38:04.645214+00:00'::timestamptz, '2026-11-28 05:38:04.645214+00:00'::timestamptz, 'kept since 0007', '', NULL, NULL, '[]'::json::json);
-INSERT INTO "keys" ("id", "owner", "kind", "name", "digest", "scopes", "limits", "created_at", "expires_at", "revoked_at", "last_used_at") VALUES (1, 1, 'access', '', 'b4fac0c6c86bfabe44f058216f5eb7491bf5818a909b3af1ae6d0120df849ad6', NULL::json, NULL::json, '2026-11-28 05:38:04.629059+00:00'::timestamptz, NULL, NULL, NULL);
-INSERT INTO "keys" ("id", "owner", "kind", "name", "digest", "scopes", "limits", "created_at", "expires_at", "revoked_at", "last_used_at") VALUES (2, 1, 'upload', '', 'db2fab6f1b4bf1c0de08bbff18e716b164719a49b7cf81d7719c105f906b0105', '["datasets:create", "fitsfiles:create", "fitsfiles:update"]'::json::json, NULL::json, '2026-11-28 05:38:04.633107+00:00'::timestamptz, NULL, NULL, NULL);
-INSERT INTO "keys" ("id", "owner", "kind", "name", "digest", "scopes", "limits", "created_at", "expires_at", "revoked_at", "last_used_at") VALUES (3, 1, 'token', '', 'e0242bca929dd2c160d17b9c5b098e68af6756c5415b1929efea574a0279a335', NULL::json, NULL::json, '2026-11-28 05:38:04.634421+00:00'::timestamptz, '2026-11-29 05:38:04.634425+00:00'::timestamptz, NULL, NULL);
-INSERT INTO "telescopes" ("uuid", "name", "acronym", "source", "builtin", "sort", "words", "created_at", "updated_at", "site", "alias", "aperture", "mounting", "optical_design") VALUES ('c7f620ec6f3b4cfe9c5e6aeb08e52dd3'::uuid, 'C8', NULL, NULL, false, 'c8', '
+', '2026-11-28 07:38:16.767572+00:00'::timestamptz, '2026-11-28 07:38:16.767572+00:00'::timestamptz, NULL, '[]'::json::json, NULL, NULL, 2.3, 48.9, 35.0, NULL, 'France', NULL, 'Europe/Paris');
+INSERT INTO "users" ("id", "username", "folded", "email", "password", "first_name", "last_name", "is_admin", "is_local_owner", "generation", "created_at", "updated_at") VALUES (1, 'ann', 'ann', 'ann@localhost', '$argon2id$v=19$m=65536,t=3,p=4$TQG4J4MGURuhPTYa9OxhXA$Ar458wbjKyUWRmZpulSVcRHL53wHbfZ27Bb5Dd9+zFI', '', '', false, false, 1, '2026-11-28 07:38:16.669187+00:00'::timestamptz, '2026-11-28 07:38:16.669196+00:00'::timestamptz);
+INSERT INTO "datasets" ("uuid", "owner", "organisation", "visibility", "embargo_until", "deleted_at", "created_at", "updated_at", "name", "description", "telescope", "instrument", "tags") VALUES ('47748eff15c84fb4b31866e48321c150'::uuid, 1, NULL, 'private', NULL, NULL, '2026-11-28 07:38:16.695795+00:00'::timestamptz, '2026-11-28 07:38:16.695795+00:00'::timestamptz, 'kept since 0007', '', NULL, NULL, '[]'::json::json);
+INSERT INTO "keys" ("id", "owner", "kind", "name", "digest", "scopes", "limits", "created_at", "expires_at", "revoked_at", "last_used_at") VALUES (1, 1, 'access', '', '282c32f65c6a54b3928fb5f297e3887ee481be7c3dc76103150222b298ec2720', NULL::json, NULL::json, '2026-11-28 07:38:16.672263+00:00'::timestamptz, NULL, NULL, NULL);
+INSERT INTO "keys" ("id", "owner", "kind", "name", "digest", "scopes", "limits", "created_at", "expires_at", "revoked_at", "last_used_at") VALUES (2, 1, 'upload', '', '012d187627985dd52476840f0a7be06d4321c0cf95068f55cb1020ad5a030db0', '["datasets:create", "fitsfiles:create", "fitsfiles:update"]'::json::json, NULL::json, '2026-11-28 07:38:16.676181+00:00'::timestamptz, NULL, NULL, NULL);
+INSERT INTO "keys" ("id", "owner", "kind", "name", "digest", "scopes", "limits", "created_at", "expires_at", "revoked_at", "last_used_at") VALUES (3, 1, 'token', '', '8b715e5045167cd324ec22458467af085cfd7d0521f08abe0129c6dfdf893acc', NULL::json, NULL::json, '2026-11-28 07:38:16.677744+00:00'::timestamptz, '2026-11-29 07:38:16.677749+00:00'::timestamptz, NULL, NULL);
+INSERT INTO "telescopes" ("uuid", "name", "acronym", "source", "builtin", "sort", "words", "created_at", "updated_at", "site", "alias", "aperture", "mounting", "optical_design") VALUES ('7f33676616f5407baa7747d0f0853752'::uuid, 'C8', NULL, NULL, false, 'c8', '
 c8
-', '2026-11-28 05:38:04.701836+00:00'::timestamptz, '2026-11-28 05:38:04.701836+00:00'::timestamptz, '6c8f8b20afad4fc5b7c480f0055dd480'::uuid, NULL, NULL, NULL, NULL);
-INSERT INTO "files" ("pk", "owner", "deleted_at", "created_at", "updated_at", "dataset", "path", "current", "tags", "is_raw") VALUES (1, 1, NULL, '2026-11-28 05:38:04.671081+00:00'::timestamptz, '2026-11-28 05:38:04.671081+00:00'::timestamptz, '9cf9662f92d54c01aa62a3678e5bef5f'::uuid, 'kept.fits', 1, '[]'::json::json, NULL);
-INSERT INTO "versions" ("file", "n", "blob", "created_at", "packing", "content_size", "content_sha256", "target", "ra_deg", "dec_deg", "position_source", "footprint", "start", "exposure_s", "filter", "instrument", "telescope", "kind", "night", "airmass", "observer", "programme", "product", "doubts", "rules", "hdus", "problems") VALUES (1, 1, '83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe', '2026-11-28 05:38:04.673752+00:00'::timestamptz, NULL, 5760, '83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe', 'M 31', NULL, NULL, NULL, NULL::json, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'image', '[]'::json::json, '0dae00912780fc5d', '[{"index": 0, "name": "PRIMARY", "data_type": "img", "shape": [8, 8], "compression": null}]'::json::json, '[]'::json::json);
+', '2026-11-28 07:38:16.786017+00:00'::timestamptz, '2026-11-28 07:38:16.786017+00:00'::timestamptz, 'fd1f481e1a6b4771b01c7ccacc64a9ef'::uuid, NULL, NULL, NULL, NULL);
+INSERT INTO "files" ("pk", "owner", "deleted_at", "created_at", "updated_at", "dataset", "path", "current", "tags", "is_raw") VALUES (1, 1, NULL, '2026-11-28 07:38:16.742823+00:00'::timestamptz, '2026-11-28 07:38:16.742823+00:00'::timestamptz, '47748eff15c84fb4b31866e48321c150'::uuid, 'kept.fits', 1, '[]'::json::json, NULL);
+INSERT INTO "versions" ("file", "n", "blob", "created_at", "packing", "content_size", "content_sha256", "target", "ra_deg", "dec_deg", "position_source", "footprint", "start", "exposure_s", "filter", "instrument", "telescope", "kind", "night", "airmass", "observer", "programme", "product", "doubts", "rules", "hdus", "problems") VALUES (1, 1, '83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe', '2026-11-28 07:38:16.746582+00:00'::timestamptz, NULL, 5760, '83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe', 'M 31', NULL, NULL, NULL, NULL::json, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'image', '[]'::json::json, '0dae00912780fc5d', '[{"index": 0, "name": "PRIMARY", "data_type": "img", "shape": [8, 8], "compression": null}]'::json::json, '[]'::json::json);
 INSERT INTO "headers" ("file", "n", "hdu", "cards") VALUES (1, 1, 0, 'SIMPLE  =                    T / conforms to FITS standard                      BITPIX  =                   16 / array data type                                NAXIS   =                    2 / number of array dimensions                     NAXIS1  =                    8                                                  NAXIS2  =                    8                                                  EXTEND  =                    T                                                  OBJECT  = ''M 31    ''                                                            ');

@@ -34,7 +34,7 @@ CREATE TABLE blobs (
 	created_at DATETIME NOT NULL, 
 	CONSTRAINT pk_blobs PRIMARY KEY (sha256)
 );
-INSERT INTO "blobs" VALUES('83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe',5760,'live',NULL,'2026-11-28 05:38:02.169580');
+INSERT INTO "blobs" VALUES('83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe',5760,'live',NULL,'2026-11-28 07:38:13.096348');
 CREATE TABLE datasets (
 	uuid CHAR(32) NOT NULL, 
 	owner INTEGER NOT NULL, 
@@ -52,7 +52,7 @@ CREATE TABLE datasets (
 	CONSTRAINT pk_datasets PRIMARY KEY (uuid), 
 	CONSTRAINT fk_datasets_owner FOREIGN KEY(owner) REFERENCES users (id)
 );
-INSERT INTO "datasets" VALUES('718b1a0760894ff4a53f7cf21d502be3',1,NULL,'private',NULL,NULL,'2026-11-28 05:38:01.805458','2026-11-28 05:38:01.805458','kept since 0007','',NULL,NULL,'[]');
+INSERT INTO "datasets" VALUES('6bf52260c38b4f328bdb20b3f5147b50',1,NULL,'private',NULL,NULL,'2026-11-28 07:38:12.637313','2026-11-28 07:38:12.637313','kept since 0007','',NULL,NULL,'[]');
 CREATE TABLE files (
 	pk INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
 	owner INTEGER NOT NULL, 
@@ -66,7 +66,7 @@ CREATE TABLE files (
 	CONSTRAINT fk_files_dataset FOREIGN KEY(dataset) REFERENCES datasets (uuid), 
 	CONSTRAINT fk_files_owner FOREIGN KEY(owner) REFERENCES users (id)
 );
-INSERT INTO "files" VALUES(1,1,NULL,'2026-11-28 05:38:02.171183','2026-11-28 05:38:02.171183','718b1a0760894ff4a53f7cf21d502be3','kept.fits',1,'[]',NULL);
+INSERT INTO "files" VALUES(1,1,NULL,'2026-11-28 07:38:13.098852','2026-11-28 07:38:13.098852','6bf52260c38b4f328bdb20b3f5147b50','kept.fits',1,'[]',NULL);
 CREATE TABLE headers (
 	file INTEGER NOT NULL, 
 	n INTEGER NOT NULL, 
@@ -90,21 +90,22 @@ CREATE TABLE index_entries (
 	numbers JSON NOT NULL, 
 	CONSTRAINT pk_index_entries PRIMARY KEY (file)
 );
-INSERT INTO "index_entries" VALUES(1,'718b1a0760894ff4a53f7cf21d502be3',-4611686018427387904,NULL,NULL,NULL,NULL,1.0,0.0,'{"target": "m 31", "product": "image", "name": "kept.fits", "tag": [], "word": ["m", "31", "kept", "fits"], "called": ["m31"], "OBJECT": "m 31"}','{"size": 5760.0, "NAXIS": 2.0, "NAXIS2": 8.0, "BITPIX": 16.0, "NAXIS1": 8.0}');
+INSERT INTO "index_entries" VALUES(1,'6bf52260c38b4f328bdb20b3f5147b50',-4611686018427387904,NULL,NULL,NULL,NULL,1.0,0.0,'{"target": "m 31", "product": "image", "name": "kept.fits", "tag": [], "word": ["m", "31", "kept", "fits"], "called": ["m31"], "OBJECT": "m 31"}','{"size": 5760.0, "BITPIX": 16.0, "NAXIS2": 8.0, "NAXIS": 2.0, "NAXIS1": 8.0}');
 CREATE TABLE index_numbers (
 	keyword VARCHAR(80) NOT NULL, 
 	value DOUBLE NOT NULL, 
+	start BIGINT NOT NULL, 
 	file INTEGER NOT NULL, 
-	CONSTRAINT pk_index_numbers PRIMARY KEY (keyword, value, file)
+	CONSTRAINT pk_index_numbers PRIMARY KEY (keyword, value, start, file)
 )
  WITHOUT ROWID
 
 ;
-INSERT INTO "index_numbers" VALUES('BITPIX',16.0,1);
-INSERT INTO "index_numbers" VALUES('NAXIS',2.0,1);
-INSERT INTO "index_numbers" VALUES('NAXIS1',8.0,1);
-INSERT INTO "index_numbers" VALUES('NAXIS2',8.0,1);
-INSERT INTO "index_numbers" VALUES('size',5760.0,1);
+INSERT INTO "index_numbers" VALUES('BITPIX',16.0,-4611686018427387904,1);
+INSERT INTO "index_numbers" VALUES('NAXIS',2.0,-4611686018427387904,1);
+INSERT INTO "index_numbers" VALUES('NAXIS1',8.0,-4611686018427387904,1);
+INSERT INTO "index_numbers" VALUES('NAXIS2',8.0,-4611686018427387904,1);
+INSERT INTO "index_numbers" VALUES('size',5760.0,-4611686018427387904,1);
 CREATE TABLE index_terms (
 	keyword VARCHAR(80) NOT NULL, 
 	value VARCHAR(80) NOT NULL, 
@@ -165,9 +166,9 @@ CREATE TABLE keys (
 	CONSTRAINT fk_keys_owner FOREIGN KEY(owner) REFERENCES users (id), 
 	CONSTRAINT uq_keys_digest UNIQUE (digest)
 );
-INSERT INTO "keys" VALUES(1,1,'access','','cd4f06c1deb65fc4580d508e3de383f57cc7c7de56341c844e91a8e3804dac7d','null',NULL,'2026-11-28 05:38:01.797063',NULL,NULL,NULL);
-INSERT INTO "keys" VALUES(2,1,'upload','','6fe51781ea56aec2e169baf9c5fa0cff3b555feb7164efb53d6467275cd5c2d0','["datasets:create", "fitsfiles:create", "fitsfiles:update"]',NULL,'2026-11-28 05:38:01.798321',NULL,NULL,NULL);
-INSERT INTO "keys" VALUES(3,1,'token','','2fc513896b3199e8dce3e8036b0656d68ae3c99ab1f0a1fabeffab9e3f258941',NULL,NULL,'2026-11-28 05:38:01.798725','2026-11-29 05:38:01.798727',NULL,NULL);
+INSERT INTO "keys" VALUES(1,1,'access','','4420e6a64005de855c23f80c9bef074edad7ee346086e9b875fe49aef3cfea8d','null',NULL,'2026-11-28 07:38:12.630270',NULL,NULL,NULL);
+INSERT INTO "keys" VALUES(2,1,'upload','','9912b19ea566e36c9b6df6c5bf8ba3fe841293dcc9bda0893e5084a628066417','["datasets:create", "fitsfiles:create", "fitsfiles:update"]',NULL,'2026-11-28 07:38:12.631466',NULL,NULL,NULL);
+INSERT INTO "keys" VALUES(3,1,'token','','21267e546f3dd6ccbdb90cdf5efc71095ffd49341ade1765e143e5d039e79cd6',NULL,NULL,'2026-11-28 07:38:12.631853','2026-11-29 07:38:12.631855',NULL,NULL);
 CREATE TABLE night_logs (
 	uuid CHAR(32) NOT NULL, 
 	owner INTEGER NOT NULL, 
@@ -228,7 +229,7 @@ CREATE TABLE "satellites" (
 	elements JSON, 
 	CONSTRAINT pk_satellites PRIMARY KEY (norad)
 );
-INSERT INTO "satellites" VALUES(25544,'ISS (ZARYA)','1 25544U 98067A   08264.51782528 -.00002182  00000-0 -11606-4 0  2927','2 25544  51.6416 247.4627 0006703 130.5360 325.0288 15.72125391563537','2008-09-20 12:25:40.104192','2026-11-28 05:38:02.197030','1998-067A','
+INSERT INTO "satellites" VALUES(25544,'ISS (ZARYA)','1 25544U 98067A   08264.51782528 -.00002182  00000-0 -11606-4 0  2927','2 25544  51.6416 247.4627 0006703 130.5360 325.0288 15.72125391563537','2008-09-20 12:25:40.104192','2026-11-28 07:38:13.137492','1998-067A','
 iss(zarya)
 1998-067a
 ',NULL);
@@ -255,9 +256,9 @@ CREATE TABLE sites (
 	time_zone VARCHAR(64), 
 	CONSTRAINT pk_sites PRIMARY KEY (uuid)
 );
-INSERT INTO "sites" VALUES('6a3300f6319947b095a1465d991c8cba','Backyard',NULL,NULL,0,'backyard','
+INSERT INTO "sites" VALUES('af87a88bf1f648929e955c70a8d0e528','Backyard',NULL,NULL,0,'backyard','
 backyard
-','2026-11-28 05:38:02.177951','2026-11-28 05:38:02.177951',NULL,'[]',NULL,NULL,2.3,48.9,35.0,NULL,'France',NULL,'Europe/Paris');
+','2026-11-28 07:38:13.109519','2026-11-28 07:38:13.109519',NULL,'[]',NULL,NULL,2.3,48.9,35.0,NULL,'France',NULL,'Europe/Paris');
 CREATE TABLE telescopes (
 	uuid CHAR(32) NOT NULL, 
 	name VARCHAR(255) NOT NULL, 
@@ -276,9 +277,9 @@ CREATE TABLE telescopes (
 	CONSTRAINT pk_telescopes PRIMARY KEY (uuid), 
 	CONSTRAINT fk_telescopes_site FOREIGN KEY(site) REFERENCES sites (uuid)
 );
-INSERT INTO "telescopes" VALUES('c052cef930804d7b8cd6e6aeb27cf2a7','C8',NULL,NULL,0,'c8','
+INSERT INTO "telescopes" VALUES('c80883318c5b4fd4b21a34b4325a16ed','C8',NULL,NULL,0,'c8','
 c8
-','2026-11-28 05:38:02.185526','2026-11-28 05:38:02.185526','6a3300f6319947b095a1465d991c8cba',NULL,NULL,NULL,NULL);
+','2026-11-28 07:38:13.122048','2026-11-28 07:38:13.122048','af87a88bf1f648929e955c70a8d0e528',NULL,NULL,NULL,NULL);
 CREATE TABLE uploads (
 	uuid CHAR(32) NOT NULL, 
 	owner INTEGER NOT NULL, 
@@ -318,7 +319,7 @@ CREATE TABLE users (
 	CONSTRAINT uq_users_email UNIQUE (email), 
 	CONSTRAINT uq_users_folded UNIQUE (folded)
 );
-INSERT INTO "users" VALUES(1,'ann','ann','ann@localhost','$argon2id$v=19$m=65536,t=3,p=4$0OAoPZdRN9kRLwE/9EckGw$HETpJOTawmv3Zd89t1XwiWAYpGNBkj8F5KHA3oTLbbI','','',0,0,1,'2026-11-28 05:38:01.794982','2026-11-28 05:38:01.794990');
+INSERT INTO "users" VALUES(1,'ann','ann','ann@localhost','$argon2id$v=19$m=65536,t=3,p=4$z8kkeha1waVhE2mb/wKl0w$3GIiLp7RVQfASw4aM547qIAvk4LgvGucIZHQ64pET4c','','',0,0,1,'2026-11-28 07:38:12.628595','2026-11-28 07:38:12.628604');
 CREATE TABLE versions (
 	file INTEGER NOT NULL, 
 	n INTEGER NOT NULL, 
@@ -343,7 +344,7 @@ CREATE TABLE versions (
 	CONSTRAINT fk_versions_blob FOREIGN KEY(blob) REFERENCES blobs (sha256), 
 	CONSTRAINT fk_versions_file FOREIGN KEY(file) REFERENCES files (pk)
 );
-INSERT INTO "versions" VALUES(1,1,'83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe','2026-11-28 05:38:02.172364',NULL,5760,'83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe','M 31',NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,'[{"index": 0, "name": "PRIMARY", "data_type": "img", "shape": [8, 8], "compression": null}]','[]',NULL,NULL,NULL,NULL,'image','[]','0dae00912780fc5d',NULL);
+INSERT INTO "versions" VALUES(1,1,'83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe','2026-11-28 07:38:13.100622',NULL,5760,'83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe','M 31',NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,'[{"index": 0, "name": "PRIMARY", "data_type": "img", "shape": [8, 8], "compression": null}]','[]',NULL,NULL,NULL,NULL,'image','[]','0dae00912780fc5d',NULL);
 CREATE UNIQUE INDEX uq_users_local_owner ON users (is_local_owner) WHERE is_local_owner;
 CREATE INDEX ix_activities_owner ON activities (owner);
 CREATE INDEX ix_datasets_owner ON datasets (owner);
@@ -365,7 +366,7 @@ CREATE INDEX ix_uploads_owner ON uploads (owner);
 CREATE INDEX ix_uploads_dataset ON uploads (dataset);
 CREATE INDEX ix_places_blob ON places (blob);
 CREATE INDEX ix_blobs_size ON blobs (size);
-CREATE INDEX ix_index_entries_cell ON index_entries (cell);
+CREATE INDEX ix_index_entries_sky ON index_entries (cell, start, file, x, y, z, cosine, sine);
 CREATE INDEX ix_index_entries_start ON index_entries (start, file);
 CREATE INDEX ix_index_entries_dataset ON index_entries (dataset, start, file);
 DELETE FROM "sqlite_sequence";

@@ -6,45 +6,37 @@ processes that ``arcsecond serve`` starts.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import functools
 import gc
-import logging
-import os
 import resource
-import signal
-import threading
-import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from litestar import Litestar, Response
-from litestar.datastructures import State
 from litestar.enums import ScopeType
 from litestar.routes import HTTPRoute
 from litestar.static_files import create_static_files_router
-from litestar.types import HTTPScope, Receive, Scope, Send
+from litestar.types import HTTPScope, Send
 
-from arcsecond.errors import ArcsecondError, InvalidInputError, NotFoundError
+from arcsecond.errors import InvalidInputError, NotFoundError
 from arcsecond.registry import BY_NAME
-from arcsecond.server.activities.feed import Feed
 from arcsecond.server.activities.routes import routes as activities
 from arcsecond.server.answers import Answer, error_answer
-from arcsecond.server.archive.places import KnownPlaces, look
+from arcsecond.server.archive.places import KnownPlaces
 from arcsecond.server.archive.reindexing import index_all
 from arcsecond.server.archive.routes import routes as archive
-from arcsecond.server.archive.sweep import sweep
 from arcsecond.server.catalogues.routes import routes as catalogues
 from arcsecond.server.compat.routes import routes as compat
-from arcsecond.server.context import FORM_METHODS, AnyRequest, Backend, to_its_end
+from arcsecond.server.context import FORM_METHODS, AnyRequest, Backend, backend_of
 from arcsecond.server.db import Database, usable
+from arcsecond.server.life import Life
 from arcsecond.server.migrations import HEAD
 from arcsecond.server.observatory.directory import bring_up_to_date
 from arcsecond.server.observatory.routes import routes as observatory
 from arcsecond.server.people.access import decide
-from arcsecond.server.people.keys import forget_expired
 from arcsecond.server.people.routes import routes as people
 from arcsecond.server.people.secrets import read_secret
 from arcsecond.server.records.routes import routes as records
@@ -53,17 +45,12 @@ from arcsecond.server.storage.folder import FolderStore
 from arcsecond.server.transfers.downloads import routes as downloads
 from arcsecond.server.transfers.routes import VERSION, about, is_tus
 from arcsecond.server.transfers.routes import routes as transfers
-from arcsecond.server.transfers.service import sweep as sweep_uploads
 from arcsecond.server.trash.routes import routes as trash
-from arcsecond.server.trash.service import sweep as sweep_records
 from arcsecond.server.web.routes import routes as web
-
-logger = logging.getLogger(__name__)
 
 SLASH = "\ue000"
 """Stands for a slash inside a segment of a path; no name holds this character."""
 
-SWEEP_EVERY_S = 6 * 3600
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; "
     "img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
@@ -107,7 +94,15 @@ def create_app(settings: Settings, *, serving: bool = False) -> Application:
     serving
         Whether it runs in a process that ``arcsecond serve`` started.
     """
-    backend = open_backend(settings)
+    return Application(open_backend(settings), serving=serving)
+
+
+@functools.cache
+def routed() -> Litestar:
+    """Return the table of routes; it is the same for all applications of a process.
+
+    Making it takes longer than all that belongs to one of them.
+    """
     static = create_static_files_router(
         path="/static",
         directories=[Path(__file__).parent / "web" / "static"],
@@ -133,8 +128,6 @@ def create_app(settings: Settings, *, serving: bool = False) -> Application:
         exception_handlers={Exception: error_answer},
         openapi_config=None,
         logging_config=None,
-        lifespan=[_living],
-        state=State({"backend": backend, "serving": serving, "heard": Heard()}),
         # Bodies are read by us, each with the limit that fits it.
         request_max_body_size=None,
     )
@@ -143,7 +136,7 @@ def create_app(settings: Settings, *, serving: bool = False) -> Application:
         for route in litestar.routes
         if isinstance(route, HTTPRoute)
     }
-    return Application(litestar)
+    return litestar
 
 
 def serving() -> Application:
@@ -184,7 +177,7 @@ async def _prepare(request: AnyRequest) -> Response[None] | None:
     allowed = request.app.state.methods[request.scope["path_template"]]
     headers = {"Allow": allowed}
     if is_tus(request.scope["path"]):
-        headers |= about(request.app.state.backend)
+        headers |= about(backend_of(request))
     return Response(None, status_code=204, headers=headers)
 
 
@@ -199,120 +192,30 @@ def _drop_empty(request: AnyRequest) -> None:
     request.scope["query_string"] = b"&".join(parts)
 
 
-@contextlib.asynccontextmanager
-async def _living(app: Litestar) -> AsyncIterator[None]:
-    backend: Backend = app.state.backend
-    app.state.feed = Feed(backend)
-    app.state.drawing = asyncio.Semaphore(1)
-    app.state.finding = asyncio.Semaphore(1)
-    ending = threading.Event() if app.state.serving else None
-    background = [asyncio.create_task(_sweep_now_and_then(backend, ending))]
-    if app.state.serving:
-        background.append(asyncio.create_task(_end_with_server(app, backend.settings)))
-        if seconds := backend.settings.idle_seconds:
-            background.append(asyncio.create_task(_end_when_idle(app, seconds)))
-    try:
-        yield
-    finally:
-        if ending is not None:
-            ending.set()
-        for task in background:
-            task.cancel()
-            await asyncio.wait([task])
-            if not task.cancelled() and (error := task.exception()):
-                # Such as threads that are no more when the interpreter ends: no fault of an answer.
-                logger.warning("what ran in the background failed: %r", error)
-        await app.state.feed.close()
-        backend.db.close()
-
-
-async def _end_with_server(app: Litestar, settings: Settings) -> None:
-    """Let go of the feed's readers when the server ends, and end when it was killed.
-
-    The server withdraws its address as the first thing it does when it ends;
-    open feeds would otherwise hold it up.
-    """
-    parent = os.getppid()
-    announced = False
-    while True:
-        await asyncio.sleep(0.2)
-        if os.getppid() != parent:
-            os.kill(os.getpid(), signal.SIGTERM)
-            return
-        path = settings.serving_path
-        said = path.exists() and path.stat().st_size > 0
-        if announced and not said:
-            await app.state.feed.close()
-            return
-        announced = said
-
-
-async def _end_when_idle(app: Litestar, seconds: int) -> None:
-    """End the server that ``--open`` started, after a rest without request or reader."""
-    while True:
-        resting = time.monotonic() - app.state.heard.last
-        if resting >= seconds and not app.state.feed.readers:
-            os.kill(os.getppid(), signal.SIGTERM)
-            return
-        await asyncio.sleep(1 + max(0, seconds - resting) / 2)
-
-
-async def _sweep_now_and_then(backend: Backend, ending: threading.Event | None) -> None:
-    """Sweep leftovers at once, everything when nobody did so for some hours.
-
-    A server, which says when it ends, looks at what lies outside, too; a command would wait
-    for that.
-    """
-    while True:
-        try:
-            await _sweep(backend, ending)
-        except (OSError, ArcsecondError) as error:  # a full or read-only disk: next time, then
-            logger.warning("could not sweep: %s", error)
-        await asyncio.sleep(SWEEP_EVERY_S)
-
-
-async def _sweep(backend: Backend, ending: threading.Event | None) -> None:
-    marker = backend.settings.home / "swept"
-    age = time.time() - (marker.stat().st_mtime if marker.exists() else 0)
-    if 0 <= age < SWEEP_EVERY_S:
-        await to_its_end(asyncio.to_thread(backend.store.sweep))
-        return
-    marker.touch()
-    await to_its_end(asyncio.to_thread(sweep, backend))
-    await to_its_end(asyncio.to_thread(sweep_uploads, backend))
-    await to_its_end(asyncio.to_thread(sweep_records, backend))
-    await to_its_end(asyncio.to_thread(forget_expired, backend))
-    if ending is not None:
-        broken = await to_its_end(asyncio.to_thread(look, backend, stopping=ending))
-        if broken:
-            told = "%d files that lie outside are not what they were, such as %s"
-            logger.warning(told, len(broken), broken[0].path)
-
-
-class Heard:
-    """When the last request came."""
-
-    def __init__(self) -> None:
-        self.last = time.monotonic()
-
-
 class Application:
     """The ASGI application: one function before routing, then Litestar.
 
     It folds ``//``, keeps an encoded slash inside its segment, and adds the
     headers that every answer carries.
+
+    Attributes
+    ----------
+    backend
+        What it serves.
     """
 
-    def __init__(self, litestar: Litestar) -> None:
-        self.litestar = litestar
-        self._backend: Backend = litestar.state.backend
-        self._heard: Heard = litestar.state.heard
+    def __init__(self, backend: Backend, *, serving: bool) -> None:
+        self.backend = backend
+        self._life = Life(backend, serving=serving)
+        self._routed = routed()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one connection."""
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one connection, or live from the first one to the last."""
+        if scope["type"] == "lifespan":
+            await self._life.run(receive, send)
+            return
         if scope["type"] == ScopeType.HTTP:
-            self._heard.last = time.monotonic()
-            scope["backend"] = self._backend  # type: ignore[typeddict-unknown-key]  # our own entry
+            scope |= self._life.scope()
             scope["raw_path"], scope["path"] = clean_path(scope)
             if scope["method"] == "POST" and scope["query_string"] in FORM_METHODS:
                 scope["method"] = FORM_METHODS[scope["query_string"]]
@@ -321,7 +224,7 @@ class Application:
                 headers = [*headers, (b"tus-resumable", VERSION.encode())]
                 _override(scope)
             send = _with_headers(send, headers)
-        await self.litestar(scope, receive, send)
+        await self._routed(scope, receive, send)
 
 
 def clean_path(scope: Any) -> tuple[bytes, str]:

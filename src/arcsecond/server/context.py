@@ -77,6 +77,20 @@ def backend_of(request: AnyRequest) -> Backend:
     return backend
 
 
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """What is done one at a time in a process: each takes much memory, or all of a core."""
+
+    drawing: asyncio.Semaphore
+    finding: asyncio.Semaphore
+
+
+def turns_of(request: AnyRequest) -> Turns:
+    """Return the turns of the application that answers."""
+    turns: Turns = request.scope["turns"]  # type: ignore[typeddict-item]  # our own entry
+    return turns
+
+
 def viewer_of(request: AnyRequest) -> Viewer:
     """Return who is asking, as it was decided before the route was called."""
     viewer: Viewer = request.scope["viewer"]  # type: ignore[typeddict-item]  # our own entry

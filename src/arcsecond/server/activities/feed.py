@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from arcsecond.schemas.activities import Activity
 from arcsecond.server.activities.service import CHANNEL, newer_than, newest_key
-from arcsecond.server.context import Backend, Viewer
+from arcsecond.server.context import AnyRequest, Backend, Viewer
 
 logger = logging.getLogger(__name__)
 
@@ -150,3 +150,9 @@ class Feed:
 def _event(activity: Activity) -> bytes:
     data = msgspec.json.encode(activity)
     return b"id: %d\nevent: activity\ndata: %b\n\n" % (activity.pk, data)
+
+
+def feed_of(request: AnyRequest) -> Feed:
+    """Return the feed of the application that answers."""
+    feed: Feed = request.scope["feed"]  # type: ignore[typeddict-item]  # our own entry
+    return feed

@@ -36,6 +36,7 @@ from arcsecond.server.context import (
     read_body,
     reading,
     to_struct,
+    turns_of,
     wanted,
     writing,
 )
@@ -248,7 +249,7 @@ async def _seen(request: AnyRequest, sought: previews.Sought) -> Response[Any]:
         return Response(None, status_code=304, headers=headers)
     content = await reading(request, previews.kept, sought)
     if content is None:
-        async with request.app.state.drawing:  # one at a time: drawing takes memory
+        async with turns_of(request).drawing:  # one at a time: drawing takes memory
             content = await writing(request, previews.draw, sought)
     # A plot opened by itself is a document: nothing in it may run.
     headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"

@@ -15,7 +15,15 @@ from arcsecond.errors import InvalidInputError, NotFoundError, TooLargeError
 from arcsecond.registry import BY_NAME
 from arcsecond.schemas.observatory import DirectoryImport, FindingChart
 from arcsecond.schemas.sky import Night, SatellitePosition
-from arcsecond.server.context import AnyRequest, backend_of, base_url, read_bytes, wanted, writing
+from arcsecond.server.context import (
+    AnyRequest,
+    backend_of,
+    base_url,
+    read_bytes,
+    turns_of,
+    wanted,
+    writing,
+)
 from arcsecond.server.crud import MemoryListing, filters_of, listed, look_routes, record_routes
 from arcsecond.server.observatory import charts, codes, satellites, service
 from arcsecond.server.observatory.equipment import Instruments, Sites, Telescopes
@@ -104,7 +112,7 @@ async def _drawn(
     """Answer a picture; those that have to be drawn wait for one another, and hold no threads."""
     content = await writing(request, draw, key, kind, filters, only_kept=True)
     if content is None:
-        async with request.app.state.drawing:
+        async with turns_of(request).drawing:
             content = await writing(request, draw, key, kind, filters)
     return _picture(content or b"", MEDIA[kind])
 
@@ -138,7 +146,7 @@ async def _passes(request: AnyRequest, key: str) -> Any:
     if _to_be_asked(request, filters):
         return await listed(request, lambda backend, viewer: MemoryListing([]))
     # All of them take some seconds: one question after another, and none holds a thread.
-    turn = contextlib.nullcontext() if key else request.app.state.finding
+    turn = contextlib.nullcontext() if key else turns_of(request).finding
     async with turn:
         listing = await writing(request, satellites.list_passes, key, filters)
     pinned, note = listing.pinned, listing.note

@@ -31,6 +31,7 @@ from arcsecond.server.context import (
     backend_of,
     base_url,
     reading,
+    turns_of,
     viewer_of,
     writing,
 )
@@ -85,7 +86,7 @@ async def download(
 async def _cutout(request: AnyRequest, dataset: str, key: str) -> Stream:
     """Answer a part of an image as a FITS file of its own."""
     what = await reading(request, cutouts.asked, request.query_params)
-    async with request.app.state.drawing:  # one at a time: it takes memory
+    async with turns_of(request).drawing:  # one at a time: it takes memory
         version = version_of(request)
         file, content = await writing(request, cutouts.cut, dataset, key, version, what)
     stem = file.name.rpartition("/")[2].partition(".")[0]

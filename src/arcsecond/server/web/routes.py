@@ -12,6 +12,7 @@ from litestar.response import Redirect, Stream
 from arcsecond.errors import ArcsecondError, InvalidInputError
 from arcsecond.registry import BY_NAME, RESOURCES
 from arcsecond.schemas.people import Credentials
+from arcsecond.server.activities.feed import feed_of
 from arcsecond.server.activities.service import Activities, newest_key
 from arcsecond.server.context import (
     AnyRequest,
@@ -65,7 +66,7 @@ async def live(request: AnyRequest) -> Response[Any]:
         return _page(await reading(request, _live_page, request))
     last = request.headers.get("last-event-id", "") or str(request.query_params.get("after", ""))
     after = int(last) if last.isascii() and last.isdigit() and len(last) < 19 else None
-    events = request.app.state.feed.follow(viewer_of(request), after)
+    events = feed_of(request).follow(viewer_of(request), after)
     return Stream(
         events, media_type="text/event-stream", headers={"Cache-Control": "no-cache, no-transform"}
     )

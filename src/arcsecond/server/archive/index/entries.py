@@ -191,7 +191,7 @@ def _terms(entry: Entry) -> Iterable[dict[str, Any]]:
 
 def _numbers(entry: Entry) -> Iterable[dict[str, Any]]:
     for keyword, value in entry.numbers.items():
-        yield {"keyword": keyword, "value": value, "file": entry.file}
+        yield {"keyword": keyword, "value": value, "start": entry.start, "file": entry.file}
 
 
 def forget(connection: sa.Connection, pks: Collection[int]) -> None:

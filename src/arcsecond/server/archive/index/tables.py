@@ -21,13 +21,16 @@ _TOLD = sa.JSON().with_variant(JSONB, "postgresql")
 
 DERIVED = {"derived": True}
 
+SKY = ("cell", "start", "file", "x", "y", "z", "cosine", "sine")
+"""What a search by place needs of an entry: its index holds all of it."""
+
 entries = sa.Table(
     "index_entries",
     metadata,
     sa.Column("file", LONG_INTEGER, primary_key=True, autoincrement=False),
     sa.Column("dataset", sa.Uuid, nullable=False),
     sa.Column("start", sa.BigInteger, nullable=False, comment="microseconds since 1970"),
-    sa.Column("cell", sa.BigInteger, index=True, comment="of its position, as zones.py has it"),
+    sa.Column("cell", sa.BigInteger, comment="of its position, as areas.py has it"),
     sa.Column("x", sa.Double),
     sa.Column("y", sa.Double),
     sa.Column("z", sa.Double),
@@ -35,6 +38,7 @@ entries = sa.Table(
     sa.Column("sine", sa.Double),
     sa.Column("texts", _TOLD, nullable=False),
     sa.Column("numbers", _TOLD, nullable=False),
+    sa.Index("ix_index_entries_sky", *SKY),
     sa.Index("ix_index_entries_start", "start", "file"),
     sa.Index("ix_index_entries_dataset", "dataset", "start", "file"),
     info=DERIVED,
@@ -56,6 +60,7 @@ numbers = sa.Table(
     metadata,
     sa.Column("keyword", _WORD, primary_key=True),
     sa.Column("value", sa.Double, primary_key=True),
+    sa.Column("start", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("file", LONG_INTEGER, primary_key=True, autoincrement=False),
     sqlite_with_rowid=False,
     info=DERIVED,

@@ -1,7 +1,7 @@
 """What a search asks for, as conditions on the index.
 
 Each condition can test an entry that is at hand (``probe``); most can also list the files
-that fulfil it (``files``), by which a search may begin.
+that fulfil it (``found``), each with its start, by which a search may begin.
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from arcsecond.server.archive.index import areas
 from arcsecond.server.archive.index.entries import folded
-from arcsecond.server.archive.index.tables import entries, numbers, terms
+from arcsecond.server.archive.index.tables import SKY, entries, numbers, terms
 from arcsecond.server.archive.tables import files, versions
 from arcsecond.server.zones import unit_vector
 
 if TYPE_CHECKING:
     from arcsecond.server.sphere import Shape
 
-Files = sa.Select[int]
+Found = sa.Select[Any]
+"""Starts and files: ``start``, ``file``."""
+
 Test = sa.ColumnElement[bool]
 
 
@@ -37,8 +39,8 @@ class Condition:
         """Return the test of an entry."""
         raise NotImplementedError
 
-    def files(self, connection: sa.Connection) -> Files | None:
-        """Return the files that fulfil it, in no order; None when they cannot be listed."""
+    def found(self, connection: sa.Connection) -> Found | None:
+        """Return the files that fulfil it, each once; None when they cannot be listed."""
         return None
 
     @property
@@ -63,17 +65,19 @@ class Is(Condition):
     def probe(self) -> Test:
         """Look it up by its key, which is faster than to open the entry."""
         return sa.exists().where(
-            terms.c.keyword == self.keyword,
-            _one_of(terms.c.value, self.values),
+            *self.on_terms(),
             terms.c.start == entries.c.start,
             terms.c.file == entries.c.file,
         )
 
-    def files(self, connection: sa.Connection) -> Files:
+    def found(self, connection: sa.Connection) -> Found:
         """List them."""
-        return sa.select(terms.c.file).where(
-            terms.c.keyword == self.keyword, _one_of(terms.c.value, self.values)
-        )
+        several = sa.select(terms.c.start, terms.c.file).where(*self.on_terms())
+        return several if len(self.values) == 1 else several.distinct()
+
+    def on_terms(self) -> list[Test]:
+        """Return the tests of a word of the index."""
+        return [terms.c.keyword == self.keyword, _one_of(terms.c.value, self.values)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +92,12 @@ class Like(Condition):
         like: Test = entries.c.texts[self.keyword].as_string().like(self._like, escape="\\")
         return like
 
-    def files(self, connection: sa.Connection) -> Files | None:
+    def found(self, connection: sa.Connection) -> Found | None:
         """List them where the pattern begins with something."""
         begin = self.pattern.partition("*")[0]
         if not begin:
             return None
-        return sa.select(terms.c.file).where(
+        return sa.select(terms.c.start, terms.c.file).where(
             terms.c.keyword == self.keyword,
             terms.c.value >= begin,
             terms.c.value < begin + "\U0010ffff",
@@ -135,10 +139,11 @@ class Within(Condition):
         value = entries.c.numbers[self.keyword].as_float()
         return sa.and_(value.is_not(None), *self._between(value))
 
-    def files(self, connection: sa.Connection) -> Files:
+    def found(self, connection: sa.Connection) -> Found:
         """List them."""
         between = self._between(numbers.c.value)
-        return sa.select(numbers.c.file).where(numbers.c.keyword == self.keyword, *between)
+        listed = sa.select(numbers.c.start, numbers.c.file)
+        return listed.where(numbers.c.keyword == self.keyword, *between)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +157,13 @@ class Either(Condition):
         """Test both."""
         return sa.or_(self.one.probe(), self.other.probe())
 
-    def files(self, connection: sa.Connection) -> Files | None:
+    def found(self, connection: sa.Connection) -> Found | None:
         """List both."""
-        found = self.one.files(connection), self.other.files(connection)
+        found = self.one.found(connection), self.other.found(connection)
         if found[0] is None or found[1] is None:
             return None
-        both = sa.union_all(found[0], found[1]).subquery()
-        return sa.select(both.c.file)
+        both = sa.union(found[0], found[1]).subquery()
+        return sa.select(both.c.start, both.c.file)
 
     @property
     def is_rough(self) -> bool:
@@ -204,9 +209,9 @@ class Between(Condition):
         """Test the entry."""
         return sa.and_(*self.on(entries.c.start))
 
-    def files(self, connection: sa.Connection) -> Files:
+    def found(self, connection: sa.Connection) -> Found:
         """List them."""
-        return sa.select(entries.c.file).where(*self.on(entries.c.start))
+        return sa.select(entries.c.start, entries.c.file).where(*self.on(entries.c.start))
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,9 +224,9 @@ class In(Condition):
         """Test the entry."""
         return entries.c.dataset.in_(self.datasets)
 
-    def files(self, connection: sa.Connection) -> Files:
+    def found(self, connection: sa.Connection) -> Found:
         """List them."""
-        return sa.select(entries.c.file).where(self.probe())
+        return sa.select(entries.c.start, entries.c.file).where(self.probe())
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,24 +259,25 @@ class Touches(Condition):
         farthest = columns.cosine * math.cos(radius) - columns.sine * math.sin(radius)
         return sa.and_(placed, between >= farthest)
 
-    def files(self, connection: sa.Connection) -> Files | None:
+    def found(self, connection: sa.Connection) -> Found | None:
         """List those that are near, by the strips of the sky."""
         ranges = list(areas.cells_near(*self.shape.around, self._there(connection)))
         if not ranges:
-            return sa.select(entries.c.file).where(sa.false())
+            return sa.select(entries.c.start, entries.c.file).where(sa.false())
         some = _ranges(connection, ranges)
         within = entries.c.cell.between(some.c.first, some.c.last)
         if connection.dialect.name == "sqlite":
             return (
-                sa.select(entries.c.file)
+                sa.select(entries.c.start, entries.c.file)
                 .select_from(some)
                 .join(entries, within)
                 .where(self.probe())
             )
         # Range by range, by the index: PostgreSQL thinks that a cone holds a third of all there is.
-        inside = sa.select(entries).where(within).offset(0).lateral("inside")
-        there = self._test(inside.c)
-        return sa.select(inside.c.file).select_from(some).join(inside, sa.true()).where(there)
+        columns = (entries.c[name] for name in SKY)
+        inside = sa.select(*columns).where(within).offset(0).lateral("inside")
+        listed = sa.select(inside.c.start, inside.c.file).select_from(some)
+        return listed.join(inside, sa.true()).where(self._test(inside.c))
 
     @property
     def _reaches(self) -> range:
@@ -357,12 +363,12 @@ class Named(Condition):
         """Test its row."""
         return files.c.path == unicodedata.normalize("NFC", self.name)
 
-    def files(self, connection: sa.Connection) -> Files:
+    def found(self, connection: sa.Connection) -> Found:
         """List those whose name is the same but for what the index does not keep of it."""
-        alike = sa.select(terms.c.file).where(
+        alike = sa.select(terms.c.start, terms.c.file).where(
             terms.c.keyword == "name", terms.c.value == folded(self.name)
         )
-        return sa.select(files.c.pk).where(files.c.pk.in_(alike), self.probe())
+        return alike.join(files, files.c.pk == terms.c.file).where(self.probe())
 
 
 def _one_of(column: sa.ColumnElement[str], values: Sequence[str]) -> Test:

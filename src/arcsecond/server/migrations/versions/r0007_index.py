@@ -28,7 +28,7 @@ def upgrade() -> None:
         sa.Column("file", _INTEGER, nullable=False, autoincrement=False),
         sa.Column("dataset", sa.Uuid(), nullable=False),
         sa.Column("start", sa.BigInteger(), nullable=False, comment="microseconds since 1970"),
-        sa.Column("cell", sa.BigInteger(), comment="of its position, as zones.py has it"),
+        sa.Column("cell", sa.BigInteger(), comment="of its position, as areas.py has it"),
         sa.Column("x", sa.Double()),
         sa.Column("y", sa.Double()),
         sa.Column("z", sa.Double()),
@@ -38,7 +38,11 @@ def upgrade() -> None:
         sa.Column("numbers", _told(), nullable=False),
         sa.PrimaryKeyConstraint("file", name="pk_index_entries"),
     )
-    op.create_index("ix_index_entries_cell", "index_entries", ["cell"])
+    op.create_index(
+        "ix_index_entries_sky",
+        "index_entries",
+        ["cell", "start", "file", "x", "y", "z", "cosine", "sine"],
+    )
     op.create_index("ix_index_entries_start", "index_entries", ["start", "file"])
     op.create_index("ix_index_entries_dataset", "index_entries", ["dataset", "start", "file"])
     op.create_table(
@@ -54,8 +58,9 @@ def upgrade() -> None:
         "index_numbers",
         sa.Column("keyword", _word(), nullable=False),
         sa.Column("value", sa.Double(), nullable=False),
+        sa.Column("start", sa.BigInteger(), nullable=False, autoincrement=False),
         sa.Column("file", _INTEGER, nullable=False, autoincrement=False),
-        sa.PrimaryKeyConstraint("keyword", "value", "file", name="pk_index_numbers"),
+        sa.PrimaryKeyConstraint("keyword", "value", "start", "file", name="pk_index_numbers"),
         sqlite_with_rowid=False,
     )
     op.add_column(
