@@ -111,7 +111,7 @@ def test_rows_of_a_catalogue(key: str, http: Http) -> None:
 
 def test_things_that_are_not_kept_yet(http: Http, ann: dict[str, str]) -> None:
     assert http.get("/organisations/").json() == []
-    for name in ("observations", "calibrations", "targets", "targetlists", "datapackages"):
+    for name in ("observations", "calibrations", "targets", "targetlists"):
         assert http.get(f"/{name}/").status_code == 401
         assert http.get(f"/{name}/", headers=ann).json() == []
         absent = http.get(f"/{name}/{uuid4()}/", headers=ann)

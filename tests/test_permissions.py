@@ -39,17 +39,18 @@ SIGNED_IN = {
     "/catalogues/import/{target}": "post", "/catalogues/refresh": "post",
     "/catalogues/refresh/{target}": "post", "/catalogues/build": "post",
     "/datafiles": "get", "/observations": "get", "/calibrations": "get", "/targets": "get",
-    "/targetlists": "get", "/datapackages": "get",
+    "/targetlists": "get",
 }  # fmt: skip
 """Answers 401 to a stranger."""
 
-LISTS = {"/datasets", "/observingruns", "/nightlogs", "/activities", "/fitsfiles"}
+LISTS = {"/datasets", "/datapackages", "/observingruns", "/nightlogs", "/activities", "/fitsfiles"}
 
 FOUND = {f"/fitsfiles/{name}" for name in ("files.zip", "files.tar", "files.sh", "SHA256SUMS")}
 """Whose files they hold is shown in ``test_downloads.py``."""
 
 OWNED = {
     "/datasets/{key}": "dataset",
+    "/datapackages/{key}": "package",
     "/observingruns/{key}": "run",
     "/nightlogs/{key}": "log",
     "/activities/{key}": "activity",
@@ -82,19 +83,19 @@ def routes(http: Http) -> dict[str, set[str]]:
 ASKED = {
     "/datasets/{dataset}/known", "/datasets/{dataset}/reindex", "/trash", "/trash/{key}",
     "/trash/restore/{key}", "/datasets/{dataset}/fitsfiles/{key}/rows/{hdu}",
-    "/datasets/{dataset}/datafiles/{key}/rows/{hdu}",
+    "/datasets/{dataset}/datafiles/{key}/rows/{hdu}", "/datapackages/share/{key}",
+    "/datapackages/unshare/{key}", "/shared/{word}",
 }  # fmt: skip
-"""Whose they are is shown in ``test_known.py``, ``test_rules.py``, ``test_trash.py`` and
-``test_curves.py``."""
+"""Whose they are is shown in ``test_known.py``, ``test_rules.py``, ``test_trash.py``,
+``test_packages.py`` and ``test_curves.py``."""
 
 TUS = {"/datasets/{dataset}/uploads", "/uploads/{upload}"}
 """Whose they are is shown in ``test_transfers.py``: they take headers of their own."""
 
 ABSENT = {
     f"/{name}/{{key}}"
-    for name in ("organisations", "observations", "calibrations", "targets", "targetlists",
-                 "datapackages")
-}  # fmt: skip
+    for name in ("organisations", "observations", "calibrations", "targets", "targetlists")
+}
 """Answers 404 to everybody: no such thing is kept yet."""
 
 
@@ -150,13 +151,17 @@ def things(http: Http, user: Callable[[str], Headers]) -> dict[str, Any]:
         run = http.post("/observingruns/", json={"name": "r"}, headers=ann).json()["uuid"]
         log = http.post("/nightlogs/", json={"date": "2026-01-01"}, headers=ann).json()["uuid"]
         activity = http.post("/activities/", json={"title": "t"}, headers=ann).json()["pk"]
+        body = {"name": state, "is_public": is_public}
+        package = http.post("/datapackages/", json=body, headers=ann).json()["uuid"]
         made[state] = {
             "dataset": uuid, "file": file, "run": run, "log": log, "activity": activity,
+            "package": package,
         }  # fmt: skip
     gone = made["deleted"]
     for path in (
         f"/datasets/{gone['dataset']}/", f"/observingruns/{gone['run']}/",
         f"/nightlogs/{gone['log']}/", f"/activities/{gone['activity']}/",
+        f"/datapackages/{gone['package']}/",
     ):  # fmt: skip
         assert http.delete(path, headers=ann).status_code == 204
     return made
@@ -164,7 +169,7 @@ def things(http: Http, user: Callable[[str], Headers]) -> dict[str, Any]:
 
 def expected(what: str, state: str, who: str, method: str) -> set[int]:
     """Return the statuses that are right."""
-    public = state == "public" if what in ("dataset", "file") else what == "activity"
+    public = state == "public" if what in ("dataset", "file", "package") else what == "activity"
     if state == "deleted":
         return {401, 404} if who == "stranger" and method != "GET" else {404}
     if who == "ann":
@@ -222,6 +227,7 @@ def test_pages_show_no_more_than_the_api(http: Http, things: dict[str, Any]) -> 
     ids = things["private"]
     paths = [f"/datasets/{ids['dataset']}/", f"/datasets/{ids['dataset']}/fitsfiles/{ids['file']}/"]
     paths += [f"/observingruns/{ids['run']}/", f"/nightlogs/{ids['log']}/"]
+    paths.append(f"/datapackages/{ids['package']}/")
     for path in paths:
         for asked in ({"headers": {"Accept": "text/html"}}, {"params": {"format": "api"}}):
             for who in ("bob", "stranger"):

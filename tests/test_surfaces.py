@@ -26,9 +26,11 @@ dataset = api.datasets.create(name="A night of M 31 with a name that is rather l
 file = api.datasets(dataset["uuid"]).fitsfiles.create(file=sys.argv[1])
 run = api.observingruns.create(name="Winter")
 log = api.nightlogs.create(date="2026-11-22", observing_run=run["uuid"])
+package = api.datapackages.create(name="All", datasets=[dataset["uuid"]], licence="CC-BY-4.0")
+api.datapackages.do("share", package["uuid"])
 activity = api.activities.create(title="First light", content="Seeing 0.8″, no wind — " + "word " * 30)
 api.observingruns.delete(api.observingruns.create(name="deleted")["uuid"])
-print(json.dumps([dataset["uuid"], file["pk"], run["uuid"], log["uuid"], activity["pk"]]))
+print(json.dumps([dataset["uuid"], file["pk"], run["uuid"], log["uuid"], activity["pk"], package["uuid"]]))
 """
 TYPED = """
 import json, sys
@@ -54,7 +56,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, list[list
         [sys.executable, "-c", MADE, str(frame)], env=environ, check=True, capture_output=True,
         text=True,
     )  # fmt: skip
-    dataset, file, run, log, activity = map(str, json.loads(done.stdout))
+    dataset, file, run, log, activity, package = map(str, json.loads(done.stdout))
     return settings, [
         ["me"], ["objects", "HD", "5980"], ["objects"], ["exoplanets", "51 Peg b"], ["exoplanets"],
         ["findingcharts", "HD 5980"], ["observingsites"], ["telescopes"], ["instruments"],
@@ -64,6 +66,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, list[list
         ["activities"], ["activities", activity], ["standardstars", "83.82,-5.39", "3"],
         ["catalogues"], ["catalogues", "openngc"], ["objects", "search", "theta"],
         ["objects", "--around", "83.82,-5.39"], ["trash"],
+        ["datapackages"], ["datapackages", package],
     ]  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import configparser
 import io
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -110,6 +111,30 @@ def clean_server(address: str) -> str:
             hint="Write it like https://arcsecond.example.org.",
         )
     return address.rstrip("/")
+
+
+_LINK = re.compile(r"(?P<server>https?://.+)/shared/(?P<word>[0-9a-f]{40})/?")
+
+
+def is_link(text: str) -> bool:
+    """Tell whether a text is the link of a data package."""
+    return _LINK.fullmatch(text.strip()) is not None
+
+
+def parse_link(text: str) -> tuple[str, str]:
+    """Return the server and the word of the link of a data package.
+
+    Raises
+    ------
+    ArcsecondInputValueError
+        It is no such link.
+    """
+    if (found := _LINK.fullmatch(text.strip())) is None:
+        raise ArcsecondInputValueError(
+            f"{text[:200]!r} is no link of a data package.",
+            hint="It looks like https://arcsecond.example.org/shared/0123...def/.",
+        )
+    return found["server"], found["word"]
 
 
 def is_loopback(host: str) -> bool:

@@ -224,6 +224,7 @@ _TITLES = {
     "observingruns": "Observing runs",
     "nightlogs": "Night logs",
     "fitsfiles": "FITS files",
+    "datapackages": "Data packages",
 }
 
 _NAME = Field("name", "Its name.")
@@ -264,6 +265,7 @@ _SEARCH = (
     Field("airmass", "At this airmass.", sample="..1.5"),
     Field("size", "With so many bytes.", sample="1000.."),
     Field("dataset", "In this dataset: UUID or name."),
+    Field("package", "In this data package: its UUID."),
     Field("sort", "start, added, exposure, ...; -start for the last first.", sample="-start"),
 )
 
@@ -644,6 +646,33 @@ RESOURCES: tuple[Resource, ...] = (
         example="arcsecond fitsfiles <dataset uuid> create --file <path>",
     ),
     Resource(
+        "datapackages",
+        "Your data packages: datasets that are published, cited and shared together.",
+        "uuid",
+        KEEP,
+        "packages:DataPackage",
+        "packages:DataPackageChange",
+        private=True,
+        aliases=("packages",),
+        fields=(
+            _NAME,
+            Field("description", "What it is about."),
+            Field("datasets", "UUIDs or names of datasets, in order, with commas.", "list"),
+            Field("licence", "What others may do with it, such as CC-BY-4.0."),
+            Field("citation", "How it wants to be cited."),
+            Field("is_public", "Whether everyone may see it, with all that is in it.", "flag"),
+            Field("embargo", "Public only from this day (UTC) on: YYYY-MM-DD; '' for no day."),
+        ),
+        needed=("name",),
+        filters=("name", "dataset"),
+        sought=(Field("dataset", "Those that hold this dataset, by its UUID."),),
+        tasks=(
+            Task("share", "Make a link that shows it to whoever has it.", keyed=True),
+            Task("unshare", "Revoke its link: it shows nothing any more.", keyed=True),
+        ),
+        example='arcsecond datapackages create --name "M 31 in 2026" --datasets run1,run2',
+    ),
+    Resource(
         "uploads",
         "Your uploads into a dataset that wait for more bytes.",
         "uuid",
@@ -712,12 +741,13 @@ INFRASTRUCTURE: tuple[str, ...] = (
     "live",
     "login",
     "schema",
+    "shared",
     "static",
 )
 """First path segments beside the resources."""
 
 KEPT: tuple[str, ...] = (
-    "admin", "api", "archive", "assets", "calibrations", "datalink", "datapackages", "docs",
+    "admin", "api", "archive", "assets", "calibrations", "datalink", "docs",
     "download", "embedded", "files", "help", "media", "members", "metrics", "observations",
     "organisations", "people", "scs", "server", "settings", "sia", "soda", "ssap", "tap",
     "targetlists", "targets", "telegrams", "tus", "uploadkeys", "vo", "vospace", "www",

@@ -213,6 +213,15 @@ COLUMNS: dict[str, list[tuple[str, Cell]]] = {
         ("Created", _get("creation_date")),
         ("UUID", _get("uuid")),
     ],
+    "datapackages": [
+        ("Name", _get("name")),
+        ("Datasets", lambda p: str(len(p["datasets"]))),
+        ("Files", lambda p: str(p["data_files_count"])),
+        ("Size", lambda p: size(p["data_files_volume"])),
+        ("Licence", _get("licence")),
+        ("Seen by", lambda p: _seen_by(p) + (", who has its link" if p["share_url"] else "")),
+        ("UUID", _get("uuid")),
+    ],
     "fitsfiles": [
         ("Name", _get("name")),
         ("pk", lambda f: str(f["pk"])),
@@ -315,6 +324,7 @@ _LABELS = {
     "data_files_volume": "Size",
     "download_url": "Download",
     "image_url": "Image",
+    "share_url": "Link to share",
     "homepage_url": "Home page",
     "size": "Size",
     "content_size": "Size unpacked",

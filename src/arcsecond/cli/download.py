@@ -32,6 +32,7 @@ from arcsecond.client.downloading import Chosen, Wanted, fetch, seek
 from arcsecond.client.journal import Journal, journal_path
 from arcsecond.client.patience import StoppedError
 from arcsecond.client.running import FAILED, Manner, Outcome
+from arcsecond.config import is_link
 from arcsecond.errors import ArcsecondNotLoggedInError, NotFoundError
 from arcsecond.filenames import folder_name
 
@@ -58,12 +59,13 @@ def download(
         if not quiet:
             click.echo(sentence, err=True)
 
-    called, filters = _asked(words, tag, sought)
+    share = words[0] if words and is_link(words[0]) else ""
+    called, filters = _asked(words[1:] if share else words, tag, sought, shared=bool(share))
     stopping = threading.Event()
-    with ended_like_ctrl_c(), ArcsecondAPI(server=server) as api:
+    with ended_like_ctrl_c(), ArcsecondAPI(server=server, share=share) as api:
         try:
-            uuid, name = _found(api, called)
-            folder = Path(to or folder_name(name))
+            uuid, name = _found(api, called, filters)
+            folder = Path(to or folder_name(name or "found"))
             with contextlib.closing(Journal(journal_path(api.config.home))) as journal:
                 wanted = seek(
                     api.transport,
@@ -103,16 +105,22 @@ def download(
 
 
 def _asked(
-    words: tuple[str, ...], tag: tuple[str, ...], sought: dict[str, str | None]
+    words: tuple[str, ...], tag: tuple[str, ...], sought: dict[str, str | None], *, shared: bool
 ) -> tuple[str | None, dict[str, str]]:
-    """Return the dataset that a command line names, if it does, and the filters."""
+    """Return the dataset that a command line names, if it does, and the filters.
+
+    Parameters
+    ----------
+    shared
+        Whether a link says of which data package.
+    """
     filters = {name: value for name, value in sought.items() if value is not None}
     if tag:
         filters["tags"] = ",".join(tags_of(tag))
     named = words[:1] if words and not _CONDITION.match(words[0]) else ()
     if where := conditions(words[len(named) :], filters.pop("where", None)):
         filters["where"] = where
-    if not named and not filters:
+    if not named and not filters and not shared:
         raise click.UsageError("Download what? Name a dataset, or say what its files are like.")
     return (named[0] if named else None), filters
 
@@ -120,12 +128,27 @@ def _asked(
 _CONDITION = re.compile(r"\s*(header\.|[a-z]+\s*[<>=!])", re.IGNORECASE)
 
 
-def _found(api: ArcsecondAPI, called: str | None) -> tuple[str | None, str]:
-    """Return UUID and name of a dataset; of none, where all are searched."""
+def _found(
+    api: ArcsecondAPI, called: str | None, filters: dict[str, str]
+) -> tuple[str | None, str]:
+    """Return UUID and name of a dataset; of none, where all are searched.
+
+    What a data package holds is searched for; a link tells which, and so does its UUID.
+    """
+    if api.transport.share:
+        package = api.transport.request("GET", f"/shared/{api.transport.share}/").data
+        filters["package"] = package["uuid"]
+        return None, package["name"]
     if called is None:
-        return None, "found"
-    if found := find_dataset(api, called, own=False):
-        return found
+        return None, ""
+    try:
+        if found := find_dataset(api, called, own=False):
+            return found
+    except NotFoundError:
+        with contextlib.suppress(NotFoundError):
+            package = api.datapackages.read(called)
+            filters["package"] = package["uuid"]
+            return None, package["name"]
     raise NotFoundError(
         f"Dataset {called[:80]!r} not found.",
         hint="Type `arcsecond datasets` to see what there is.",
@@ -134,7 +157,7 @@ def _found(api: ArcsecondAPI, called: str | None) -> tuple[str | None, str]:
 
 def _tell_plan(wanted: Wanted, name: str, folder: Path, say: Say) -> None:
     total = sum(item.size for item in wanted.items)
-    of = f"of {name!r}" if wanted.dataset else "of all datasets"
+    of = f"of {name!r}" if name else "of all datasets"
     say(f"{count_of(len(wanted.items))}, {views.size(total)}, {of} into {folder}:")
     counts = (
         (len(wanted.fetching), f"to fetch, {views.size(wanted.bytes_to_fetch)}"),

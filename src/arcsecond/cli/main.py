@@ -379,7 +379,7 @@ def _download() -> click.Command:
     return click.Command(
         "download",
         params=[
-            click.Argument(["words"], nargs=-1, metavar="[NAME|UUID] [CONDITION]..."),
+            click.Argument(["words"], nargs=-1, metavar="[NAME|UUID|LINK] [CONDITION]..."),
             click.Option(
                 ["--to"], type=click.Path(), metavar="FOLDER", help="Default: one of its name."
             ),
@@ -395,9 +395,9 @@ def _download() -> click.Command:
             *shared_options(),
         ],
         callback=lazy("download", "download"),
-        help="Fetch the files of a dataset, or those that a search finds in all of them, by "
-        "options and conditions such as 'header.AIRMASS<1.5'; after any interruption, type it "
-        "again.",
+        help="Fetch the files of a dataset or of a data package, by its UUID or its link, or "
+        "those that a search finds in all of them, by options and conditions such as "
+        "'header.AIRMASS<1.5'; after any interruption, type it again.",
         epilog="Example: arcsecond download 'Night of 22 November' --to night",
         context_settings=CONTEXT,
     )

@@ -98,11 +98,20 @@ def _do_with_one(
     with ArcsecondAPI(server=server) as api:
         answer = api.endpoint(resource.name).do(task.name, words[0], **given)
     if output.for_people:
-        output.say(f"{answer.data['kind']} {answer.data['name']!r} is back.")
+        output.say(_done(answer.data))
     elif output.quiet:
         click.echo(words[0])
     else:
         output.raw(answer)
+
+
+def _done(data: Any) -> str:
+    """Say what became of one."""
+    if "kind" in data:
+        return f"{data['kind']} {data['name']!r} is back."
+    if address := data["share_url"]:
+        return f"Whoever has this link sees {data['name']!r}: {address}"
+    return f"No link shows {data['name']!r} any more."
 
 
 def _which(resource: Resource, task: Task, word: str) -> str:

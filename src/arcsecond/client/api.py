@@ -45,11 +45,14 @@ class ArcsecondAPI:
         Seconds to wait for an answer.
     progress
         Called during uploads with the bytes sent and the bytes to send.
+    share
+        The link of a data package, which may then be read: it names its server, too.
     """
 
     if TYPE_CHECKING:
         ENDPOINT_ACTIVITIES: str
         ENDPOINT_CATALOGUES: str
+        ENDPOINT_DATAPACKAGES: str
         ENDPOINT_DATASETS: str
         ENDPOINT_EXOPLANETS: str
         ENDPOINT_FINDINGCHARTS: str
@@ -70,6 +73,7 @@ class ArcsecondAPI:
 
         activities: Endpoint
         catalogues: Endpoint
+        datapackages: Endpoint
         datasets: Endpoint
         exoplanets: Endpoint
         findingcharts: Endpoint
@@ -97,9 +101,14 @@ class ArcsecondAPI:
         key: str | None = None,
         timeout: float = TIMEOUT_S,
         progress: Progress | None = None,
+        share: str = "",
     ) -> None:
+        word = ""
+        if share:
+            linked, word = configuration.parse_link(share)
+            server = server or linked
         self.config = configuration.load(server, key)
-        self.transport = Transport(self.config, timeout)
+        self.transport = Transport(self.config, timeout, word)
         self._dataset = dataset
         self._progress = progress
         self._endpoint = None if endpoint is None else self.endpoint(endpoint)

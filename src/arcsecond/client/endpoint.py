@@ -347,7 +347,7 @@ class Endpoint:
     def check(self) -> None:
         """Refuse to ask a server that nobody is signed in on."""
         config = self.transport.config
-        if not config.embedded and not config.key:
+        if not config.embedded and not config.key and not self.transport.share:
             raise ArcsecondNotLoggedInError(f"You are not signed in on {config.server}.")
 
 

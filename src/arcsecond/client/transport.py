@@ -34,6 +34,7 @@ Progress = Callable[[int, int], None]
 """Called with the bytes sent so far and the bytes to send."""
 
 KEY_HEADER = "X-Arcsecond-API-Authorization"
+SHARES_COOKIE = "arcsecond_shares"
 READ_BYTES = 256 << 10
 SLOWEST_BYTES_PER_S = 2_000_000
 """A disk that is slower than this may look as if the server had gone."""
@@ -97,11 +98,14 @@ class Transport:
         Which server, with which key.
     timeout
         Seconds to wait for an answer.
+    share
+        Word of the link of a data package, whose content may be read by it.
     """
 
-    def __init__(self, config: Config, timeout: float) -> None:
+    def __init__(self, config: Config, timeout: float, share: str = "") -> None:
         self.config = config
         self.timeout = timeout
+        self.share = share
         self._client: httpx2.Client | None = None
         self._opening = threading.Lock()
 
@@ -226,7 +230,8 @@ class Transport:
         return httpx2.Timeout(self.timeout, read=self.timeout + size / SLOWEST_BYTES_PER_S)
 
     def _key(self) -> dict[str, str]:
-        return {KEY_HEADER: f"Key {self.config.key}"} if self.config.key else {}
+        key = {KEY_HEADER: f"Key {self.config.key}"} if self.config.key else {}
+        return key | ({"Cookie": f"{SHARES_COOKIE}={self.share}"} if self.share else {})
 
     def fetch(
         self, path: str, params: Mapping[str, Any] | None = None, patience: float = 0.0
@@ -316,6 +321,8 @@ class Transport:
             timeout=self.timeout,
             headers={"Accept": "application/json", "User-Agent": f"arcsecond/{__version__}"},
             follow_redirects=False,
+            # Reading the certificates of the world takes 30 ms, and nobody here asks for them.
+            verify=self.config.server.startswith("https:"),
             # A proxy of the environment is none for a server on this machine.
             trust_env=not (
                 self.config.embedded or is_loopback(urlsplit(self.config.server).hostname or "")

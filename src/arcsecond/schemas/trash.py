@@ -15,8 +15,8 @@ from arcsecond.schemas.fields import told
 class Deleted(msgspec.Struct, kw_only=True):
     """Something that was deleted, and can be brought back until it is ``purged``.
 
-    ``kind`` is dataset, fitsfile, observingrun or nightlog; ``id`` is the UUID, of a file
-    its pk. ``dataset`` is that of a file, ``size`` its bytes.
+    ``kind`` is dataset, fitsfile, datapackage, observingrun or nightlog; ``id`` is the UUID,
+    of a file its pk. ``dataset`` is that of a file, ``size`` its bytes.
     """
 
     id: str

@@ -25,6 +25,8 @@ from arcsecond.errors import InvalidInputError, NotFoundError
 from arcsecond.registry import BY_NAME
 from arcsecond.server.activities.routes import routes as activities
 from arcsecond.server.answers import Answer, error_answer
+from arcsecond.server.archive.packages.routes import routes as packages
+from arcsecond.server.archive.packages.sharing import recognise
 from arcsecond.server.archive.places import KnownPlaces
 from arcsecond.server.archive.reindexing import index_all
 from arcsecond.server.archive.routes import routes as archive
@@ -115,6 +117,7 @@ def routed() -> Litestar:
             *catalogues,
             *observatory,
             *archive,
+            *packages,
             *transfers,
             *downloads,
             *trash,
@@ -172,6 +175,7 @@ async def _prepare(request: AnyRequest) -> Response[None] | None:
         raise InvalidInputError("A query holds no NUL character.")
     _drop_empty(request)
     await decide(request)
+    await recognise(request)
     if request.method != "OPTIONS":
         return None
     allowed = request.app.state.methods[request.scope["path_template"]]

@@ -54,6 +54,8 @@ class Viewer:
         session, or as the owner of the embedded server.
     scopes
         What they may write; None for everything that is theirs.
+    shares
+        Digests of the links of data packages that they came by.
     """
 
     id: int | None = None
@@ -61,6 +63,12 @@ class Viewer:
     is_admin: bool = False
     how: Literal["stranger", "key", "token", "session", "owner"] = "stranger"
     scopes: frozenset[str] | None = None
+    shares: frozenset[str] = frozenset()
+
+    @property
+    def sight(self) -> Viewer:
+        """Who sees just as much: statements are made once for each."""
+        return Viewer(self.id, shares=self.shares)
 
     @property
     def known(self) -> bool:

@@ -157,7 +157,7 @@ class Page(Generic[T]):
 NOTE_HEADER = "Arcsecond-Note"
 """What there is to say of a list as a whole, beside its items."""
 
-PAGING = frozenset({"limit", "cursor", "page", "page_size", "format"})
+PAGING = frozenset({"limit", "cursor", "page", "page_size", "format", "share"})
 
 
 def filters_of(request: AnyRequest, known: Sequence[str]) -> dict[str, str]:
@@ -441,10 +441,23 @@ class Records(Protocol):
         ...
 
 
-def record_routes(name: str, records: Records, *, latest: int | None = None) -> list[Any]:
+def record_routes(
+    name: str,
+    records: Records,
+    *,
+    latest: int | None = None,
+    present: Callable[[AnyRequest, Any], Any] = lambda _, thing: thing,
+) -> list[Any]:
     """Make the routes of a resource that people make and keep.
 
     PUT and PATCH are the same: a field that is missing stays as it is.
+
+    Parameters
+    ----------
+    latest
+        How many a bare list holds; None for all of them.
+    present
+        Last touch to each, such as absolute addresses.
     """
     resource = BY_NAME[name]
     change = resolve(resource.change)
@@ -460,14 +473,19 @@ def record_routes(name: str, records: Records, *, latest: int | None = None) -> 
     def shown(request: AnyRequest, made: Any) -> Any:
         """Lead a form to the page of what it made; everybody else gets it at once."""
         if not is_form(request):
-            return made
+            return present(request, made)
         key = getattr(made, "uuid", None) or made.pk
         return Redirect(f"/{name}/{key}/", status_code=303)
 
     @get(many, opt={"resource": name, "verb": "list"})
     async def list_(request: AnyRequest) -> Any:
         filters = filters_of(request, resource.filters)
-        return await listed(request, lambda b, v: records.list_(b, v, filters), latest=latest)
+        return await listed(
+            request,
+            lambda b, v: records.list_(b, v, filters),
+            latest=latest,
+            present=lambda thing: present(request, thing),
+        )
 
     @post(many, opt={"resource": name, "verb": "create"})
     async def create(request: AnyRequest) -> Any:
@@ -475,7 +493,7 @@ def record_routes(name: str, records: Records, *, latest: int | None = None) -> 
 
     @get(one, opt={"resource": name, "verb": "read"})
     async def read(request: AnyRequest, key: FromPath[str]) -> Any:
-        return await reading(request, records.read, key)
+        return present(request, await reading(request, records.read, key))
 
     @route(one, http_method=["PUT", "PATCH"], opt={"resource": name, "verb": "update"})
     async def update(request: AnyRequest, key: FromPath[str]) -> Any:

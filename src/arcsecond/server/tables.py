@@ -2,6 +2,7 @@
 
 from arcsecond.server.activities.tables import activities
 from arcsecond.server.archive.index.tables import entries, numbers, terms
+from arcsecond.server.archive.packages.tables import contents, packages
 from arcsecond.server.archive.tables import blobs, datasets, files, headers, uploads, versions
 from arcsecond.server.db import metadata
 from arcsecond.server.observatory.tables import instruments, satellites, sites, telescopes
@@ -11,6 +12,7 @@ from arcsecond.server.records.tables import night_logs, observing_runs
 __all__ = [
     "activities",
     "blobs",
+    "contents",
     "datasets",
     "entries",
     "files",
@@ -23,6 +25,7 @@ __all__ = [
     "numbers",
     "observing_runs",
     "options",
+    "packages",
     "satellites",
     "sites",
     "telescopes",

@@ -151,7 +151,7 @@ def _add(
         made = _insert(connection, viewer, uuid, given, firsts)
         pks = {path: found.pk for path, found in there.items()} | {row.path: row.pk for row in made}
         called = {"in": uuid, "called": sorted({arrived[n].name for n in known})}
-        found = connection.execute(select_named(viewer.id), called) if known else ()
+        found = connection.execute(select_named(viewer.sight), called) if known else ()
         rows = {row.path: row for row in found}
     outcomes: dict[int, Added | ArcsecondError] = {
         n: frame for n, frame in enumerate(frames) if isinstance(frame, ArcsecondError)

@@ -267,11 +267,11 @@ def _lost(name: str) -> str:
 
 def select_visible(viewer: Viewer) -> sa.Select[Any]:
     """Select the files that somebody may see, with what their newest versions tell."""
-    return _select_by(viewer.id)
+    return _select_by(viewer.sight)
 
 
 @functools.lru_cache(maxsize=1024)
-def _select_by(who: int | None, *, older: bool = False) -> sa.Select[Any]:
+def _select_by(viewer: Viewer, *, older: bool = False) -> sa.Select[Any]:
     """Make the statement once for each viewer: making it takes longer than running it.
 
     Parameters
@@ -287,16 +287,16 @@ def _select_by(who: int | None, *, older: bool = False) -> sa.Select[Any]:
         .join(versions, sa.and_(versions.c.file == files.c.pk, versions.c.n == n))
         .join(blobs, blobs.c.sha256 == versions.c.blob)
         .join(users, users.c.id == files.c.owner)
-        .where(visible_to(Viewer(who), files))
+        .where(visible_to(viewer, files))
     )
 
 
 @functools.lru_cache(maxsize=1024)
-def select_named(who: int | None) -> sa.Select[Any]:
+def select_named(viewer: Viewer) -> sa.Select[Any]:
     """Select files of a dataset, ``in``, by their names, ``called``."""
     dataset = sa.bindparam("in", type_=files.c.dataset.type)
     names = sa.bindparam("called", type_=files.c.path.type, expanding=True)
-    return _select_by(who).where(files.c.dataset == dataset, files.c.path.in_(names))
+    return _select_by(viewer).where(files.c.dataset == dataset, files.c.path.in_(names))
 
 
 def _find(
@@ -318,7 +318,7 @@ def _find(
 def _older(
     connection: sa.Connection, viewer: Viewer, row: sa.Row[Any], version: int
 ) -> sa.Row[Any]:
-    statement = _select_by(viewer.id, older=True).where(files.c.pk == row.pk)
+    statement = _select_by(viewer.sight, older=True).where(files.c.pk == row.pk)
     if found := connection.execute(statement, {"version": version}).one_or_none():
         return found
     raise NotFoundError(f"Version {version} of {row.path} not found.")

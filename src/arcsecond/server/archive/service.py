@@ -86,7 +86,7 @@ class Datasets:
         if body.is_public is not UNSET:
             values["visibility"] = PUBLIC if body.is_public else PRIVATE
         if body.embargo is not UNSET:
-            values["embargo_until"] = _beginning(body.embargo)
+            values["embargo_until"] = beginning(body.embargo)
         given = {"telescope": body.telescope, "instrument": body.instrument}
         used = {k: v for k, v in given.items() if not isinstance(v, type(UNSET))}
         if used:
@@ -95,7 +95,7 @@ class Datasets:
         return values
 
 
-def _beginning(day: str | None) -> datetime | None:
+def beginning(day: str | None) -> datetime | None:
     """Return when a day begins; None, and an empty text as forms send it, for no day."""
     if not day:
         return None
@@ -123,7 +123,7 @@ def has_tag(backend: Backend, table: sa.Table, tag: str) -> sa.ColumnElement[boo
 
 
 def _shaped(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Dataset]:
-    totals = _totals(connection, [row.uuid for row in rows])
+    totals = totals_of(connection, [row.uuid for row in rows])
     return [
         Dataset(
             uuid=str(row.uuid),
@@ -145,7 +145,7 @@ def _shaped(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Data
     ]
 
 
-def _totals(connection: sa.Connection, uuids: list[UUID]) -> dict[UUID, tuple[int, int]]:
+def totals_of(connection: sa.Connection, uuids: list[UUID]) -> dict[UUID, tuple[int, int]]:
     """Return how many files, and how many bytes, each dataset holds."""
     statement = (
         sa.select(files.c.dataset, sa.func.count(), sa.func.sum(blobs.c.size))

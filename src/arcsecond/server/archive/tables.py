@@ -29,6 +29,8 @@ datasets = sa.Table(
     sa.Column("telescope", sa.Uuid),
     sa.Column("instrument", sa.Uuid),
     sa.Column("tags", sa.JSON, nullable=False),
+    # Whoever sees a data package sees what its owner put into it.
+    info={"held": ("package_contents", "dataset", "package", "data_packages")},
 )
 
 blobs = sa.Table(

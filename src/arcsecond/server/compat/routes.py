@@ -37,7 +37,6 @@ _ABSENT = (
     "calibrations",
     "targets",
     "targetlists",
-    "datapackages",
 )
 _PUBLIC = ("organisations",)
 _ONE = "/datafiles/{key:str}/"

@@ -17,24 +17,24 @@ from arcsecond.server.people.visibility import may_change, signed_in, visible_to
 
 def with_owner(table: sa.Table, viewer: Viewer) -> sa.Select[Any]:
     """Select what a viewer may see of a table, with the owner's name as ``profile``."""
-    return _with_owner(viewer.id, table)
+    return _with_owner(viewer.sight, table)
 
 
 @functools.lru_cache(maxsize=4096)
-def _with_owner(who: int | None, table: sa.Table) -> sa.Select[Any]:
+def _with_owner(viewer: Viewer, table: sa.Table) -> sa.Select[Any]:
     """Make the statement once for each viewer: making it takes longer than running it."""
     return (
         sa.select(table, users.c.username.label("profile"))
         .join(users, users.c.id == table.c.owner)
-        .where(visible_to(Viewer(who), table))
+        .where(visible_to(viewer, table))
     )
 
 
 @functools.lru_cache(maxsize=4096)
-def _one(who: int | None, table: sa.Table) -> sa.Select[Any]:
+def _one(viewer: Viewer, table: sa.Table) -> sa.Select[Any]:
     (column,) = table.primary_key.columns
     key = sa.bindparam("key", type_=column.type)
-    return _with_owner(who, table).where(column == key)
+    return _with_owner(viewer, table).where(column == key)
 
 
 def find(
@@ -47,7 +47,7 @@ def find(
     NotFoundError
         There is none, or not for this viewer.
     """
-    row = connection.execute(_one(viewer.id, table), {"key": key}).one_or_none()
+    row = connection.execute(_one(viewer.sight, table), {"key": key}).one_or_none()
     if row is None:
         raise NotFoundError(f"{what} {key} not found.")
     return row

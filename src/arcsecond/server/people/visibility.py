@@ -53,26 +53,49 @@ def visible_to(viewer: Viewer, table: sa.Table) -> sa.ColumnElement[bool]:
 
     A row is seen by its owner, and by everyone when it is public and its
     embargo is over; nobody sees what was deleted. A row inside another (a file
-    in its dataset) is seen by whoever sees that one.
+    in its dataset) is seen by whoever sees that one, and one that its owner put
+    into another (a dataset into a data package) also by whoever sees that one.
     """
-    return _visible_to(viewer.id, table)
+    return _visible_to(viewer.sight, table)
 
 
 @functools.lru_cache(maxsize=4096)
-def _visible_to(who: int | None, table: sa.Table) -> sa.ColumnElement[bool]:
+def _visible_to(viewer: Viewer, table: sa.Table) -> sa.ColumnElement[bool]:
     alive = table.c.deleted_at.is_(None)
     if inside := table.info.get("inside"):
         column, parent_name, parent_key = inside
         parent = metadata.tables[parent_name]
-        parents = sa.select(parent.c[parent_key]).where(_visible_to(who, parent))
+        parents = sa.select(parent.c[parent_key]).where(_visible_to(viewer, parent))
         return sa.and_(alive, table.c[column].in_(parents))
+    ways = [_shown(viewer, table)]
+    if viewer.id is not None:
+        ways.insert(0, table.c.owner == viewer.id)
+    if held := table.info.get("held"):
+        links_name, column, holder_column, holder_name = held
+        links, holder = metadata.tables[links_name], metadata.tables[holder_name]
+        (holder_key,) = holder.primary_key.columns
+        (key,) = table.primary_key.columns
+        ways.append(
+            sa.exists().where(
+                links.c[column] == key,
+                holder_key == links.c[holder_column],
+                holder.c.owner == table.c.owner,
+                holder.c.deleted_at.is_(None),
+                _shown(viewer, holder),
+            )
+        )
+    return sa.and_(alive, sa.or_(*ways))
+
+
+def _shown(viewer: Viewer, table: sa.Table) -> sa.ColumnElement[bool]:
+    """Return the condition that a row is shown to others: it is public, or they have its link."""
     public = sa.and_(
         table.c.visibility == PUBLIC,
         sa.or_(table.c.embargo_until.is_(None), table.c.embargo_until <= _MOMENT),
     )
-    if who is None:
-        return sa.and_(alive, public)
-    return sa.and_(alive, sa.or_(table.c.owner == who, public))
+    if viewer.shares and "share" in table.c:
+        return sa.or_(public, table.c.share.in_(sorted(viewer.shares)))
+    return public
 
 
 def may_change(viewer: Viewer, owner: int, what: str) -> None:

@@ -14,6 +14,7 @@ from arcsecond.filenames import clean_path
 from arcsecond.schemas.trash import Deleted, Restore, Restored
 from arcsecond.server.archive.in_force import rules_of
 from arcsecond.server.archive.index.entries import refresh
+from arcsecond.server.archive.packages.tables import packages
 from arcsecond.server.archive.sweep import TRASH, purge_datasets, purge_files
 from arcsecond.server.archive.tables import blobs, datasets, files, versions
 from arcsecond.server.context import Backend, Viewer
@@ -34,10 +35,11 @@ class _Kind(NamedTuple):
 
 DATASET = _Kind("dataset", datasets)
 FILE = _Kind("fitsfile", files)
-KINDS = (DATASET, _Kind("observingrun", observing_runs), _Kind("nightlog", night_logs))
+PACKAGE = _Kind("datapackage", packages)
+KINDS = (DATASET, PACKAGE, _Kind("observingrun", observing_runs), _Kind("nightlog", night_logs))
 """Those that are known by a UUID."""
 
-_ENDPOINTS = {kind: f"{kind}s" for kind in ("dataset", "fitsfile", "observingrun", "nightlog")}
+_ENDPOINTS = {kind.name: f"{kind.name}s" for kind in (FILE, *KINDS)}
 
 
 def list_trash(backend: Backend, viewer: Viewer) -> SqlListing[Deleted]:
@@ -194,7 +196,7 @@ def sweep(backend: Backend) -> int:
     with backend.db.write() as connection:
         return sum(
             _purge_records(connection, table, table.c.deleted_at < before)
-            for table in (night_logs, observing_runs)
+            for table in (night_logs, observing_runs, packages)
         )
 
 

@@ -31,6 +31,7 @@ from arcsecond.schemas.fields import (
     RANGE,
 )
 from arcsecond.schemas.observatory import DirectoryImport
+from arcsecond.schemas.packages import DataPackage
 from arcsecond.schemas.trash import Restore, Restored
 from arcsecond.server.crud import LARGEST_PAGE
 from arcsecond.server.observatory.surveys import SURVEYS
@@ -363,6 +364,8 @@ def _add_others(paths: Paths) -> None:
     _add(paths, "post", path, body=asked, answers={"200": _shown(told)}, signed_in=True)
     again = {_JSON: {"schema": _ref(Reindex)}}
     answers = {"200": _shown(_ref(Reindexed))}
+    linked = {"200": _content({_JSON: _ref(DataPackage)}), "303": {"description": "Its page."}}
+    _add(paths, "get", "/shared/{word}/", answers=linked, more=("404",))
     path = "/datasets/{dataset}/reindex/"
     _add(paths, "post", path, body=again, answers=answers, signed_in=True)
 
@@ -416,6 +419,8 @@ _DONE: dict[str, type[msgspec.Struct]] = {
     "observingsites": DirectoryImport,
 }
 """What the tasks of a resource answer with."""
+_KEYED_DONE: dict[str, type[msgspec.Struct]] = {"trash": Restored, "datapackages": DataPackage}
+"""What those answer with that are done with one."""
 
 
 def _add_tasks(paths: Paths) -> None:
@@ -461,10 +466,10 @@ def _add_keyed(paths: Paths, resource: Resource, task: Task) -> None:
         "post",
         f"{resource.path}{task.name}/{{key}}/",
         summary=task.help,
-        body=_bodies(Restore, ()),
-        answers={"200": _shown(_ref(Restored))},
+        body=_bodies(Restore, ()) if task.fields else None,
+        answers={"200": _shown(_ref(_KEYED_DONE[resource.name]))},
         signed_in=True,
-        more=("409",),
+        more=("409",) if task.fields else (),
     )
 
 
@@ -619,6 +624,8 @@ def _path_parameters(path: str, targets: Sequence[str]) -> Iterable[Schema]:
         # A file is known by its name as well.
         shape = _KEYS["name"] if resource.name == "fitsfiles" else _KEYS[resource.key]
         yield _parameter("key", "path", shape)
+    if "{word}" in path:
+        yield _parameter("word", "path", {"type": "string", "pattern": "^[0-9a-f]{40}$"})
     if "{upload}" in path:
         yield _parameter("upload", "path", _UUID)
     if "{hdu}" in path:

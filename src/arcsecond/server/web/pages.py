@@ -79,7 +79,7 @@ _LINKED = {
 _GROUPS = (
     ("Sky", ("objects", "exoplanets", "standardstars", "catalogues")),
     ("Observatory", ("observingsites", "telescopes", "instruments", "satellites")),
-    ("Yours", ("datasets", "observingruns", "nightlogs", "trash")),
+    ("Yours", ("datasets", "datapackages", "observingruns", "nightlogs", "trash")),
     ("People", ("activities", "profiles")),
 )
 
@@ -253,6 +253,17 @@ def _one(request: AnyRequest, resource: Resource, thing: Any) -> str:
     for rows in (each.rows for each in card.tables):
         if left := len(rows[_ROWS_SHOWN:]):
             rows[_ROWS_SHOWN:] = [[f"{left} more", *[""] * (len(rows[0]) - 1)]]
+    template, extra = _beside(request, resource, card, thing, item)
+    extra["fields"] = _to_change(request, resource, item)
+    return _render(
+        request, template, title=card.title, resource=resource, card=card, item=item, **extra
+    )
+
+
+def _beside(
+    request: AnyRequest, resource: Resource, card: views.Card, thing: Any, item: dict[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    """Return the template of a thing's page, and what it shows beside its card."""
     template, extra = "one.html", dict[str, Any]()
     match resource.name:
         case "objects":
@@ -274,14 +285,14 @@ def _one(request: AnyRequest, resource: Resource, thing: Any) -> str:
             extra = {"default_site": backend_of(request).settings.site}
         case "datasets":
             template, extra = "dataset.html", _dataset(request, item)
+        case "datapackages":
+            _leave_out(card, "datasets")
+            template, extra = "package.html", _package(request, item)
         case "trash":
             template = "trash.html"
         case "fitsfiles":
             template, extra = "file.html", _file(request, thing, item)
-    extra["fields"] = _to_change(request, resource, item)
-    return _render(
-        request, template, title=card.title, resource=resource, card=card, item=item, **extra
-    )
+    return template, extra
 
 
 def _to_add(request: AnyRequest, resource: Resource) -> list[tuple[Field, str]]:
@@ -364,6 +375,22 @@ def _dataset(request: AnyRequest, item: dict[str, Any]) -> dict[str, Any]:
         "files": _listed("fitsfiles", files),
         "addresses": [address("fitsfiles", file) for file in files],
         "more": len(found) > FILES_SHOWN,
+    }
+
+
+def _package(request: AnyRequest, item: dict[str, Any]) -> dict[str, Any]:
+    """Return the datasets of a package, and what all of its files can be had as."""
+    backend, viewer = backend_of(request), viewer_of(request)
+    inside = [Datasets().read(backend, viewer, uuid) for uuid in item["datasets"][:_ROWS_SHOWN]]
+    items = msgspec.to_builtins(inside)
+    everywhere = BY_NAME["fitsfiles"].everywhere
+    return {
+        "datasets": _listed("datasets", items),
+        "addresses": [address("datasets", one) for one in items],
+        "bundles": [
+            (kind, f"{everywhere}{name}?package={item['uuid']}") for kind, name in _BUNDLES
+        ],
+        "is_mine": viewer.known and viewer.username == item["profile"],
     }
 
 

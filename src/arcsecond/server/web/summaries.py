@@ -13,6 +13,7 @@ SUMMARIES = {
     ("post", "/auth/token/"): "Sign in with a password; answers a session token as `token`.",
     ("delete", "/auth/token/"): "End the session of the token that is sent.",
     ("post", "/auth/key/verify/"): "Check that a key is a user's own.",
+    ("get", "/shared/{word}/"): "The data package that a link shows.",
     ("post", "/auth/once/"): "Make a token that signs a browser in once; embedded only.",
     ("get", "/profiles/{key}/keys/"): "Your access key.",
     ("get", "/profiles/{key}/apikey/"): "Your access key.",

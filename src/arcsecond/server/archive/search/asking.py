@@ -23,6 +23,7 @@ from arcsecond.server.archive.files import list_files
 from arcsecond.server.archive.in_force import rules_of
 from arcsecond.server.archive.index.entries import NUMBERS, TEXTS, folded, microseconds, words_of
 from arcsecond.server.archive.index.tables import LONGEST_TERM
+from arcsecond.server.archive.packages.tables import contents, packages
 from arcsecond.server.archive.search.conditions import (
     Between,
     Condition,
@@ -115,6 +116,7 @@ class _Asked:
             "object": self._object,
             "night": self._nights,
             "dataset": self._datasets,
+            "package": self._package,
             "where": self._where,
             "text": self._words,
             "tags": self._tags,
@@ -210,6 +212,18 @@ class _Asked:
             found: tuple[UUID, ...] = tuple(connection.scalars(statement))
         if not found:
             raise NotFoundError(f"Dataset {text[:80]!r} not found.")
+        yield In(found)
+
+    def _package(self, text: str) -> Iterator[Condition]:
+        uuid = as_uuid(text)
+        there = sa.select(packages.c.uuid).where(
+            visible_to(self._viewer, packages), packages.c.uuid == uuid
+        )
+        held = sa.select(contents.c.dataset).where(contents.c.package == uuid)
+        with self._backend.db.read() as connection:
+            if uuid is None or connection.scalar(there) is None:
+                raise NotFoundError(f"Data package {text[:80]!r} not found.")
+            found: tuple[UUID, ...] = tuple(connection.scalars(held))
         yield In(found)
 
     def _words(self, text: str) -> Iterator[Condition]:

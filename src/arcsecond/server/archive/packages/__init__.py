@@ -1,0 +1,1 @@
+"""Data packages: datasets that are published, cited and shared together."""
