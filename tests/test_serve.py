@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import pytest
 
-from arcsecond.server import app
+from arcsecond.server import life
 from arcsecond.server.serving import serving_address
 from arcsecond.server.settings import Settings
 from tests.conftest import PASSWORD, Http, Server, environment
@@ -303,6 +303,6 @@ def test_what_fails_in_the_background_is_no_fault_at_the_end(
     async def broken(*_: object) -> None:
         raise RuntimeError("cannot schedule new futures after interpreter shutdown")
 
-    monkeypatch.setattr(app, "_sweep", broken)
+    monkeypatch.setattr(life, "_sweep", broken)
     with Http(settings) as http:
         assert http.get("/health").status_code == 200

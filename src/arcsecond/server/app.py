@@ -99,33 +99,55 @@ def create_app(settings: Settings, *, serving: bool = False) -> Application:
     return Application(open_backend(settings), serving=serving)
 
 
+_HANDLERS: list[Any] = [
+    *web,
+    *people,
+    *catalogues,
+    *observatory,
+    *archive,
+    *packages,
+    *transfers,
+    *downloads,
+    *trash,
+    *records,
+    *activities,
+    *compat,
+]
+_STATIC = "static"
+
+
+def _first(path: str) -> str:
+    """Return the first segment of a path."""
+    return path.lstrip("/").partition("/")[0]
+
+
+_FIRST = frozenset({_first(path) for handler in _HANDLERS for path in handler.paths} | {_STATIC})
+
+
 @functools.cache
-def routed() -> Litestar:
+def routed(first: str | None = None) -> Litestar:
     """Return the table of routes; it is the same for all applications of a process.
 
-    Making it takes longer than all that belongs to one of them.
+    Parameters
+    ----------
+    first
+        Only of addresses that begin with this segment: a command asks for few, and making
+        the whole table takes a third of a second.
     """
-    static = create_static_files_router(
-        path="/static",
-        directories=[Path(__file__).parent / "web" / "static"],
-        opt={"anonymous": True},
-    )
+    handlers = [
+        handler
+        for handler in _HANDLERS
+        if first is None or first in {_first(path) for path in handler.paths}
+    ]
+    if first in (None, _STATIC):
+        folder = Path(__file__).parent / "web" / "static"
+        handlers.append(
+            create_static_files_router(
+                path=f"/{_STATIC}", directories=[folder], opt={"anonymous": True}
+            )
+        )
     litestar = Litestar(
-        [
-            *web,
-            *people,
-            *catalogues,
-            *observatory,
-            *archive,
-            *packages,
-            *transfers,
-            *downloads,
-            *trash,
-            *records,
-            *activities,
-            *compat,
-            static,
-        ],
+        handlers,
         before_request=_prepare,
         response_class=Answer,
         exception_handlers={Exception: error_answer},
@@ -211,13 +233,14 @@ class Application:
     def __init__(self, backend: Backend, *, serving: bool) -> None:
         self.backend = backend
         self._life = Life(backend, serving=serving)
-        self._routed = routed()
+        self._whole = routed() if serving else None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one connection, or live from the first one to the last."""
         if scope["type"] == "lifespan":
             await self._life.run(receive, send)
             return
+        table = self._whole
         if scope["type"] == ScopeType.HTTP:
             scope |= self._life.scope()
             scope["raw_path"], scope["path"] = clean_path(scope)
@@ -228,7 +251,10 @@ class Application:
                 headers = [*headers, (b"tus-resumable", VERSION.encode())]
                 _override(scope)
             send = _with_headers(send, headers)
-        await self._routed(scope, receive, send)
+        if table is None:
+            first = _first(scope["path"])
+            table = routed(first if first in _FIRST else "")
+        await table(scope, receive, send)
 
 
 def clean_path(scope: Any) -> tuple[bytes, str]:
