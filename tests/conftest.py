@@ -33,9 +33,11 @@ import pytest
 import sqlalchemy as sa
 from litestar.testing import TestClient
 
+from arcsecond import config as configuration
 from arcsecond.cli.main import run
 from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.embedded import close_all
+from arcsecond.config import store_login
 from arcsecond.errors import ArcsecondError
 from arcsecond.schemas.archive import FitsFile
 from arcsecond.server.app import create_app, open_backend, routed
@@ -301,6 +303,8 @@ class Server:
     home: Path
     process: subprocess.Popen[bytes]
     environ: dict[str, str] = field(default_factory=dict)
+    beside: Backend | None = None
+    """A backend on the same data, in this process."""
 
     def kill(self) -> None:
         """SIGKILL, server and workers at once."""
@@ -398,11 +402,15 @@ def shared_servers(
         if database not in started:
             home = tmp_path_factory.mktemp("served")
             copy = partial(copy_database, request.getfixturevalue("postgres"))
-            started[database] = start(prepared(request, database, home, copy))
+            settings = prepared(request, database, home, copy)
+            started[database] = start(settings)
+            started[database].beside = open_backend(settings)
         return started[database]
 
     yield get
     for server in started.values():
+        if server.beside is not None:
+            server.beside.db.close()
         server.stop()
 
 
@@ -474,15 +482,17 @@ def world(
 
 
 @pytest.fixture
-def arcsecond(world: str, command: Command) -> Command:
+def arcsecond(
+    world: str, database: str, command: Command, shared_servers: Callable[[str], Server]
+) -> Command:
     """Commands of somebody who may use them: the owner, or a new user signed in."""
     if world == "served":
-        name = f"user{os.getpid()}n{next(_numbers)}"
-        done = command(
-            "register", "--username", name, "--email", f"{name}@localhost",
-            "--password1", PASSWORD, "--password2", PASSWORD,
-        )  # fmt: skip
-        assert done.status == 0, done.err
+        # As `register` does it, but beside the server, whose passwords cost what they have to.
+        backend = shared_servers(database).beside
+        assert backend is not None
+        viewer, header = new_user(backend, f"user{os.getpid()}n{next(_numbers)}")
+        _, _, key = header["X-Arcsecond-API-Authorization"].partition(" ")
+        store_login(configuration.load(), viewer.username, key)
     return command
 
 
