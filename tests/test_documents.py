@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shlex
@@ -238,6 +239,7 @@ class TestPages:
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 
+@functools.cache
 def links(page: Path) -> list[str]:
     """Return where the links of a page lead."""
     tokens = MARKDOWN.parse(page.read_text(encoding="utf-8"))
@@ -248,6 +250,7 @@ def links(page: Path) -> list[str]:
 _LINKS = ("link_open", "image")
 
 
+@functools.cache
 def anchors(page: Path) -> set[str]:
     """Return the anchors of the headings of a page, as forges make them."""
     tokens = MARKDOWN.parse(page.read_text(encoding="utf-8"))

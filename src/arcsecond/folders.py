@@ -19,8 +19,8 @@ from pathlib import Path
 from arcsecond.errors import ArcsecondInputValueError, InvalidInputError
 from arcsecond.filenames import LONGEST_PATH, clean_path
 
-SIGNATURES = (b"SIMPLE  =", b"\x1f\x8b", b"BZh", b"\x1f\x9d", b"PK\x03\x04")
-"""First bytes of what the server reads: FITS, or FITS in gzip, bzip2, compress or zip."""
+SIGNATURES = (b"SIMPLE  =", b"\x1f\x8b", b"BZh", b"\x1f\x9d", b"PK\x03\x04", b"XISF0100")
+"""First bytes of what the server reads: FITS, in gzip, bzip2, compress or zip too, and XISF."""
 
 FRESH_NS = 2_000_000_000
 """A file that was changed so lately may change again without looking younger."""
@@ -28,7 +28,7 @@ FRESH_NS = 2_000_000_000
 COPY_MARK = ".arcsecond-copy"
 """Lies in backups and exports; says which of them it is."""
 
-_FITS_NAME = re.compile(r"\.(fits?|fts|fz)(\.(gz|bz2|z|zip))?$", re.IGNORECASE)
+_FITS_NAME = re.compile(r"\.(fits?|fts|fz|xisf)(\.(gz|bz2|z|zip))?$", re.IGNORECASE)
 
 
 @dataclass(slots=True)

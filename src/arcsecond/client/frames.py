@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
+import os
+import sys
+import tempfile
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from arcsecond.client.endpoint import PAGE, PICTURE_PATIENCE_S, Endpoint, as_segment
 from arcsecond.client.searching import Found, query_of
@@ -73,7 +76,7 @@ class Frames(Endpoint):
 
         Headers come as they are needed, and data when they are: ``hdus[1].section[10:20, 5:9]``
         fetches some rows, ``hdus[1].data`` all of them. A file that is packed as a whole,
-        by gzip or otherwise, is fetched whole.
+        by gzip or otherwise, is fetched whole, and so is an XISF file, which is translated.
 
         Parameters
         ----------
@@ -100,7 +103,10 @@ class Frames(Endpoint):
         address = f"/datasets/{file['dataset']}/fitsfiles/{file['pk']}/download/"
         address += f"?version={file['version']}"  # what replaces it meanwhile is another file
         remote = RemoteFile(self.transport, address, file["size"], file["sha256"])
-        return fits.open(io.BufferedReader(remote, BLOCK), lazy_load_hdus=True)
+        opened = io.BufferedReader(remote, BLOCK)
+        if file["packing"] == "xisf":
+            return fits.open(_translated(opened))
+        return fits.open(opened, lazy_load_hdus=True)
 
     def cutout(
         self,
@@ -272,3 +278,14 @@ class RemoteFile(io.RawIOBase):
         self._at += got
         self.fetched += got
         return got
+
+
+def _translated(file: BinaryIO) -> BinaryIO:
+    """Return the FITS that an XISF file stands for, as a nameless file."""
+    from arcsecond.fits.xisf import as_fits
+
+    with tempfile.TemporaryFile() as translated:
+        for piece in as_fits(file, tempfile.TemporaryFile, sys.maxsize):
+            translated.write(piece)
+        translated.seek(0)  # which also writes what was waiting
+        return open(os.dup(translated.fileno()), "rb")

@@ -118,7 +118,7 @@ def _content(incoming: Readable, limit: int) -> Iterator[Content]:
         if packing is None:
             yield Content(file, incoming.size, None, incoming.sha256)
         else:
-            with unpacked(file, packing, incoming.scratch(), limit) as content:
+            with unpacked(file, packing, incoming.scratch, limit) as content:
                 yield content
 
 

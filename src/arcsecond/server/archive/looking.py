@@ -74,8 +74,8 @@ def _unpacked(frame: BinaryIO, order: dict[str, Any]) -> Iterator[tuple[BinaryIO
         return
     from arcsecond.server.archive.packing import unpacked
 
-    with (
-        tempfile.TemporaryFile(dir=order["scratch"]) as scratch,
-        unpacked(frame, order["packing"], scratch, order["limit"]) as content,
-    ):
+    def scratch() -> BinaryIO:
+        return tempfile.TemporaryFile(dir=order["scratch"])
+
+    with unpacked(frame, order["packing"], scratch, order["limit"]) as content:
         yield content.file, content.size

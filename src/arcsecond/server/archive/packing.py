@@ -1,4 +1,4 @@
-"""Compressed files are read as they are: gzip, bzip2, compress and one-member zip.
+"""Compressed files are read as they are: gzip, bzip2, compress and one-member zip; XISF, too.
 
 They are told by their first bytes, not by their names. Tile compression (.fz)
 is FITS itself and needs nothing here.
@@ -13,14 +13,20 @@ import hashlib
 import lzma
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from arcsecond.errors import NotFitsError, TooLargeError
 
 _CHUNK = 1 << 20
-_MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\x1f\x9d": "compress", b"PK\x03\x04": "zip"}
+_MAGIC = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\x1f\x9d": "compress",
+    b"PK\x03\x04": "zip",
+    b"XISF": "xisf",
+}
 _DAMAGE = (
     EOFError,
     IndexError,
@@ -60,11 +66,15 @@ def detect(start: bytes) -> str | None:
 
 
 @contextlib.contextmanager
-def unpacked(file: BinaryIO, packing: str, scratch: BinaryIO, limit: int) -> Iterator[Content]:
+def unpacked(
+    file: BinaryIO, packing: str, scratch: Callable[[], BinaryIO], limit: int
+) -> Iterator[Content]:
     """Unpack a file into a scratch file.
 
     Parameters
     ----------
+    scratch
+        Opens a nameless file.
     limit
         Most bytes it may unpack to.
 
@@ -75,18 +85,34 @@ def unpacked(file: BinaryIO, packing: str, scratch: BinaryIO, limit: int) -> Ite
     NotFitsError
         A zip file holds no member, or several.
     """
-    content = Content(scratch, 0, packing)
     digest = hashlib.sha256()
-    with scratch, contextlib.ExitStack() as stack:
-        for chunk in _chunks(file, packing, stack, content):
+    with scratch() as inside, contextlib.ExitStack() as stack:
+        content = Content(inside, 0, packing)
+        if packing == "xisf":
+            chunks = _translated(file, scratch, limit, content)
+        else:
+            chunks = _chunks(file, packing, stack, content)
+        for chunk in chunks:
             content.size += len(chunk)
             if content.size > limit:
                 raise TooLargeError(f"The file unpacks to more than {limit} bytes.")
             digest.update(chunk)
-            scratch.write(chunk)
-        scratch.flush()
+            inside.write(chunk)
+        inside.flush()
         content.sha256 = None if content.problem else digest.hexdigest()
         yield content
+
+
+def _translated(
+    file: BinaryIO, scratch: Callable[[], BinaryIO], limit: int, content: Content
+) -> Iterator[bytes]:
+    """Yield the FITS that an XISF file stands for; what is wrong ends it and is told."""
+    from arcsecond.fits.xisf import as_fits
+
+    try:
+        yield from as_fits(file, scratch, limit)
+    except _DAMAGE as error:
+        content.problem = f"This XISF file cannot be read to its end: {error}."
 
 
 def _chunks(

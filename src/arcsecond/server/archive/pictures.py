@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
     Plane = NDArray[np.float64]
 
-LONGEST = {"large": 560, "small": 144}
+LONGEST = {"large": 560, "small": 144, "tiny": 56}
 """Longest side in pixels."""
 
-HEAVIEST = {"large": 24_000, "small": 2_000}
-"""Most bytes; a page with a dozen pictures stays below 100 kB."""
+HEAVIEST = {"large": 24_000, "small": 2_000, "tiny": 600}
+"""Most bytes; a page with a dozen pictures, or a hundred in a list, stays below 100 kB."""
 
 WIDEST = 2_000_000
 """Pixels in a row; what is wider is no image that a picture could show."""

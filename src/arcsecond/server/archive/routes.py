@@ -25,6 +25,7 @@ from arcsecond.schemas.archive import (
 from arcsecond.server.archive import files, known, previews, reindexing
 from arcsecond.server.archive.adding import Added, add_files
 from arcsecond.server.archive.naming import link_of
+from arcsecond.server.archive.pictures import LONGEST
 from arcsecond.server.archive.search.asking import files_of, search
 from arcsecond.server.archive.service import Datasets
 from arcsecond.server.context import (
@@ -231,7 +232,8 @@ def version_of(request: AnyRequest) -> int | None:
 async def preview(
     request: AnyRequest, dataset: FromPath[str], key: FromPath[str], hdu: FromPath[str]
 ) -> Response[Any]:
-    size = "small" if request.query_params.get("size") == "small" else "large"
+    asked = request.query_params.get("size", "")
+    size = asked if asked in LONGEST else "large"
     return await _seen(request, await writing(request, previews.seek, dataset, key, hdu, size))
 
 

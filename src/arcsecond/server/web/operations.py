@@ -528,7 +528,7 @@ _PICTURES = ("image/png", "image/svg+xml", "application/pdf")
 _MEDIA_QUERY: dict[str, dict[str, Schema]] = {
     _CHART: {name: _QUERY[name] for name in BY_NAME["findingcharts"].filters},
     _CURVE: {name: _QUERY.get(name, _TEXT) for name in BY_NAME["visibility"].filters},
-    _PREVIEW: {"size": {**_TEXT, "description": "`small`, or a large one."}},
+    _PREVIEW: {"size": {**_TEXT, "description": "`small`, `tiny`, or a large one."}},
     "/live": {"after": _NUMBER},
 }
 _FILE_HEADERS = ("Accept-Ranges", "Content-Disposition", "ETag", "Repr-Digest")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -191,6 +191,7 @@ def _list(request: AnyRequest, resource: Resource, content: Page[Any]) -> str:
         table=_listed(resource.name, items),
         note=" ".join(filter(None, (content.note, views.note(resource.name, items)))),
         addresses=[address(resource.name, item) for item in items],
+        pictures=_thumbnails(content.items) if resource.name == "fitsfiles" else None,
         inside=inside,
         bundles=[(kind, f"{resource.everywhere}{name}?{query}") for kind, name in _BUNDLES]
         if searched
@@ -368,14 +369,28 @@ def _standing(name: str, listing: Listing[Any]) -> dict[str, Any]:
 def _dataset(request: AnyRequest, item: dict[str, Any]) -> dict[str, Any]:
     backend, viewer = backend_of(request), viewer_of(request)
     found = list_files(backend, viewer, item["uuid"], {}).rows(None, FILES_SHOWN + 1)
-    files = msgspec.to_builtins([file for _, file in found[:FILES_SHOWN]])
+    listed = [file for _, file in found[:FILES_SHOWN]]
+    files = msgspec.to_builtins(listed)
     return {
         "may_upload": _may(may_upload, backend, viewer, item["uuid"]),
         "said": _uploaded(request, item["uuid"]),
         "files": _listed("fitsfiles", files),
         "addresses": [address("fitsfiles", file) for file in files],
+        "pictures": _thumbnails(listed),
         "more": len(found) > FILES_SHOWN,
     }
+
+
+def _thumbnails(files: Sequence[FitsFile]) -> list[str | None] | None:
+    """Return the address of a tiny picture for each file that has one; None when none has."""
+    firsts = [next(iter(pictured(file)), None) for file in files]
+    if not any(firsts):
+        return None
+    base = "/datasets/{}/fitsfiles/{}/preview/{}/?size=tiny"
+    return [
+        None if hdu is None else base.format(file.dataset, file.pk, hdu.index)
+        for file, hdu in zip(files, firsts, strict=True)
+    ]
 
 
 def _package(request: AnyRequest, item: dict[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,8 @@ const HELD = 64 << 20; // larger ones are digested piece by piece: the browser w
 const TRIES = 8;
 const LISTED = 30; // rows that stay when they are done
 const TUS = { "Tus-Resumable": "1.0.0" };
-const SIGNATURES = ["SIMPLE  =", "\x1f\x8b", "BZh", "\x1f\x9d", "PK\x03\x04"];
-const NAMED_FITS = /\.(fits?|fts|fz)(\.(gz|bz2|z|zip))?$/i;
+const SIGNATURES = ["SIMPLE  =", "\x1f\x8b", "BZh", "\x1f\x9d", "PK\x03\x04", "XISF0100"];
+const NAMED_FITS = /\.(fits?|fts|fz|xisf)(\.(gz|bz2|z|zip))?$/i;
 
 const form = document.getElementById("upload");
 const chosen = document.getElementById("choose");
