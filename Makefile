@@ -8,6 +8,7 @@ TEMPROOT := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 
 # Two processes at once; who is done first takes from the other.
 SPREAD := -n 2 --dist worksteal
+MOST := --ignore=tests/faults --ignore=tests/pages
 
 .PHONY: demo test test-pages test-faults test-clients test-offline check fix docs serve bench screenshots clean
 
@@ -15,7 +16,15 @@ demo: $(VENV)/ready  ## The main job with real frames, on 127.0.0.1:8000; ONCE=1
 	@$(BIN)/python demo/demo.py --port $(PORT) $(if $(ONCE),--once)
 
 test: $(VENV)/dev check  ## All checks and tests, on SQLite and on PostgreSQL.
-	PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/python -m pytest --ignore=tests/faults --ignore=tests/pages $(SPREAD) $(ARGS)
+ifdef OFFLINE
+	$(BIN)/coverage erase
+	unshare -n$(if $(filter-out 0,$(shell id -u)),r) sh -c 'ip link set lo up && \
+	ARCSECOND_OFFLINE=1 PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/coverage run -m pytest $(MOST) $(SPREAD) $(ARGS)'
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report
+else
+	PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/python -m pytest $(MOST) $(SPREAD) $(ARGS)
+endif
 
 test-pages: $(VENV)/dev  ## Every page in a real browser, and pictures of many frames.
 	PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/python -m pytest tests/pages $(SPREAD) $(ARGS)
@@ -26,12 +35,8 @@ test-faults: $(VENV)/dev  ## Kill it, cut it, fill its disk: nothing that was ac
 test-clients: $(VENV)/ready  ## Older clients and those of tus, as they were released, against this server.
 	$(BIN)/python tests/clients/run.py $(ARGS)
 
-test-offline: $(VENV)/dev  ## The tests on SQLite in a network of their own with nothing but loopback, and what they cover.
-	$(BIN)/coverage erase
-	unshare -n$(if $(filter-out 0,$(shell id -u)),r) sh -c 'ip link set lo up && \
-	ARCSECOND_OFFLINE=1 PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/coverage run -m pytest -k "not postgresql" --ignore=tests/faults --ignore=tests/pages $(SPREAD) $(ARGS)'
-	$(BIN)/coverage combine -q
-	$(BIN)/coverage report
+test-offline:  ## The same in a network of its own with nothing but loopback, and what it covers.
+	$(MAKE) test OFFLINE=1
 
 check: $(VENV)/dev  ## Style, types and the order of imports.
 	$(BIN)/ruff format --check .

@@ -414,6 +414,25 @@ def shared_servers(
         server.stop()
 
 
+@pytest.fixture(scope="module")
+def shared_backends(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Backend]]:
+    """Return a function that opens the module's backend on a database, once, when needed."""
+    made: dict[str, Backend] = {}
+
+    def get(database: str) -> Backend:
+        if database not in made:
+            home = tmp_path_factory.mktemp("shared")
+            copy = partial(copy_database, request.getfixturevalue("postgres"))
+            made[database] = open_backend(prepared(request, database, home, copy))
+        return made[database]
+
+    yield get
+    for backend in made.values():
+        backend.db.close()
+
+
 # Command lines
 
 
@@ -515,6 +534,35 @@ def sound(request: pytest.FixtureRequest) -> Iterator[None]:
             assert check(backend).findings == []
         finally:
             backend.db.close()
+
+
+EVERYWHERE = "ARCSECOND_EVERYWHERE"
+"""Set, tests run in every place on every database; else embedded on one, served on the other."""
+
+_PAIRS = {("embedded", "sqlite"), ("served", "postgresql")}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.environ.get(EVERYWHERE):
+        return
+    alike: dict[tuple[str, str], list[tuple[pytest.Item, tuple[str, str]]]] = {}
+    for item in items:
+        params = getattr(getattr(item, "callspec", None), "params", {})
+        if {"place", "database"} <= params.keys():
+            others = repr(
+                sorted((k, repr(v)) for k, v in params.items() if k not in ("place", "database"))
+            )
+            where = (params["place"], params["database"])
+            alike.setdefault((item.nodeid.partition("[")[0], others), []).append((item, where))
+    left_out = {
+        item
+        for found in alike.values()
+        if {where for _, where in found} > _PAIRS
+        for item, where in found
+        if where not in _PAIRS
+    }
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -324,7 +324,7 @@ class TestStreams:
             tracemalloc.stop()
             return peak
 
-        assert grown(40_000) < grown(20_000) + (1 << 20)
+        assert grown(10_000) < grown(5_000) + (1 << 18)
 
     def test_a_file_of_each_kind_in_it(self) -> None:
         moment = datetime(2026, 11, 28, 12, 34, 57, tzinfo=UTC)

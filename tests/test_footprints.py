@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import random
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -279,9 +281,15 @@ class Archive:
         return set(found)
 
 
+@pytest.fixture(scope="module")
+def archives(shared_backends: Callable[[str], Backend]) -> Callable[[str], Archive]:
+    return functools.cache(lambda database: Archive(shared_backends(database)))
+
+
 @pytest.fixture
-def archive(backend: Backend) -> Archive:
-    return Archive(backend)
+def archive(database: str, archives: Callable[[str], Archive]) -> Archive:
+    """An archive that no test changes."""
+    return archives(database)
 
 
 def test_what_covers_a_position(archive: Archive) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
 import io
 import math
 import random
@@ -142,6 +143,17 @@ def sky(backend: Backend) -> Sky:
     return Sky(backend)
 
 
+@pytest.fixture(scope="module")
+def skies(shared_backends: Callable[[str], Backend]) -> Callable[[str], Sky]:
+    return functools.cache(lambda database: Sky(shared_backends(database)))
+
+
+@pytest.fixture
+def still_sky(database: str, skies: Callable[[str], Sky]) -> Sky:
+    """A sky for tests that change nothing in it."""
+    return skies(database)
+
+
 def apart(one: Shot, ra: float, dec: float) -> float:
     if one.ra is None:
         return math.inf
@@ -220,7 +232,8 @@ def gathering(most: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("most", [5_000, 2, -1])
-def test_what_is_found_and_its_order(sky: Sky, most: int) -> None:
+def test_what_is_found_and_its_order(still_sky: Sky, most: int) -> None:
+    sky = still_sky
     with gathering(most):
         for what, (filters, fits) in CASES.items():
             expected = {pk for pk, one in sky.by_pk.items() if fits(one)}
@@ -234,7 +247,9 @@ def test_what_is_found_and_its_order(sky: Sky, most: int) -> None:
 @pytest.mark.parametrize("most", [5_000, -1])
 @pytest.mark.parametrize("by", ["start", "added", "airmass", "exposure", "header.GAIN"])
 @pytest.mark.parametrize("down", ["", "-"])
-def test_orders(sky: Sky, most: int, by: str, down: str) -> None:
+def test_orders(still_sky: Sky, most: int, by: str, down: str) -> None:
+    sky = still_sky
+
     def key(pk: int) -> Any:
         one = sky.by_pk[pk]
         told = {"start": begun(one), "added": pk, "airmass": one.airmass, "exposure": one.exposure}
