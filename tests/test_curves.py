@@ -45,6 +45,44 @@ def of(hdu: Any) -> Plot:
         return plot_of(hdus[-1])
 
 
+class TestWavelengthsBeside:
+    """Another HDU holds them, as in the spectra of DESI."""
+
+    def of(self, *others: Any, name: str = "B_FLUX", shape: tuple[int, ...] = (3, 40)) -> Plot:
+        flux = fits.ImageHDU(np.random.default_rng(1).normal(size=shape), name=name)
+        with fits.open(io.BytesIO(written(fits.PrimaryHDU(), *others, flux))) as hdus:
+            return plot_of(hdus[-1], hdus)
+
+    @staticmethod
+    def waves(name: str, length: int = 40, unit: str = "Angstrom") -> Any:
+        hdu = fits.ImageHDU(np.linspace(3600, 5800, length), name=name)
+        hdu.header["BUNIT"] = unit
+        return hdu
+
+    def test_those_of_its_arm(self) -> None:
+        plot = self.of(self.waves("R_WAVELENGTH"), self.waves("B_WAVELENGTH"))
+        assert plot.x_label == "Wavelength (Å)"
+        assert len(plot.curves) == 3
+        assert (plot.curves[0].x[0], plot.curves[0].x[-1]) == (3600, 5800)
+        plain = self.of(self.waves("WAVELENGTH", unit="nm"), name="FLUX")
+        assert plain.x_label == "Wavelength (nm)"
+
+    def test_those_of_others_are_not_its_own(self) -> None:
+        for other in (
+            self.waves("R_WAVELENGTH"), self.waves("B_WAVELENGTH", 39), self.waves("B_IVAR"),
+            fits.BinTableHDU.from_columns([fits.Column("a", "D", array=[1.0])], name="B_WAVELENGTH"),
+        ):  # fmt: skip
+            assert self.of(other).x_label == "Pixel"
+
+    @pytest.mark.skipif(not SHARED.exists(), reason="shared data are not beside this clone")
+    def test_a_real_one(self) -> None:
+        with fits.open(SHARED / "fits" / "spectra" / "desi_coadd.fits") as hdus:
+            for arm, first in (("B", 3600), ("R", 5760), ("Z", 7520)):
+                plot = plot_of(hdus[f"{arm}_FLUX"], hdus)
+                assert plot.x_label == "Wavelength (Å)"
+                assert plot.curves[0].x[0] == pytest.approx(first, abs=1)
+
+
 class TestAxes:
     """What lies along a spectrum."""
 

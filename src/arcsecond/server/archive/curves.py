@@ -28,6 +28,9 @@ MOST_ROWS = 200
 
 MOST_POINTS = 5_000_000
 
+PIXEL = "Pixel"
+"""What stands along an axis of which nobody says more."""
+
 _LOGARITHMS = ("LOGLAM", "LOGWAVE")
 
 
@@ -49,19 +52,24 @@ class Plot:
     """Curves that belong together, and what stands along their axes."""
 
     curves: list[Curve] = field(default_factory=list)
-    x_label: str = "Pixel"
+    x_label: str = PIXEL
     y_label: str = ""
 
 
-def plot_of(hdu: Any) -> Plot:
+def plot_of(hdu: Any, hdus: Sequence[Any] = ()) -> Plot:
     """Return the curves of an HDU of astropy.
+
+    Parameters
+    ----------
+    hdus
+        All of the file: one of them may hold the wavelengths.
 
     Raises
     ------
     NoCurveError
         There are none.
     """
-    plot = _of_table(hdu) if hasattr(hdu, "columns") else _of_image(hdu)
+    plot = _of_table(hdu) if hasattr(hdu, "columns") else _of_image(hdu, hdus)
     plot.curves = [curve for curve in plot.curves if np.isfinite(curve.y).any()]
     if not plot.curves:
         raise NoCurveError("holds no finite values.")
@@ -97,7 +105,7 @@ def _label(name: str, unit: object) -> str:
 # Images
 
 
-def _of_image(hdu: Any) -> Plot:
+def _of_image(hdu: Any, hdus: Sequence[Any]) -> Plot:
     data = hdu.data
     if data is None or not data.size:
         raise NoCurveError("holds no data.")
@@ -116,9 +124,28 @@ def _of_image(hdu: Any) -> Plot:
         return Plot([Curve(rows[0], row, str(n + 2)) for n, row in enumerate(rows[1:])],
                     "Wavelength", y_label)  # fmt: skip
     along, x_label = axis(header, rows.shape[1])
+    if x_label == PIXEL:
+        along, x_label = _beside(hdu, hdus, rows.shape[1]) or (along, x_label)
     several = len(rows) > 1
     curves = [Curve(along, row, str(n + 1) if several else "") for n, row in enumerate(rows)]
     return Plot(curves, x_label, y_label)
+
+
+def _beside(hdu: Any, hdus: Sequence[Any], length: int) -> tuple[Numbers, str] | None:
+    """Return the wavelengths that another HDU holds, such as B_WAVELENGTH those of B_FLUX."""
+    arm = hdu.name.upper().rpartition("_")[0]
+    called = [f"{arm}_{name}" if arm else name for name in _WAVELENGTHS]
+    for other in hdus:
+        if other.name.upper() not in called or other is hdu or hasattr(other, "columns"):
+            continue
+        if (data := other.data) is not None and data.size == length:
+            unit = str(other.header.get("BUNIT") or "").strip()
+            shown = {"angstrom": "Å"}.get(unit.lower(), unit)
+            return np.asarray(data, dtype=float).ravel(), _label("Wavelength", shown)
+    return None
+
+
+_WAVELENGTHS = ("WAVELENGTH", "WAVELENGTHS", "WAVE", "LAMBDA")
 
 
 def _pixels(row: Numbers) -> Numbers:
@@ -144,7 +171,7 @@ def axis(header: Mapping[str, Any], length: int) -> tuple[Numbers, str]:
     step = header.get("CDELT1", header.get("CD1_1"))
     reference = header.get("CRPIX1", 1.0)
     if not (_is_number(start) and _is_number(step) and _is_number(reference)) or not step:
-        return pixel, "Pixel"
+        return pixel, PIXEL
     start = float(start)  # type: ignore[arg-type]  # it is a number
     along = start + step * (pixel - reference)
     kind = str(header.get("CTYPE1", "")).strip().upper()
@@ -172,7 +199,7 @@ def _axis_label(header: Mapping[str, Any], kind: str) -> str:
     name = next((text for start, text in _CALLED.items() if kind.startswith(start)), "")
     if not name or not unit:
         told = _iraf_label(header)
-        if told != "Pixel":
+        if told != PIXEL:
             return told
     return _label(name or "Wavelength", unit)
 
@@ -183,7 +210,7 @@ def _iraf_label(header: Mapping[str, Any]) -> str:
     name = re.search(r"label\s*=\s*\"?(\w+)", told)
     unit = re.search(r"units\s*=\s*\"?(\w+)", told)
     if not name and not unit:
-        return "Pixel"
+        return PIXEL
     units = {"angstroms": "Å", "angstrom": "Å", "nanometers": "nm"}
     shown = units.get(unit[1].lower(), unit[1]) if unit else ""
     return _label(name[1].capitalize() if name else "Wavelength", shown)

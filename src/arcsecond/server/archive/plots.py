@@ -43,7 +43,7 @@ def draw(file: BinaryIO, index: int) -> str:
     # Which is not closed: more may be drawn.
     hdus = fits.open(file, memmap=False, lazy_load_hdus=True)
     with np.errstate(all="ignore"):
-        return drawn(plot_of(hdus[index]))
+        return drawn(plot_of(hdus[index], hdus))
 
 
 def drawn(plot: Plot) -> str:
