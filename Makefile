@@ -10,33 +10,34 @@ TEMPROOT := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 SPREAD := -n 2 --dist worksteal
 MOST := --ignore=tests/faults --ignore=tests/pages
 
+export PYTEST_DEBUG_TEMPROOT := $(TEMPROOT)
+
+# Runs what follows in a network of its own with nothing but loopback.
+ALONE := unshare -n$(if $(filter-out 0,$(shell id -u)),r) \
+	sh -c 'ip link set lo up && exec "$$@"' alone env ARCSECOND_OFFLINE=1
+
 .PHONY: demo test test-pages test-faults test-clients test-offline check fix docs serve bench screenshots clean
 
 demo: $(VENV)/ready  ## The main job with real frames, on 127.0.0.1:8000; ONCE=1 ends by itself.
 	@$(BIN)/python demo/demo.py --port $(PORT) $(if $(ONCE),--once)
 
 test: $(VENV)/dev check  ## All checks and tests, on SQLite and on PostgreSQL.
-ifdef OFFLINE
-	$(BIN)/coverage erase
-	unshare -n$(if $(filter-out 0,$(shell id -u)),r) sh -c 'ip link set lo up && \
-	ARCSECOND_OFFLINE=1 PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/coverage run -m pytest $(MOST) $(SPREAD) $(ARGS)'
-	$(BIN)/coverage combine -q
-	$(BIN)/coverage report
-else
-	PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/python -m pytest $(MOST) $(SPREAD) $(ARGS)
-endif
+	$(if $(OFFLINE),$(ALONE)) $(BIN)/python -m pytest $(MOST) $(SPREAD) $(ARGS)
 
 test-pages: $(VENV)/dev  ## Every page in a real browser, and pictures of many frames.
-	PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/python -m pytest tests/pages $(SPREAD) $(ARGS)
+	$(BIN)/python -m pytest tests/pages $(SPREAD) $(ARGS)
 
 test-faults: $(VENV)/dev  ## Kill it, cut it, fill its disk: nothing that was acknowledged is lost.
-	PYTEST_DEBUG_TEMPROOT=$(TEMPROOT) $(BIN)/python -m pytest tests/faults $(SPREAD) $(ARGS)
+	$(BIN)/python -m pytest tests/faults $(SPREAD) $(ARGS)
 
 test-clients: $(VENV)/ready  ## Older clients and those of tus, as they were released, against this server.
 	$(BIN)/python tests/clients/run.py $(ARGS)
 
-test-offline:  ## The same in a network of its own with nothing but loopback, and what it covers.
-	$(MAKE) test OFFLINE=1
+test-offline: $(VENV)/dev  ## The same in a network of its own with nothing but loopback, and what it covers.
+	$(BIN)/coverage erase
+	$(ALONE) $(BIN)/coverage run -m pytest $(MOST) $(SPREAD) $(ARGS)
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report
 
 check: $(VENV)/dev  ## Style, types and the order of imports.
 	$(BIN)/ruff format --check .

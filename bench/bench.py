@@ -25,6 +25,7 @@ from urllib.parse import quote
 from bench.catalogues import catalogue_rows, known_names
 from bench.downloads import download_rows, plan_rows
 from bench.feed import feed_row
+from bench.frames import frame_rows
 from bench.observatory import observatory_rows
 from bench.rivals import large_file_rows, many_files_rows
 from bench.search import search_rows
@@ -58,6 +59,7 @@ def main() -> int:
     rows.append(feed_row(ROOT, options.readers))
     rows += catalogue_rows(ROOT, options.stars)
     rows += observatory_rows(ROOT)
+    rows += frame_rows(ROOT)
     rows += search_rows(ROOT, options.searched)
     width = max(len(name) for name, *_ in rows)
     print(f"\n{'':{width}}  {'figure':>14}  {'baseline':>14}  {'ratio':>8}  promise")
