@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,38 @@ def test_who_sees_a_package_sees_what_is_in_it(shelf: Shelf) -> None:
     shelf.http.delete(f"/datapackages/{made['uuid']}/", headers=shelf.ann)
     assert shelf.seen(shelf.nobody) == set()
     assert shelf.seen(shelf.ann) == {"one", "two", "three"}
+
+
+def test_scripts_of_what_a_link_shows_work_without_a_cookie(shelf: Shelf) -> None:
+    made = shelf.package()
+    word = shelf.link(made).rstrip("/").rpartition("/")[2]
+    script = shelf.http.get(f"/fitsfiles/files.sh?package={made['uuid']}&share={word}").text
+    assert f"/download/?share={word}" in script
+    mine = shelf.http.get(
+        f"/fitsfiles/files.sh?package={made['uuid']}&share={word}", headers=shelf.ann
+    )
+    assert "/download/?share=" not in mine.text
+    found = re.search(r"/datasets/\S+/download/\?share=\w+", script)
+    assert found is not None
+    assert shelf.http.get(found[0]).status_code == 200
+
+
+def test_what_another_package_shows_is_in_mine_too(shelf: Shelf) -> None:
+    """Bob sees ann's dataset by her package, and puts it into his own."""
+    shelf.package(datasets=["one"], is_public=True)
+    body = {"name": "bob's", "datasets": [shelf.datasets[0]]}
+    his = shelf.http.post("/datapackages/", json=body, headers=shelf.bob).json()
+    assert his["datasets"] == [shelf.datasets[0]]
+    assert his["data_files_count"] == 1
+
+
+def test_what_lies_in_the_trash_stays_in_it(shelf: Shelf) -> None:
+    made = shelf.package()
+    shelf.http.delete(f"/datasets/{shelf.datasets[0]}/", headers=shelf.ann)
+    assert shelf.change(made, datasets=[shelf.datasets[1]])["datasets"] == [shelf.datasets[1]]
+    shelf.http.post(f"/trash/restore/{shelf.datasets[0]}/", headers=shelf.ann)
+    again = shelf.http.get(f"/datapackages/{made['uuid']}/", headers=shelf.ann).json()
+    assert set(again["datasets"]) == set(shelf.datasets[:2])
 
 
 def test_what_belongs_to_others_is_shown_by_them_alone(shelf: Shelf) -> None:
@@ -308,6 +341,12 @@ class TestFaces:
         assert "of 'Mine'" in done.err
         with ArcsecondAPI(share=link) as api:
             assert [one["name"] for one in api.fitsfiles.search(target="M 31")] == ["a.fits"]
+        only = arcsecond("download", link, "first", "--to", str(tmp_path / "o"), "--yes")
+        assert only.status == 0, only.err
+        # A key that somebody else is meant to get is not sent to where a link leads.
+        monkeypatch.setenv("ARCSECOND_KEY", "secret")
+        with ArcsecondAPI(share=link) as api:
+            assert api.config.key == ""
         wrong = link.replace("/shared/", "/shared/00")[:-3] + "/"
         assert "not found" in arcsecond("download", wrong, "--to", str(out), "--yes").err
 

@@ -180,8 +180,14 @@ WRONG = {
     "complex numbers": (xisf(made("u2")).replace(b"UInt16", b"Complx"), "not read"),
     "an image of one dimension": (xisf(made("u2")).replace(b"7:5:1", b"7.5.1"), "two dimensions"),
     "an image of two exabytes": (
-        xisf(made("u2"), more=f'x="{"0" * 16}"').replace(b'"7:5:1"', b'"999999999:999999999:9"').replace(b'x="0000000000000000"', b'x=""'), "would unpack",
+        xisf(made("u2"), more=f'x="{"0" * 14}"').replace(b'"7:5:1"', b'"9999999:999999999:9"').replace(b'x="00000000000000"', b'x=""'), "would unpack",
     ),
+    "shuffled by a trillion": (
+        xisf(made("u2"), codec="zlib+sh").replace(b":2\" ", b":9\" "), "not understood",
+    ),
+    "no pixels": (xisf(made("u2")).replace(b"7:5:1", b"0:5:1"), "not read"),
+    "many channels": (xisf(made("u1", (65, 1, 1))), "not read"),
+    "mixed channels": (xisf(made("u2", (5, 3, 2)), mixed=True), "not read"),
     "a bomb": (xisf(made("u2"), codec="zlib").replace(b"zlib:70", b"zlib:99"), "would unpack to 99"),
 }  # fmt: skip
 
@@ -191,6 +197,20 @@ def test_what_is_wrong_is_said(what: str) -> None:
     content, told = WRONG[what]
     with pytest.raises(XisfError, match=told):
         opened(content)
+
+
+def test_what_follows_the_data_is_not_held() -> None:
+    """Nor is it read as data."""
+    (hdu,) = opened(xisf(made("u2"), codec="zlib") + bytes(100))
+    assert hdu.data.shape == (5, 7)
+
+
+def test_headers_are_bounded() -> None:
+    many = [(f"KEY{n}", str(n), "") for n in range(5_000)] + [("HISTORY", "", "x" * 100_000)]
+    header = opened(xisf(made("u2"), cards=many))[0].header
+    assert len(header) < 2_100
+    odd = opened(xisf(made("u2"), cards=[("BIG", "1E999", ""), ("CONTINUE", "1", "")]))[0].header
+    assert odd["BIG"] == "1E999"
 
 
 @given(st.integers(0, 2000), st.binary(min_size=1, max_size=4))

@@ -138,6 +138,8 @@ def _found(
     if api.transport.share:
         package = api.transport.request("GET", f"/shared/{api.transport.share}/").data
         filters["package"] = package["uuid"]
+        if called is not None:
+            filters["dataset"] = called
         return None, package["name"]
     if called is None:
         return None, ""

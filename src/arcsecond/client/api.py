@@ -10,6 +10,8 @@ Examples
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -104,10 +106,13 @@ class ArcsecondAPI:
         share: str = "",
     ) -> None:
         word = ""
+        environ: Mapping[str, str] = os.environ
         if share:
             linked, word = configuration.parse_link(share)
             server = server or linked
-        self.config = configuration.load(server, key)
+            # Whoever sent the link is not to get a key that was meant for somebody else.
+            environ = {k: v for k, v in environ.items() if k != "ARCSECOND_KEY"}
+        self.config = configuration.load(server, key, environ)
         self.transport = Transport(self.config, timeout, word)
         self._dataset = dataset
         self._progress = progress

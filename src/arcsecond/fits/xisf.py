@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import re
 import struct
 import zlib
@@ -25,10 +26,16 @@ if TYPE_CHECKING:
 
 MAGIC = b"XISF0100"
 
-LONGEST_HEADER = 16 << 20
+LONGEST_HEADER = 4 << 20
 MOST_IMAGES = 100
+MOST_CARDS = 2_000
+LONGEST_COMMENT = 500
+MOST_CHANNELS, MOST_MIXED = 64, 4
+"""Of an image; of one whose channels lie side by side, which is read once for each."""
+
 PIECE = 4 << 20
-LARGEST_SUBBLOCK = 512 << 20
+LONGEST_ROW = 64 << 20
+LARGEST_SUBBLOCK = 256 << 20
 """Bytes that are unpacked at once where a codec knows no smaller pieces."""
 
 _NAMESPACE = "{http://www.pixinsight.com/xisf}"
@@ -58,7 +65,7 @@ _FORMATS = {
 }
 
 _MADE = re.compile(
-    r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|PCOUNT|GCOUNT|BZERO|BSCALE|BLANK|END|EXTNAME"
+    r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|PCOUNT|GCOUNT|BZERO|BSCALE|BLANK|END|EXTNAME|CONTINUE"
 )
 """Keywords that say how the data lie: those of the HDU that is made are its own."""
 
@@ -159,7 +166,16 @@ def _geometry(image: Element) -> tuple[tuple[int, int, int], _Format]:
     form = _FORMATS.get(image.get("sampleFormat", ""))
     if form is None:
         raise XisfError(f"samples of the kind {image.get('sampleFormat', '')[:20]!r} are not read")
+    most = MOST_MIXED if _is_mixed(image) else MOST_CHANNELS
+    row = width * abs(form.bitpix) // 8
+    if min(width, height, channels) < 1 or channels > most or row > LONGEST_ROW:
+        raise XisfError(f"an image of {told[:40]} pixels is not read")
     return (width, height, channels), form
+
+
+def _is_mixed(image: Element) -> bool:
+    """Tell whether the channels of a pixel lie side by side."""
+    return image.get("pixelStorage", "Planar").lower() == "normal"
 
 
 def _made(
@@ -202,11 +218,11 @@ def _made(
 def _cards(image: Element) -> list[tuple[str, Any, str]]:
     """Return keywords, values and comments: those of keywords, then those of properties."""
     found: list[tuple[str, Any, str]] = []
-    for element in image.findall(f"{_NAMESPACE}FITSKeyword"):
+    for element in image.findall(f"{_NAMESPACE}FITSKeyword")[:MOST_CARDS]:
         keyword = _ascii(element.get("name", "")).strip().upper()
         comment = _ascii(element.get("comment", ""))
         if keyword in ("COMMENT", "HISTORY"):
-            found.append((keyword, "", comment))
+            found.append((keyword, "", comment[:LONGEST_COMMENT]))
         elif re.fullmatch(r"[A-Z0-9_-]{1,8}", keyword) and not _MADE.fullmatch(keyword):
             found.append((keyword, _value(element.get("value", "")), comment[:40]))
     known = {keyword for keyword, _, _ in found}
@@ -223,13 +239,16 @@ def _value(text: str) -> Any:
     """Return a value as FITS writes it, or a text that has lost its quotes."""
     text = _ascii(text).strip()
     if len(text) > 1 and text[0] == text[-1] == "'":
-        return text[1:-1].replace("''", "'").rstrip()
+        return text[1:-1].replace("''", "'").rstrip()[:500]
     if text in ("T", "F"):
         return text == "T"
     if _NUMBER.fullmatch(text):
         number = text.upper().replace("D", "E")
-        return int(number) if re.fullmatch(r"[+-]?\d{1,18}", number) else float(number)
-    return text
+        if re.fullmatch(r"[+-]?\d{1,18}", number):
+            return int(number)
+        if math.isfinite(float(number)):
+            return float(number)
+    return text[:500]
 
 
 def _ascii(text: str) -> str:
@@ -245,7 +264,7 @@ def _rows(
     width, height, channels = shape
     stored = np.dtype(form.kind).newbyteorder(">" if image.get("byteOrder") == "big" else "<")
     block = _block(image, source, width * height * channels * stored.itemsize)
-    mixed = image.get("pixelStorage", "Planar").lower() == "normal"
+    mixed = _is_mixed(image)
     row = width * (channels if mixed else 1)
     together = max(1, PIECE // max(1, row * stored.itemsize))
     for channel in range(channels):
@@ -283,6 +302,8 @@ def _block(image: Element, source: _Source, size: int) -> _Read:
     if not all(n.isascii() and n.isdigit() and len(n) < 16 for n in numbers):
         raise XisfError(f"its compression {packing[:40]!r} is not understood")
     item = int(numbers[1]) if shuffled and len(numbers) > 1 else 1
+    if item not in (1, 2, 4, 8):
+        raise XisfError(f"its compression {packing[:40]!r} is not understood")
     parts = list(_subblocks(image, length, int(numbers[0])))
     if (told := sum(whole for _, whole in parts)) != size:
         raise XisfError(f"an image of {size} bytes would unpack to {told}")
@@ -371,6 +392,8 @@ def _unpack(codec: str, file: BinaryIO, first: int, length: int, size: int) -> I
             yield lz4.block.decompress(_reader(file, first, length)(0, length), size)
         except lz4.block.LZ4BlockError as error:
             raise XisfError(f"the data of an image are damaged: {error}") from None
+        except MemoryError:
+            raise XisfError(f"there is no memory to unpack a part of {size} bytes") from None
     else:
         raise XisfError(f"data packed by {codec[:20]!r} are not read")
 
@@ -388,5 +411,7 @@ def _inflated(file: BinaryIO, first: int, length: int, size: int) -> Iterator[by
             waiting = machine.unconsumed_tail
             if piece:
                 yield piece
-            elif not waiting:
+            if machine.eof or size <= 0:  # what follows is none of it
+                return
+            if not piece:
                 break

@@ -90,6 +90,8 @@ class Turns:
     """What is done one at a time in a process: each takes much memory, or all of a core."""
 
     drawing: asyncio.Semaphore
+    listing: asyncio.Semaphore
+    """For pictures in lists, of which there may be a hundred: nothing else waits for them."""
     finding: asyncio.Semaphore
 
 

@@ -52,7 +52,7 @@ class Life:
         self.feed = Feed(backend)
         self._backend = backend
         self._serving = serving
-        self._turns = Turns(asyncio.Semaphore(1), asyncio.Semaphore(1))
+        self._turns = Turns(*(asyncio.Semaphore(1) for _ in range(3)))
 
     def scope(self) -> dict[str, Any]:
         """Return what every request of this application is told."""
@@ -62,10 +62,15 @@ class Life:
     async def run(self, receive: LifeSpanReceive, send: LifeSpanSend) -> None:
         """Live as long as the server says: the lifespan protocol of ASGI."""
         await receive()
-        async with self._lived():
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-        await send({"type": "lifespan.shutdown.complete"})
+        try:
+            async with self._lived():
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+        except Exception as error:  # whatever it is, who waits is told
+            logger.exception("the application did not end well")
+            await send({"type": "lifespan.shutdown.failed", "message": str(error)})
+        else:
+            await send({"type": "lifespan.shutdown.complete"})
 
     @contextlib.asynccontextmanager
     async def _lived(self) -> AsyncIterator[None]:
@@ -88,8 +93,10 @@ class Life:
                     # Such as threads that are no more when the interpreter ends: no fault
                     # of an answer.
                     logger.warning("what ran in the background failed: %r", error)
-            await self.feed.close()
-            self._backend.db.close()
+            try:
+                await self.feed.close()
+            finally:
+                self._backend.db.close()
 
 
 async def _end_with_server(feed: Feed, settings: Settings) -> None:

@@ -107,11 +107,11 @@ def _translated(
     file: BinaryIO, scratch: Callable[[], BinaryIO], limit: int, content: Content
 ) -> Iterator[bytes]:
     """Yield the FITS that an XISF file stands for; what is wrong ends it and is told."""
-    from arcsecond.fits.xisf import as_fits
+    from arcsecond.fits.xisf import XisfError, as_fits
 
     try:
         yield from as_fits(file, scratch, limit)
-    except _DAMAGE as error:
+    except XisfError as error:
         content.problem = f"This XISF file cannot be read to its end: {error}."
 
 

@@ -31,6 +31,9 @@ RECIPE = "r3"
 
 WEBP, SVG, JSON = "image/webp", "image/svg+xml", "application/json"
 
+TINY = "tiny"
+"""The size of pictures in lists: never a plot, which would weigh too much there."""
+
 PLOT, ROWS = "plot", "rows"
 """What there is of an HDU in one size: a plot, and the first rows of a table."""
 
@@ -103,7 +106,7 @@ def seek(backend: Backend, viewer: Viewer, dataset: str, key: str, hdu: str, siz
         There is no such file, it has no such HDU, or that is no image.
     """
     file, number = _found(backend, viewer, dataset, key, hdu)
-    if any(h.index == number for h in plotted(file)):
+    if size != TINY and any(h.index == number for h in plotted(file)):
         return Sought(file, number, PLOT)
     if not any(h.index == number for h in pictured(file)):
         raise NotFoundError(f"An image or a spectrum in HDU {hdu[:20]!r} of this file not found.")

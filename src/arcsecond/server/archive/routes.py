@@ -251,7 +251,9 @@ async def _seen(request: AnyRequest, sought: previews.Sought) -> Response[Any]:
         return Response(None, status_code=304, headers=headers)
     content = await reading(request, previews.kept, sought)
     if content is None:
-        async with turns_of(request).drawing:  # one at a time: drawing takes memory
+        turns = turns_of(request)
+        # One at a time: drawing takes memory.
+        async with turns.listing if sought.size == previews.TINY else turns.drawing:
             content = await writing(request, previews.draw, sought)
     # A plot opened by itself is a document: nothing in it may run.
     headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"

@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from arcsecond.errors import NoSpaceError
 from arcsecond.filenames import LONGEST_NAME
 from arcsecond.flushing import flush_file, flush_folder
+from arcsecond.server.archive.packages.tables import contents, packages
 from arcsecond.server.archive.tables import LOST, blobs, datasets, files, versions
 from arcsecond.server.backup.copying import copy, forget_unfinished, has, prepare
 from arcsecond.server.context import Backend
@@ -36,7 +37,7 @@ TOGETHER = 1_000
 KEPT_BACK = frozenset({"blobs", "headers", "invitations", "keys", "options", "places", "uploads"})
 """Tables that are not among the records: what opens the server, and what the frames tell."""
 
-SECRETS = {"users": ("password", "generation", "folded")}
+SECRETS = {"users": ("password", "generation", "folded"), "data_packages": ("share", "links")}
 """Columns that are not written."""
 
 Progress = Callable[[int, int], None]
@@ -239,6 +240,10 @@ class _Export:
                     files.c.pk == versions.c.file, files.c.deleted_at.is_(None)
                 )
                 statement = statement.where(living)
+            elif table is contents:
+                for key, held in ((contents.c.package, packages), (contents.c.dataset, datasets)):
+                    living = sa.exists().where(held.c.uuid == key, held.c.deleted_at.is_(None))
+                    statement = statement.where(living)
             part = self._unfinished / table.name
             with part.open("wb") as file, self._backend.db.read() as connection:
                 result = connection.execution_options(yield_per=TOGETHER).execute(statement)

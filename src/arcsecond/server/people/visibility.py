@@ -75,15 +75,15 @@ def _visible_to(viewer: Viewer, table: sa.Table) -> sa.ColumnElement[bool]:
         links, holder = metadata.tables[links_name], metadata.tables[holder_name]
         (holder_key,) = holder.primary_key.columns
         (key,) = table.primary_key.columns
-        ways.append(
-            sa.exists().where(
-                links.c[column] == key,
-                holder_key == links.c[holder_column],
-                holder.c.owner == table.c.owner,
-                holder.c.deleted_at.is_(None),
-                _shown(viewer, holder),
-            )
+        shown = sa.select(sa.literal(1)).where(
+            links.c[column] == key,
+            holder_key == links.c[holder_column],
+            holder.c.owner == table.c.owner,
+            holder.c.deleted_at.is_(None),
+            _shown(viewer, holder),
         )
+        # By any holder, also in a statement that is about one of them.
+        ways.append(shown.correlate(table).exists())
     return sa.and_(alive, sa.or_(*ways))
 
 

@@ -22,6 +22,7 @@ from arcsecond.filenames import Folders
 from arcsecond.registry import BY_NAME
 from arcsecond.schemas.archive import FitsFile
 from arcsecond.server.archive import cutouts, files
+from arcsecond.server.archive.packages.sharing import words_of
 from arcsecond.server.archive.routes import ONE, version_of
 from arcsecond.server.archive.search.asking import files_of, search
 from arcsecond.server.archive.service import Datasets
@@ -188,7 +189,7 @@ async def download_all(request: AnyRequest, dataset: FromPath[str]) -> Stream:
     filters = filters_of(request, BY_NAME["fitsfiles"].filters)
     listing = await reading(request, files_of, dataset, filters)
     name = (await reading(request, Datasets().read, dataset)).name
-    entries = _entries(backend_of(request), listing, base_url(request))
+    entries = _entries(backend_of(request), listing, base_url(request), _ask(request))
     what = f"the dataset {name}, {base_url(request)}/datasets/{dataset}/"
     return _bundled(request, entries, what, name)
 
@@ -204,7 +205,7 @@ async def download_found(request: AnyRequest) -> Stream:
         return name, len(Datasets().list_(backend, viewer, {"name": name}).rows(None, 2))
 
     folders = Folders(look_up)
-    entries = _entries(backend, listing, base_url(request), folders)
+    entries = _entries(backend, listing, base_url(request), _ask(request), folders)
     what = f"a search, {base_url(request)}/fitsfiles/?{urlencode(filters)}"
     return _bundled(request, entries, what, "found")
 
@@ -230,13 +231,25 @@ def _bundled(request: AnyRequest, entries: Iterator[Entry], what: str, name: str
     )
 
 
+def _ask(request: AnyRequest) -> str:
+    """Return the query by which a program sees what a browser's links show it."""
+    words = words_of(request)
+    return f"?share={'.'.join(words)}" if words and not viewer_of(request).known else ""
+
+
 def _entries(
-    backend: Backend, listing: Listing[FitsFile], base: str, folders: Folders | None = None
+    backend: Backend,
+    listing: Listing[FitsFile],
+    base: str,
+    ask: str,
+    folders: Folders | None = None,
 ) -> Iterator[Entry]:
     """Go through the files of a listing, some at a time.
 
     Parameters
     ----------
+    ask
+        The query that follows their addresses.
     folders
         Gives each dataset a folder of its own, where the files are of several.
     """
@@ -249,7 +262,7 @@ def _entries(
                 file.sha256,
                 file.last_update,
                 partial(backend.store.open, file.sha256),
-                base + file.download_url,
+                base + file.download_url + ask,
             )
         after = rows[-1][0]
 

@@ -166,7 +166,10 @@ def _fill(
         problem = f"These are more than {MOST_DATASETS} datasets."
         raise InvalidInputError(fields={"datasets": [problem]})
     uuids = list(dict.fromkeys(_dataset(connection, viewer, key) for key in keys))
-    connection.execute(sa.delete(contents).where(contents.c.package == package))
+    # Those that lie in the trash stay, and are there when they come back.
+    seen = sa.select(datasets.c.uuid).where(visible_to(viewer, datasets))
+    held = sa.and_(contents.c.package == package, contents.c.dataset.in_(seen))
+    connection.execute(sa.delete(contents).where(held))
     if uuids:
         rows = [{"package": package, "dataset": u, "place": n} for n, u in enumerate(uuids)]
         connection.execute(sa.insert(contents), rows)

@@ -22,8 +22,8 @@ _WORD = re.compile(r"[0-9a-f]{40}")
 
 def words_of(request: AnyRequest) -> list[str]:
     """Return the words that a request brings, the latest first."""
-    given = [request.query_params.get("share", "")]
-    given += request.cookies.get(COOKIE, "").split(".")
+    told = request.query_params.get("share", ""), request.cookies.get(COOKIE, "")
+    given = [word for words in told for word in words.split(".")]
     return list(dict.fromkeys(word for word in given if _WORD.fullmatch(word)))[:MOST]
 
 

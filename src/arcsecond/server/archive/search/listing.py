@@ -7,6 +7,7 @@ farther back costs as much as the first.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -91,17 +92,27 @@ class SearchListing:
     def rows(self, after: Cursor | None, limit: int) -> list[tuple[Cursor, FitsFile]]:
         """Return files behind a cursor."""
         seen = self._seen(after)
+        found: list[tuple[Cursor, FitsFile]] = []
         with self.backend.db.read() as connection:
-            keys = self._keys(connection, seen, limit)
-            these = among(connection, files.c.pk, [key[-1] for key in keys])
-            statement = select_visible(self.viewer).where(these)
-            rows = {row.pk: row for row in connection.execute(statement)} if keys else {}
-        return [([*key], shape(rows[key[-1]])) for key in keys if key[-1] in rows]
+            while (wanted := limit - len(found)) > 0:
+                if not (keys := self._keys(connection, seen, wanted)):
+                    break
+                these = among(connection, files.c.pk, [key[-1] for key in keys])
+                statement = select_visible(self.viewer).where(these)
+                rows = {row.pk: row for row in connection.execute(statement)}
+                found += [([*key], shape(rows[key[-1]])) for key in keys if key[-1] in rows]
+                if len(keys) < wanted:
+                    break
+                seen = keys[-1]  # one that was deleted this very moment is no end of the list
+        return found
 
     def count(self) -> int:
-        """Count no further than the bound."""
+        """Count no further than the bound; what cannot be counted in time counts as that."""
         with self.backend.db.read() as connection:
-            return len(self._keys(connection, None, COUNT_BOUND))
+            try:
+                return len(self._keys(connection, None, COUNT_BOUND))
+            except InvalidInputError:
+                return COUNT_BOUND
 
     def _seen(self, after: Cursor | None) -> Key | None:
         if after is None:
@@ -110,9 +121,12 @@ class SearchListing:
             raise bad_cursor()
         key: list[float] = []
         for name, part in zip(self._order, after, strict=True):
-            if not isinstance(part, int | float) or not abs(part) < 1 << 63:
+            is_whole = name != VALUE
+            if not isinstance(part, int | float) or not math.isfinite(part):
                 raise bad_cursor()
-            key.append(float(part) if name == VALUE else int(part))
+            if is_whole and abs(part) >= 1 << 63:
+                raise bad_cursor()
+            key.append(int(part) if is_whole else float(part))
         return tuple(key)
 
     def _keys(self, connection: sa.Connection, seen: Key | None, limit: int) -> list[Key]:
@@ -178,7 +192,11 @@ class SearchListing:
         counted = [sa.select(sa.func.count()).select_from(b).scalar_subquery() for b in bounded]
         counts = connection.execute(sa.select(*counted)).one()
         fewest = min(range(len(lists)), key=counts.__getitem__)
-        return self._from(*lists[fewest]) if counts[fewest] <= COUNTED else None
+        if counts[fewest] <= COUNTED:
+            return self._from(*lists[fewest])
+        # No farther than the datasets that are asked for, however many files they hold.
+        inside = next(((c, found) for c, found in lists if isinstance(c, In)), None)
+        return None if inside is None else self._from(*inside)
 
     def _from(self, condition: Condition, found: sa.Select[Any]) -> Way:
         """Return the way from the files that fulfil a condition, which are sorted."""
