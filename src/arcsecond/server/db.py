@@ -40,6 +40,9 @@ metadata = sa.MetaData(
 LONG_INTEGER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 """A 64-bit integer that SQLite still takes for its row id."""
 
+CACHE_KIB = 32 << 10
+"""Of pages that a connection to SQLite may hold; its own 2 MiB are few for large archives."""
+
 _NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "lustre"}
 
 
@@ -238,6 +241,7 @@ def _sqlite(path: Path) -> Engine:
             f"journal_mode={journal}",
             "synchronous=FULL",
             "foreign_keys=ON",
+            f"cache_size=-{CACHE_KIB}",
         ):
             connection.execute(f"PRAGMA {pragma}")
 

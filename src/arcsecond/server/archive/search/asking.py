@@ -84,7 +84,8 @@ def search(backend: Backend, viewer: Viewer, filters: Mapping[str, str]) -> Sear
         There is no such dataset.
     """
     asked = _Asked(backend, viewer, filters)
-    return SearchListing(backend, viewer, tuple(asked.conditions()), asked.sort())
+    conditions = (c.called(f"c{n}") for n, c in enumerate(asked.conditions()))
+    return SearchListing(backend, viewer, tuple(conditions), asked.sort())
 
 
 def files_of(

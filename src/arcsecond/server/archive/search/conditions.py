@@ -1,17 +1,20 @@
 """What a search asks for, as conditions on the index.
 
 Each condition can test an entry that is at hand (``probe``); most can also list the files
-that fulfil it (``found``), each with its start, by which a search may begin.
+that fulfil it (``found``), each with its start, by which a search may begin. What they make
+holds parameters in place of values, so that searches of one shape share their statements:
+making one takes far longer than running it.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import unicodedata
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Hashable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -32,14 +35,36 @@ Found = sa.Select[Any]
 Test = sa.ColumnElement[bool]
 
 
+@dataclass(frozen=True, slots=True)
 class Condition:
-    """Something that an entry fulfils or not."""
+    """Something that an entry fulfils or not.
+
+    Attributes
+    ----------
+    label
+        What the names of its parameters begin with; no other condition of a search has it.
+    """
+
+    label: str = field(default="", kw_only=True)
+
+    def called(self, label: str) -> Self:
+        """Return the same with a label."""
+        return replace(self, label=label)
+
+    @property
+    def shape(self) -> Hashable:
+        """What it is but for its values: those of one shape make the same statements."""
+        raise NotImplementedError
+
+    def params(self, connection: sa.Connection) -> dict[str, Any]:
+        """Return the values of its parameters."""
+        raise NotImplementedError
 
     def probe(self) -> Test:
         """Return the test of an entry."""
         raise NotImplementedError
 
-    def found(self, connection: sa.Connection) -> Found | None:
+    def found(self, dialect: str) -> Found | None:
         """Return the files that fulfil it, each once; None when they cannot be listed."""
         return None
 
@@ -50,9 +75,19 @@ class Condition:
 
     def exactly(self, connection: sa.Connection, some: Collection[int]) -> set[int]:
         """Return those of some files that fulfil it."""
-        these = among(connection, entries.c.file, some)
-        statement = sa.select(entries.c.file).where(these, self.probe())
-        return set(connection.scalars(statement))
+        dialect = connection.dialect.name
+        statement = sa.select(entries.c.file).where(among(dialect, entries.c.file), self.probe())
+        return set(connection.scalars(statement, these(dialect, some) | self.params(connection)))
+
+    def _bind(self, what: str, column: Any = None) -> sa.BindParameter[Any]:
+        kind = sa.Double() if column is None else column.type
+        return sa.bindparam(f"{self.label}_{what}", type_=kind)
+
+    def _one_of(self, column: Any, several: bool) -> Test:
+        if several:
+            expanding = sa.bindparam(f"{self.label}_value", type_=column.type, expanding=True)
+            return column.in_(expanding)  # type: ignore[no-any-return]
+        return column == self._bind("value", column)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +97,16 @@ class Is(Condition):
     keyword: str
     values: tuple[str, ...]
 
+    @property
+    def shape(self) -> Hashable:
+        """Its keyword, and whether there are several values."""
+        return "is", self.keyword, len(self.values) > 1
+
+    def params(self, connection: sa.Connection) -> dict[str, Any]:
+        """Return the values."""
+        several = len(self.values) > 1
+        return {f"{self.label}_value": list(self.values) if several else self.values[0]}
+
     def probe(self) -> Test:
         """Look it up by its key, which is faster than to open the entry."""
         return sa.exists().where(
@@ -70,14 +115,15 @@ class Is(Condition):
             terms.c.file == entries.c.file,
         )
 
-    def found(self, connection: sa.Connection) -> Found:
+    def found(self, dialect: str) -> Found:
         """List them."""
         several = sa.select(terms.c.start, terms.c.file).where(*self.on_terms())
         return several if len(self.values) == 1 else several.distinct()
 
     def on_terms(self) -> list[Test]:
         """Return the tests of a word of the index."""
-        return [terms.c.keyword == self.keyword, _one_of(terms.c.value, self.values)]
+        one_of = self._one_of(terms.c.value, len(self.values) > 1)
+        return [terms.c.keyword == self.keyword, one_of]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,27 +133,40 @@ class Like(Condition):
     keyword: str
     pattern: str
 
+    @property
+    def shape(self) -> Hashable:
+        """Its keyword, and whether something stands before the first *."""
+        return "like", self.keyword, bool(self._begin)
+
+    def params(self, connection: sa.Connection) -> dict[str, Any]:
+        """Return the pattern as SQL has it, and between which texts all like it lie."""
+        escaped = self.pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        ends = {"begin": self._begin, "end": self._begin + "\U0010ffff"} if self._begin else {}
+        told = {"like": escaped.replace("*", "%"), **ends}
+        return {f"{self.label}_{name}": value for name, value in told.items()}
+
     def probe(self) -> Test:
         """Look into the entry."""
-        like: Test = entries.c.texts[self.keyword].as_string().like(self._like, escape="\\")
-        return like
+        return self._is_like(entries.c.texts[self.keyword].as_string())
 
-    def found(self, connection: sa.Connection) -> Found | None:
+    def found(self, dialect: str) -> Found | None:
         """List them where the pattern begins with something."""
-        begin = self.pattern.partition("*")[0]
-        if not begin:
+        if not self._begin:
             return None
         return sa.select(terms.c.start, terms.c.file).where(
             terms.c.keyword == self.keyword,
-            terms.c.value >= begin,
-            terms.c.value < begin + "\U0010ffff",
-            terms.c.value.like(self._like, escape="\\"),
+            terms.c.value >= self._bind("begin", terms.c.value),
+            terms.c.value < self._bind("end", terms.c.value),
+            self._is_like(terms.c.value),
         )
 
     @property
-    def _like(self) -> str:
-        escaped = self.pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        return escaped.replace("*", "%")
+    def _begin(self) -> str:
+        return self.pattern.partition("*")[0]
+
+    def _is_like(self, column: Any) -> Test:
+        like: Test = column.like(self._bind("like", terms.c.value), escape="\\")
+        return like
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +185,25 @@ class Within(Condition):
     open_low: bool = False
     open_high: bool = False
 
+    @property
+    def shape(self) -> Hashable:
+        """Its keyword, and which ends there are."""
+        ends = self.low is None, self.high is None, self.open_low, self.open_high
+        return "within", self.keyword, *ends
+
+    def params(self, connection: sa.Connection) -> dict[str, Any]:
+        """Return the ends."""
+        ends = {"low": self.low, "high": self.high}
+        return {f"{self.label}_{name}": end for name, end in ends.items() if end is not None}
+
     def _between(self, column: Any) -> list[Test]:
         tests: list[Test] = []
         if self.low is not None:
-            tests.append(column > self.low if self.open_low else column >= self.low)
+            low = self._bind("low")
+            tests.append(column > low if self.open_low else column >= low)
         if self.high is not None:
-            tests.append(column < self.high if self.open_high else column <= self.high)
+            high = self._bind("high")
+            tests.append(column < high if self.open_high else column <= high)
         return tests
 
     def probe(self) -> Test:
@@ -139,7 +211,7 @@ class Within(Condition):
         value = entries.c.numbers[self.keyword].as_float()
         return sa.and_(value.is_not(None), *self._between(value))
 
-    def found(self, connection: sa.Connection) -> Found:
+    def found(self, dialect: str) -> Found:
         """List them."""
         between = self._between(numbers.c.value)
         listed = sa.select(numbers.c.start, numbers.c.file)
@@ -153,13 +225,27 @@ class Either(Condition):
     one: Condition
     other: Condition
 
+    def called(self, label: str) -> Self:
+        """Label both."""
+        one, other = self.one.called(f"{label}a"), self.other.called(f"{label}b")
+        return replace(self, label=label, one=one, other=other)
+
+    @property
+    def shape(self) -> Hashable:
+        """Those of both."""
+        return "either", self.one.shape, self.other.shape
+
+    def params(self, connection: sa.Connection) -> dict[str, Any]:
+        """Return those of both."""
+        return self.one.params(connection) | self.other.params(connection)
+
     def probe(self) -> Test:
         """Test both."""
         return sa.or_(self.one.probe(), self.other.probe())
 
-    def found(self, connection: sa.Connection) -> Found | None:
+    def found(self, dialect: str) -> Found | None:
         """List both."""
-        found = self.one.found(connection), self.other.found(connection)
+        found = self.one.found(dialect), self.other.found(dialect)
         if found[0] is None or found[1] is None:
             return None
         both = sa.union(found[0], found[1]).subquery()
@@ -182,6 +268,19 @@ class Not(Condition):
     keyword: str
     condition: Condition
 
+    def called(self, label: str) -> Self:
+        """Label what it is not, too."""
+        return replace(self, label=label, condition=self.condition.called(f"{label}n"))
+
+    @property
+    def shape(self) -> Hashable:
+        """Its keyword, and the shape of what it is not."""
+        return "not", self.keyword, self.condition.shape
+
+    def params(self, connection: sa.Connection) -> dict[str, Any]:
+        """Return those of what it is not."""
+        return self.condition.params(connection)
+
     def probe(self) -> Test:
         """Test that it is there, and is another."""
         there = sa.or_(
@@ -198,18 +297,28 @@ class Between(Condition):
     first: int | None
     last: int | None
 
-    def on(self, column: sa.ColumnElement[int]) -> list[Test]:
+    @property
+    def shape(self) -> Hashable:
+        """Which ends there are."""
+        return "between", self.first is None, self.last is None
+
+    def params(self, connection: sa.Connection) -> dict[str, Any]:
+        """Return the ends."""
+        ends = {"first": self.first, "last": self.last}
+        return {f"{self.label}_{name}": end for name, end in ends.items() if end is not None}
+
+    def on(self, column: Any) -> list[Test]:
         """Return the tests of a column that holds the start."""
-        tests: list[Test] = [] if self.first is None else [column >= self.first]
+        tests: list[Test] = [] if self.first is None else [column >= self._bind("first", column)]
         if self.last is not None:
-            tests.append(column < self.last)
+            tests.append(column < self._bind("last", column))
         return tests
 
     def probe(self) -> Test:
         """Test the entry."""
         return sa.and_(*self.on(entries.c.start))
 
-    def found(self, connection: sa.Connection) -> Found:
+    def found(self, dialect: str) -> Found:
         """List them."""
         return sa.select(entries.c.start, entries.c.file).where(*self.on(entries.c.start))
 
@@ -220,11 +329,21 @@ class In(Condition):
 
     datasets: tuple[UUID, ...]
 
+    @property
+    def shape(self) -> Hashable:
+        """Whether it is one."""
+        return "in", len(self.datasets) == 1
+
+    def params(self, connection: sa.Connection) -> dict[str, Any]:
+        """Return the datasets."""
+        one = len(self.datasets) == 1
+        return {f"{self.label}_value": self.datasets[0] if one else list(self.datasets)}
+
     def probe(self) -> Test:
         """Test the entry."""
-        return entries.c.dataset.in_(self.datasets)
+        return self._one_of(entries.c.dataset, len(self.datasets) != 1)
 
-    def found(self, connection: sa.Connection) -> Found:
+    def found(self, dialect: str) -> Found:
         """List them."""
         return sa.select(entries.c.start, entries.c.file).where(self.probe())
 
@@ -235,38 +354,59 @@ class Touches(Condition):
 
     Attributes
     ----------
+    area
+        The shape.
     shown
         Whether it has to have a footprint: then a position alone is not enough.
     """
 
-    shape: Shape
+    area: Shape
     shown: bool = False
+
+    @property
+    def shape(self) -> Hashable:
+        """Whether it has to be shown, and whether all of the sky is looked through."""
+        return "touches", self.shown, self._is_wide
+
+    @property
+    def _is_wide(self) -> bool:
+        return self.area.around[2] > areas.WIDE_DEG
+
+    def params(self, connection: sa.Connection) -> dict[str, Any]:
+        """Return the circle around the area, and the strips of the sky that are near it."""
+        ra_deg, dec_deg, radius_deg = self.area.around
+        ranges = list(areas.cells_near(*self.area.around, self._there(connection)))
+        told: dict[str, Any] = {}
+        if connection.dialect.name == "sqlite":
+            told["ranges"] = json.dumps(ranges)
+        else:
+            told |= {"firsts": [one[0] for one in ranges], "lasts": [one[1] for one in ranges]}
+        if not self._is_wide:
+            told |= zip("xyz", unit_vector(ra_deg, dec_deg), strict=True)
+            radius = math.radians(radius_deg) + areas.SLACK
+            told |= {"cosine": math.cos(radius), "sine": math.sin(radius)}
+        return {f"{self.label}_{name}": value for name, value in told.items()}
 
     def probe(self) -> Test:
         """Test the circle around it, which may touch the shape where the footprint does not."""
         return self._test(entries.c)
 
     def _test(self, columns: Any) -> Test:
-        ra_deg, dec_deg, radius_deg = self.shape.around
         # "+ 0" keeps the database from looking for these by their cells.
         placed: Test = columns.cell + 0 >= areas.bounds(areas.POINT + self.shown)[0]
-        if radius_deg > areas.WIDE_DEG:
+        if self._is_wide:
             return placed
-        x, y, z = unit_vector(ra_deg, dec_deg)
-        radius = math.radians(radius_deg) + areas.SLACK
+        bind = self._bind
         # The cosine of the angle between both middles, and that of the sum of both radii.
-        between = columns.x * x + columns.y * y + columns.z * z
-        farthest = columns.cosine * math.cos(radius) - columns.sine * math.sin(radius)
+        between = columns.x * bind("x") + columns.y * bind("y") + columns.z * bind("z")
+        farthest = columns.cosine * bind("cosine") - columns.sine * bind("sine")
         return sa.and_(placed, between >= farthest)
 
-    def found(self, connection: sa.Connection) -> Found | None:
+    def found(self, dialect: str) -> Found:
         """List those that are near, by the strips of the sky."""
-        ranges = list(areas.cells_near(*self.shape.around, self._there(connection)))
-        if not ranges:
-            return sa.select(entries.c.start, entries.c.file).where(sa.false())
-        some = _ranges(connection, ranges)
+        some = self._near(dialect)
         within = entries.c.cell.between(some.c.first, some.c.last)
-        if connection.dialect.name == "sqlite":
+        if dialect == "sqlite":
             return (
                 sa.select(entries.c.start, entries.c.file)
                 .select_from(some)
@@ -279,14 +419,27 @@ class Touches(Condition):
         listed = sa.select(inside.c.start, inside.c.file).select_from(some)
         return listed.join(inside, sa.true()).where(self._test(inside.c))
 
-    @property
-    def _reaches(self) -> range:
-        return range(areas.POINT + self.shown, areas.CLASSES)
+    def _near(self, dialect: str) -> sa.FromClause:
+        """Return the strips as a table."""
+        if dialect == "sqlite":
+            ranges = sa.bindparam(f"{self.label}_ranges", type_=sa.Text())
+            each = sa.func.json_each(ranges).table_valued("value")
+            ends = (
+                sa.cast(sa.func.json_extract(each.c.value, f"$[{n}]"), sa.BigInteger).label(name)
+                for n, name in enumerate(("first", "last"))
+            )
+            return sa.select(*ends).subquery("near")
+        array = ARRAY(sa.BigInteger)
+        ends_ = (sa.bindparam(f"{self.label}_{name}", type_=array) for name in ("firsts", "lasts"))
+        near = sa.func.unnest(*ends_).table_valued(
+            sa.column("first", sa.BigInteger), sa.column("last", sa.BigInteger)
+        )
+        return near.render_derived("near")
 
     def _there(self, connection: sa.Connection) -> list[int]:
         """Return those classes of which there are files."""
         told = connection.execute(_CLASSES).one()
-        return [reach for reach in self._reaches if told[reach]]
+        return [reach for reach in range(areas.POINT + self.shown, areas.CLASSES) if told[reach]]
 
     @property
     def is_rough(self) -> bool:
@@ -295,21 +448,16 @@ class Touches(Condition):
 
     def exactly(self, connection: sa.Connection, some: Collection[int]) -> set[int]:
         """Look at the footprints themselves."""
-        newest = sa.and_(versions.c.file == files.c.pk, versions.c.n == files.c.current)
-        statement = (
-            sa.select(entries.c.file, entries.c.x, entries.c.y, entries.c.z, versions.c.footprint)
-            .join(files, files.c.pk == entries.c.file)
-            .join(versions, newest)
-            .where(among(connection, entries.c.file, some))
-        )
+        dialect = connection.dialect.name
         found = set()
-        for file, x, y, z, footprint in connection.execute(statement):
+        rows = connection.execute(_footprints(dialect), these(dialect, some))
+        for file, x, y, z, footprint in rows:
             if x is None:  # found by something else
                 continue
             if footprint is None:
-                if not self.shown and self.shape.holds((x, y, z)):
+                if not self.shown and self.area.holds((x, y, z)):
                     found.add(file)
-            elif any(map(self.shape.touches_corners, footprint["polygons"])):
+            elif any(map(self.area.touches_corners, footprint["polygons"])):
                 found.add(file)
         return found
 
@@ -323,53 +471,54 @@ _CLASSES = sa.select(
 """Asks of which classes there are files."""
 
 
-def among(
-    connection: sa.Connection, column: sa.ColumnElement[int], numbers: Collection[int]
-) -> Test:
-    """Return the test that a column has one of some numbers, by the same statement for any."""
-    if connection.dialect.name == "sqlite":
-        each = sa.func.json_each(sa.literal(json.dumps([*numbers]))).table_valued("value")
-        return column.in_(sa.select(each.c.value))
-    return column == sa.any_(sa.literal([*numbers], ARRAY(sa.BigInteger)))
-
-
-def _ranges(connection: sa.Connection, ranges: list[tuple[int, int]]) -> sa.FromClause:
-    """Return ranges as a table whose statement is the same however many they are.
-
-    So it is made once: making it takes far longer than running it.
-    """
-    if connection.dialect.name == "sqlite":
-        each = sa.func.json_each(sa.literal(json.dumps(ranges))).table_valued("value")
-        ends = (
-            sa.cast(sa.func.json_extract(each.c.value, f"$[{n}]"), sa.BigInteger).label(name)
-            for n, name in enumerate(("first", "last"))
-        )
-        return sa.select(*ends).subquery("near")
-    array = ARRAY(sa.BigInteger)
-    firsts, lasts = (sa.literal([one[n] for one in ranges], array) for n in (0, 1))
-    near = sa.func.unnest(firsts, lasts).table_valued(
-        sa.column("first", sa.BigInteger), sa.column("last", sa.BigInteger)
+@functools.cache
+def _footprints(dialect: str) -> sa.Select[Any]:
+    newest = sa.and_(versions.c.file == files.c.pk, versions.c.n == files.c.current)
+    return (
+        sa.select(entries.c.file, entries.c.x, entries.c.y, entries.c.z, versions.c.footprint)
+        .join(files, files.c.pk == entries.c.file)
+        .join(versions, newest)
+        .where(among(dialect, entries.c.file))
     )
-    return near.render_derived("near")
+
+
+def among(dialect: str, column: sa.ColumnElement[int]) -> Test:
+    """Return the test that a column has one of the numbers that ``these`` gives a statement."""
+    if dialect == "sqlite":
+        numbers_ = sa.bindparam("these", type_=sa.Text())
+        each = sa.func.json_each(numbers_).table_valued("value")
+        return column.in_(sa.select(each.c.value))
+    return column == sa.any_(sa.bindparam("these", type_=ARRAY(sa.BigInteger)))
+
+
+def these(dialect: str, some: Collection[int]) -> dict[str, Any]:
+    """Return the parameter of ``among``."""
+    return {"these": json.dumps([*some]) if dialect == "sqlite" else [*some]}
 
 
 @dataclass(frozen=True, slots=True)
 class Named(Condition):
-    """It has this name in its dataset, exactly."""
+    """It has this path in its dataset, exactly."""
 
-    name: str
+    path: str
+
+    @property
+    def shape(self) -> Hashable:
+        """There is one."""
+        return "named"
+
+    def params(self, connection: sa.Connection) -> dict[str, Any]:
+        """Return the path, and what the index keeps of it."""
+        path = unicodedata.normalize("NFC", self.path)
+        return {f"{self.label}_path": path, f"{self.label}_folded": folded(self.path)}
 
     def probe(self) -> Test:
         """Test its row."""
-        return files.c.path == unicodedata.normalize("NFC", self.name)
+        return files.c.path == self._bind("path", files.c.path)
 
-    def found(self, connection: sa.Connection) -> Found:
+    def found(self, dialect: str) -> Found:
         """List those whose name is the same but for what the index does not keep of it."""
         alike = sa.select(terms.c.start, terms.c.file).where(
-            terms.c.keyword == "name", terms.c.value == folded(self.name)
+            terms.c.keyword == "name", terms.c.value == self._bind("folded", terms.c.value)
         )
         return alike.join(files, files.c.pk == terms.c.file).where(self.probe())
-
-
-def _one_of(column: sa.ColumnElement[str], values: Sequence[str]) -> Test:
-    return column == values[0] if len(values) == 1 else column.in_(values)

@@ -8,9 +8,10 @@ farther back costs as much as the first.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -19,7 +20,15 @@ from arcsecond.registry import COUNT_BOUND
 from arcsecond.schemas.archive import FitsFile
 from arcsecond.server.archive.files import select_visible, shape
 from arcsecond.server.archive.index.tables import entries, numbers, terms
-from arcsecond.server.archive.search.conditions import Between, Condition, In, Is, Test, among
+from arcsecond.server.archive.search.conditions import (
+    Between,
+    Condition,
+    In,
+    Is,
+    Test,
+    among,
+    these,
+)
 from arcsecond.server.archive.tables import files
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import Cursor, bad_cursor
@@ -27,6 +36,9 @@ from arcsecond.server.people.visibility import visible_to
 
 COUNTED = 5_000
 """Files that are sorted rather than gone through in order."""
+
+FEW = 300
+"""It is counted that far first: of so few, nothing else has to be looked at for still fewer."""
 
 FIRST_BATCH = 3
 """Files of the first batch for each that is wanted, where they have to be tested."""
@@ -45,6 +57,9 @@ VALUE = "value"
 
 Key = tuple[Any, ...]
 """What a file is sorted by; its number comes last."""
+
+Told = tuple[Condition, ...]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +82,33 @@ class Way:
 
     Attributes
     ----------
+    key
+        What tells its statements from those of others.
     statement
         Selects their keys.
     order
         What it is sorted by.
-    told
-        The conditions that all its files fulfil.
     """
 
+    key: Hashable
     statement: sa.Select[Any]
     order: tuple[sa.ColumnElement[Any], ...]
-    told: tuple[Condition, ...] = ()
+
+
+_STATEMENTS: dict[Hashable, Any] = {}
+"""Made once for each shape of a search."""
+
+MOST_STATEMENTS = 2_000
+
+
+def made(key: Hashable, make: Callable[[], T]) -> T:
+    """Return what was made for a key before, or make it."""
+    if (there := _STATEMENTS.get(key)) is None:
+        if len(_STATEMENTS) >= MOST_STATEMENTS:
+            _STATEMENTS.clear()
+        there = _STATEMENTS[key] = make()
+    found: T = there
+    return found
 
 
 @dataclass(frozen=True)
@@ -94,12 +125,16 @@ class SearchListing:
         seen = self._seen(after)
         found: list[tuple[Cursor, FitsFile]] = []
         with self.backend.db.read() as connection:
+            dialect = connection.dialect.name
+            statement = made(
+                ("rows", self.viewer.sight, dialect),
+                lambda: select_visible(self.viewer).where(among(dialect, files.c.pk)),
+            )
             while (wanted := limit - len(found)) > 0:
                 if not (keys := self._keys(connection, seen, wanted)):
                     break
-                these = among(connection, files.c.pk, [key[-1] for key in keys])
-                statement = select_visible(self.viewer).where(these)
-                rows = {row.pk: row for row in connection.execute(statement)}
+                pks = these(dialect, [key[-1] for key in keys])
+                rows = {row.pk: row for row in connection.execute(statement, pks)}
                 found += [([*key], shape(rows[key[-1]])) for key in keys if key[-1] in rows]
                 if len(keys) < wanted:
                     break
@@ -131,29 +166,40 @@ class SearchListing:
 
     def _keys(self, connection: sa.Connection, seen: Key | None, limit: int) -> list[Key]:
         """Return the keys of the files that are found, at most so many."""
-        way = self._along_the_order()
-        told = len(way.told) == len(self.conditions)
-        batch = limit if told else FIRST_BATCH * limit
-        to_be_counted = not told
+        params: dict[str, Any] = {}
+        for condition in self.conditions:
+            params |= condition.params(connection)
+        way, told = self._along_the_order()
+        to_be_counted = len(told) < len(self.conditions)
         if to_be_counted and (limit > LARGE_PAGE or any(c.is_rough for c in self.conditions)):
-            way, to_be_counted = self._rarest(connection) or way, False
+            way, told = self._rarest(connection, params) or (way, told)
+            to_be_counted = False
+        batch = self._first_batch(told, limit)
         kept: list[Key] = []
         walked = 0
         while True:
-            some = self._batch(connection, way, seen, batch)
-            kept += self._tested(connection, some, way)
+            some = self._batch(connection, way, params, seen, batch)
+            kept += self._tested(connection, some, params, told)
             if len(kept) >= limit or len(some) < batch:
                 return kept[:limit]
             seen = some[-1]
             walked += len(some)
             batch = min(GROWTH * batch, LARGEST_BATCH)
             if to_be_counted:
-                way, to_be_counted = self._rarest(connection) or way, False
+                to_be_counted = False
+                if (rarest := self._rarest(connection, params)) is not None:
+                    way, told = rarest
+                    batch = self._first_batch(told, limit)
             elif walked > MOST_WALKED:
                 raise InvalidInputError(
                     f"Of {walked:,} files only {len(kept)} are like this, and the search gave "
                     "up there. Ask for less at once, such as a night, a time or a telescope."
                 )
+
+    def _first_batch(self, told: Told, limit: int) -> int:
+        """Return how many files are looked at first: more where conditions will refuse some."""
+        left = len(self.conditions) - len(told) or any(c.is_rough for c in told)
+        return FIRST_BATCH * limit if left else limit
 
     @cached_property
     def _order(self) -> tuple[str, ...]:
@@ -164,42 +210,71 @@ class SearchListing:
                 return ("start", "file")
         return (VALUE, "start", "file")
 
-    def _along_the_order(self) -> Way:
-        """Return the way along all files, or along those of one word or dataset."""
-        table, where, told = entries, list[Test](), list[Condition]()
+    def _along_the_order(self) -> tuple[Way, Told]:
+        """Return the way along all files, or along those of one word or dataset.
+
+        With it come the conditions that all its files fulfil.
+        """
+        told = list[Condition]()
         if self.sort.by == START:
             words = [c for c in self.conditions if isinstance(c, Is) and len(c.values) == 1]
             places = [c for c in self.conditions if isinstance(c, In) and len(c.datasets) == 1]
             told += (words or places)[:1]
-            if words:
-                table, where = terms, words[0].on_terms()
-            elif places:
-                where = [places[0].probe()]
-            times = [c for c in self.conditions if isinstance(c, Between)]
-            where += [test for one in times for test in one.on(table.c.start)]
-            told += times
-        elif self.sort.by != ADDED:
+            told += [c for c in self.conditions if isinstance(c, Between)]
+        key = ("along", self.sort.by, _shapes(told))
+        return made(key, lambda: self._made_along(key, told)), tuple(told)
+
+    def _made_along(self, key: Hashable, told: Sequence[Condition]) -> Way:
+        table, where = entries, list[Test]()
+        if self.sort.by not in (START, ADDED):
             table, where = numbers, [numbers.c.keyword == self.sort.by]
+        for condition in told:
+            match condition:
+                case Is():
+                    table, where = terms, condition.on_terms()
+                case Between():
+                    where += condition.on(table.c.start)
+                case _:
+                    where.append(condition.probe())
         order = tuple(table.c[name] for name in self._order)
-        return Way(sa.select(*order).where(*where), order, tuple(told))
+        return Way(key, sa.select(*order).where(*where), order)
 
-    def _rarest(self, connection: sa.Connection) -> Way | None:
+    def _rarest(
+        self, connection: sa.Connection, params: Mapping[str, Any]
+    ) -> tuple[Way, Told] | None:
         """Return the way from the condition that fewest files fulfil; None if all have many."""
-        lists = [(c, found) for c in self.conditions if (found := c.found(connection)) is not None]
-        if not lists:
+        dialect = connection.dialect.name
+        key = ("counts", dialect, _shapes(self.conditions))
+        statement, listed = made(key, lambda: self._made_counts(dialect))
+        if not listed:
             return None
-        bounded = [found.limit(COUNTED + 1).subquery(f"n{n}") for n, (_, found) in enumerate(lists)]
-        counted = [sa.select(sa.func.count()).select_from(b).scalar_subquery() for b in bounded]
-        counts = connection.execute(sa.select(*counted)).one()
-        fewest = min(range(len(lists)), key=counts.__getitem__)
-        if counts[fewest] <= COUNTED:
-            return self._from(*lists[fewest])
-        # No farther than the datasets that are asked for, however many files they hold.
-        inside = next(((c, found) for c, found in lists if isinstance(c, In)), None)
-        return None if inside is None else self._from(*inside)
+        for most in (min(FEW, COUNTED), COUNTED):
+            counts = connection.execute(statement, {**params, "counted": most + 1}).one()
+            fewest = min(range(len(listed)), key=counts.__getitem__)
+            if counts[fewest] <= most:
+                break
+        else:
+            # No farther than the datasets that are asked for, however many files they hold.
+            inside = (n for n, at in enumerate(listed) if isinstance(self.conditions[at], In))
+            if (fewest := next(inside, -1)) < 0:
+                return None
+        condition = self.conditions[listed[fewest]]
+        way = ("from", dialect, self.sort.by, _shapes([condition]))
+        return made(way, lambda: self._made_from(way, condition, dialect)), (condition,)
 
-    def _from(self, condition: Condition, found: sa.Select[Any]) -> Way:
+    def _made_counts(self, dialect: str) -> tuple[sa.Select[Any], list[int]]:
+        """Return what counts how many files fulfil each condition, and which these are."""
+        found = [condition.found(dialect) for condition in self.conditions]
+        listed = [n for n, some in enumerate(found) if some is not None]
+        most = sa.bindparam("counted", type_=sa.Integer())
+        some = [one.limit(most).subquery() for one in found if one is not None]
+        counts = [sa.select(sa.func.count()).select_from(one).scalar_subquery() for one in some]
+        return sa.select(*counts), listed
+
+    def _made_from(self, key: Hashable, condition: Condition, dialect: str) -> Way:
         """Return the way from the files that fulfil a condition, which are sorted."""
+        found = condition.found(dialect)
+        assert found is not None
         some = found.subquery("some")
         keys: dict[str, sa.ColumnElement[Any]] = {name: some.c[name] for name in ("start", "file")}
         source: sa.FromClause = some
@@ -210,33 +285,66 @@ class SearchListing:
             where.append(keys[VALUE].is_not(None))
         # "+ 0" keeps the database from going through the index of the order instead.
         order = tuple(keys[name] + 0 for name in self._order)
-        return Way(sa.select(*order).select_from(source).where(*where), order, (condition,))
+        return Way(key, sa.select(*order).select_from(source).where(*where), order)
 
     def _batch(
-        self, connection: sa.Connection, way: Way, seen: Key | None, limit: int
+        self,
+        connection: sa.Connection,
+        way: Way,
+        params: Mapping[str, Any],
+        seen: Key | None,
+        limit: int,
     ) -> list[Key]:
         """Return the keys of the next files of a way."""
-        statement = way.statement
-        if seen is not None:
-            key, place = sa.tuple_(*way.order), sa.tuple_(*map(sa.literal, seen))
-            statement = statement.where(key < place if self.sort.descending else key > place)
-        directed = (c.desc() if self.sort.descending else c.asc() for c in way.order)
-        found = connection.execute(statement.order_by(*directed).limit(limit))
+        down, begun = self.sort.descending, seen is not None
+
+        def make() -> sa.Select[Any]:
+            statement = way.statement
+            if begun:
+                kinds: dict[str, Any] = {
+                    VALUE: sa.Double(),
+                    "start": sa.BigInteger(),
+                    "file": sa.BigInteger(),
+                }
+                binds = [sa.bindparam(f"seen_{name}", type_=kinds[name]) for name in self._order]
+                key, place = sa.tuple_(*way.order), sa.tuple_(*binds)
+                statement = statement.where(key < place if down else key > place)
+            directed = (c.desc() if down else c.asc() for c in way.order)
+            return statement.order_by(*directed).limit(sa.bindparam("most", type_=sa.Integer()))
+
+        statement = made(("batch", way.key, down, begun), make)
+        behind = {f"seen_{n}": v for n, v in zip(self._order, seen or (), strict=False)}
+        found = connection.execute(statement, {**params, **behind, "most": limit})
         return [tuple(row) for row in found]
 
-    def _tested(self, connection: sa.Connection, some: list[Key], way: Way) -> list[Key]:
+    def _tested(
+        self,
+        connection: sa.Connection,
+        some: list[Key],
+        params: Mapping[str, Any],
+        told: Collection[Condition],
+    ) -> list[Key]:
         """Return those files of a batch that fulfil all conditions."""
         if not some:
             return []
-        statement = (
-            sa.select(files.c.pk)
-            .join(entries, entries.c.file == files.c.pk)
-            .where(among(connection, files.c.pk, [key[-1] for key in some]))
-            .where(visible_to(self.viewer, files))
-            .where(*(c.probe() for c in self.conditions if c not in way.told))
-        )
-        kept: set[int] = set(connection.scalars(statement))
+        dialect = connection.dialect.name
+        left = [c for c in self.conditions if c not in told]
+
+        def make() -> sa.Select[Any]:
+            statement = sa.select(files.c.pk).where(among(dialect, files.c.pk))
+            if left:
+                statement = statement.join(entries, entries.c.file == files.c.pk)
+                statement = statement.where(*(condition.probe() for condition in left))
+            return statement.where(visible_to(self.viewer, files))
+
+        statement = made(("tested", dialect, self.viewer.sight, _shapes(left)), make)
+        pks = these(dialect, [key[-1] for key in some])
+        kept: set[int] = set(connection.scalars(statement, {**params, **pks}))
         for condition in self.conditions:
             if condition.is_rough and kept:
                 kept = condition.exactly(connection, kept)
         return [key for key in some if key[-1] in kept]
+
+
+def _shapes(conditions: Iterable[Condition]) -> Hashable:
+    return tuple((condition.label, condition.shape) for condition in conditions)
