@@ -329,6 +329,21 @@ def test_pictures_go_with_their_bytes(
     assert previews.sweep(backend) == len(pictures.LONGEST)
 
 
+def test_tiny_pictures_are_for_lists(http: Http, ann: dict[str, str], upload: Upload) -> None:
+    address = upload(fits_bytes((60, 80))) + "preview/0/?size=tiny"
+    answer = http.get(address, headers=ann)
+    assert answer.headers["content-type"] == "image/webp"
+    assert len(answer.content) <= pictures.HEAVIEST["tiny"]
+    page = http.get("/fitsfiles/", headers=ann | {"Accept": "text/html"}).text
+    assert address.partition("/datasets/")[2] in page
+    # What cannot be drawn leaves a gap, and is no error of the page.
+    cut = upload(fits_bytes((60, 80), OBJECT="cut")[:2880]) + "preview/0/"
+    for _ in range(2):
+        assert http.get(cut + "?size=tiny", headers=ann).status_code == 204
+    assert http.get(cut, headers=ann).status_code == 404
+    assert http.get(cut.replace("/0/", "/9/") + "?size=tiny", headers=ann).status_code == 404
+
+
 class TestNorthIsUp:
     """Where the WCS tells: a bright corner comes to lie where it is on the sky."""
 

@@ -137,6 +137,8 @@ def furnished(url: str, key: str) -> tuple[dict[str, str], str]:
     pks = {name: send(url, dataset, name, content, key) for name, content in frames.items()}
     run = make("/observingruns/", name="Winter run")["uuid"]
     log = make("/nightlogs/", date="2026-11-22", observing_run=run, journal="Clear.\nCold.")
+    package = make("/datapackages/", name="M 31", datasets=[dataset], licence="CC-BY-4.0")["uuid"]
+    make(f"/datapackages/share/{package}/")
     activity = make("/activities/", title="Eclipse", content="It began.", target="HD 5980")
     first = {name: call(url, f"/{name}/") for name in ("observingsites", "telescopes")}
     files = f"/datasets/{dataset}/fitsfiles/"
@@ -152,7 +154,8 @@ def furnished(url: str, key: str) -> tuple[dict[str, str], str]:
         "logs": "/nightlogs/", "log": f"/nightlogs/{log['uuid']}/",
         "datasets": "/datasets/", "dataset": f"/datasets/{dataset}/", "files": files,
         "stis": f"{files}{pks['stis.fits']}/", "noise": f"{files}{pks['noise.fits']}/",
-        "cut": f"{files}{pks['cut.fits']}/", "activities": "/activities/",
+        "packages": "/datapackages/", "package": f"/datapackages/{package}/",
+        "search": "/fitsfiles/", "cut": f"{files}{pks['cut.fits']}/", "activities": "/activities/",
         "activity": f"/activities/{activity['pk']}/", "error": "/nothing/here",
         "api": f"{files}{pks['stis.fits']}/?format=api",
     }, dataset  # fmt: skip

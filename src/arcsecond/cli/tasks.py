@@ -110,7 +110,9 @@ def _done(data: Any) -> str:
     if "kind" in data:
         return f"{data['kind']} {data['name']!r} is back."
     if address := data["share_url"]:
-        return f"Whoever has this link sees {data['name']!r}: {address}"
+        told = f"Whoever has this link sees {data['name']!r}: {address}"
+        served = "" if "://" in address else " (on your server, which `arcsecond serve` starts)"
+        return told + served
     return f"No link shows {data['name']!r} any more."
 
 

@@ -10,7 +10,7 @@ from litestar import Response, delete, get, post, route
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from arcsecond.errors import ArcsecondError, ChecksumError, InvalidInputError
+from arcsecond.errors import ArcsecondError, ChecksumError, InvalidInputError, NotFoundError
 from arcsecond.registry import BY_NAME
 from arcsecond.schemas.archive import (
     FileKnown,
@@ -249,12 +249,17 @@ async def _seen(request: AnyRequest, sought: previews.Sought) -> Response[Any]:
     headers = {"ETag": sought.etag, "Cache-Control": "private, no-cache", "Vary": "Cookie"}
     if sought.etag in request.headers.get("if-none-match", ""):
         return Response(None, status_code=304, headers=headers)
-    content = await reading(request, previews.kept, sought)
-    if content is None:
-        turns = turns_of(request)
-        # One at a time: drawing takes memory.
-        async with turns.listing if sought.size == previews.TINY else turns.drawing:
-            content = await writing(request, previews.draw, sought)
+    try:
+        content = await reading(request, previews.kept, sought)
+        if content is None:
+            turns = turns_of(request)
+            # One at a time: drawing takes memory.
+            async with turns.listing if sought.size == previews.TINY else turns.drawing:
+                content = await writing(request, previews.draw, sought)
+    except NotFoundError:
+        if sought.size != previews.TINY:
+            raise
+        return Response(None, status_code=204, headers=headers)  # a list has a gap there
     # A plot opened by itself is a document: nothing in it may run.
     headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
     return Response(content, media_type=sought.kind, headers=headers)

@@ -490,6 +490,8 @@ def _add_media(paths: Paths) -> None:
         query = _MEDIA_QUERY.get(path, {})
         _add(paths, "get", path, answers=answers, anonymous=anonymous, query=query)
 
+    paths[_PREVIEW]["get"]["responses"]["204"] = {"description": "There is no tiny picture."}
+
 
 def _add_downloads(paths: Paths) -> None:
     """Add the bytes of a file, and of many as one stream."""
