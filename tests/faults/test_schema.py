@@ -29,7 +29,7 @@ from arcsecond.registry import BY_NAME
 from tests.conftest import ASTROPY_FRAMES, PASSWORD, Server, fits_bytes
 from tests.test_commands import TLE
 
-EXAMPLES = int(os.environ.get("ARCSECOND_FUZZ_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("ARCSECOND_FUZZ_EXAMPLES", "5"))
 
 UNTOLD = {
     "cursor", "telescope", "instrument", "observing_site", "observing_run",
