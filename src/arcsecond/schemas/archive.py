@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from arcsecond.filenames import LONGEST_PATH
-from arcsecond.schemas.fields import Name, Reference, Tags, told
+from arcsecond.schemas.fields import Day, Name, Reference, Tags, told
 
 DESCRIPTION = 100_000
 """Longest description, in characters."""
@@ -61,7 +61,7 @@ class DatasetChange(msgspec.Struct, kw_only=True):
     instrument: Reference | UnsetType | None = UNSET
     tags: Tags | UnsetType = UNSET
     is_public: bool | UnsetType = UNSET
-    embargo: Annotated[str, told(format="date")] | UnsetType | None = UNSET
+    embargo: Day | UnsetType | None = UNSET
 
 
 class Hdu(msgspec.Struct, kw_only=True):

@@ -33,6 +33,9 @@ PLACE = f"{_RA},{_DEC}"
 
 Place = Annotated[str, told(pattern=f"^{PLACE}$")]
 
+Day = Annotated[str, told(anyOf=[{"format": "date"}, {"maxLength": 0}])]
+"""A day as YYYY-MM-DD; an empty text, as forms send it, is none."""
+
 Tags = Annotated[list[Text], told(maxItems=MOST_TAGS)] | str
 """A list, or one text with commas between them."""
 

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from arcsecond.schemas.archive import DESCRIPTION
-from arcsecond.schemas.fields import LONGEST, Name, Text, told
+from arcsecond.schemas.fields import LONGEST, Day, Name, Text, told
 
 CITATION = 10_000
 """Longest citation, in characters."""
@@ -57,5 +57,5 @@ class DataPackageChange(msgspec.Struct, kw_only=True):
     licence: Text | UnsetType = UNSET
     citation: Annotated[str, told(maxLength=CITATION)] | UnsetType = UNSET
     is_public: bool | UnsetType = UNSET
-    embargo: Annotated[str, told(format="date")] | UnsetType | None = UNSET
+    embargo: Day | UnsetType | None = UNSET
     datasets: _Datasets | str | UnsetType = UNSET
