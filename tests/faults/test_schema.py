@@ -29,7 +29,7 @@ from arcsecond.registry import BY_NAME
 from tests.conftest import ASTROPY_FRAMES, PASSWORD, Server, fits_bytes
 from tests.test_commands import TLE
 
-EXAMPLES = int(os.environ.get("ARCSECOND_FUZZ_EXAMPLES", "5"))
+EXAMPLES = int(os.environ.get("ARCSECOND_FUZZ_EXAMPLES", "4"))
 
 UNTOLD = {
     "cursor", "telescope", "instrument", "observing_site", "observing_run",
@@ -251,7 +251,7 @@ def asker(request: pytest.FixtureRequest) -> str:
     return who
 
 
-@pytest.mark.timeout(EXAMPLES * 60)
+@pytest.mark.timeout(240 + EXAMPLES * 60)
 @pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")
 def test_answers_are_those_of_the_schema(
     asker: str, database: str, worlds: Callable[[str], World]
