@@ -392,17 +392,29 @@ def serve(settings: Settings) -> Iterator[Callable[..., Server]]:
 
 
 @pytest.fixture(scope="module")
-def shared_servers(
+def shared_settings(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Settings]:
+    """Return a function that makes a data directory that stays for the module."""
+
+    def make(database: str) -> Settings:
+        home = tmp_path_factory.mktemp("shared")
+        copy = partial(copy_database, request.getfixturevalue("postgres"))
+        return prepared(request, database, home, copy)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def shared_servers(
+    shared_settings: Callable[[str], Settings],
 ) -> Iterator[Callable[[str], Server]]:
     """Return a function that gives the module's server on a database, started when needed."""
     started: dict[str, Server] = {}
 
     def get(database: str) -> Server:
         if database not in started:
-            home = tmp_path_factory.mktemp("served")
-            copy = partial(copy_database, request.getfixturevalue("postgres"))
-            settings = prepared(request, database, home, copy)
+            settings = shared_settings(database)
             started[database] = start(settings)
             started[database].beside = open_backend(settings)
         return started[database]
@@ -416,16 +428,14 @@ def shared_servers(
 
 @pytest.fixture(scope="module")
 def shared_backends(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    shared_settings: Callable[[str], Settings],
 ) -> Iterator[Callable[[str], Backend]]:
     """Return a function that opens the module's backend on a database, once, when needed."""
     made: dict[str, Backend] = {}
 
     def get(database: str) -> Backend:
         if database not in made:
-            home = tmp_path_factory.mktemp("shared")
-            copy = partial(copy_database, request.getfixturevalue("postgres"))
-            made[database] = open_backend(prepared(request, database, home, copy))
+            made[database] = open_backend(shared_settings(database))
         return made[database]
 
     yield get

@@ -160,7 +160,7 @@ def _geometry(image: Element) -> tuple[tuple[int, int, int], _Format]:
     parts = told.split(":")
     if len(parts) == 2:
         parts.append("1")
-    if len(parts) != 3 or not all(p.isascii() and p.isdigit() and len(p) < 10 for p in parts):
+    if len(parts) != 3 or not _are_whole(parts, 9):
         raise XisfError(f"an image of {told[:40]!r} pixels is not of two dimensions")
     width, height, channels = map(int, parts)
     form = _FORMATS.get(image.get("sampleFormat", ""))
@@ -171,6 +171,11 @@ def _geometry(image: Element) -> tuple[tuple[int, int, int], _Format]:
     if min(width, height, channels) < 1 or channels > most or row > LONGEST_ROW:
         raise XisfError(f"an image of {told[:40]} pixels is not read")
     return (width, height, channels), form
+
+
+def _are_whole(texts: list[str], digits: int) -> bool:
+    """Tell whether all of some texts are whole numbers of no more than so many digits."""
+    return all(one.isascii() and one.isdigit() and len(one) <= digits for one in texts)
 
 
 def _is_mixed(image: Element) -> bool:
@@ -299,7 +304,7 @@ def _block(image: Element, source: _Source, size: int) -> _Read:
     codec, _, rest = packing.partition(":")
     codec, _, shuffled = codec.lower().partition("+")
     numbers = rest.split(":")
-    if not all(n.isascii() and n.isdigit() and len(n) < 16 for n in numbers):
+    if not _are_whole(numbers, 15):
         raise XisfError(f"its compression {packing[:40]!r} is not understood")
     item = int(numbers[1]) if shuffled and len(numbers) > 1 else 1
     if item not in (1, 2, 4, 8):
@@ -322,7 +327,7 @@ def _located(image: Element, source: _Source) -> tuple[BinaryIO, int, int]:
     kind, _, rest = image.get("location", "").partition(":")
     if kind == "attachment":
         parts = rest.split(":")
-        if len(parts) == 2 and all(p.isascii() and p.isdigit() and len(p) < 19 for p in parts):
+        if len(parts) == 2 and _are_whole(parts, 18):
             return source.file, int(parts[0]), int(parts[1])
     elif kind in ("inline", "embedded"):
         data = image.find(f"{_NAMESPACE}Data") if kind == "embedded" else image
@@ -374,7 +379,7 @@ def _subblocks(image: Element, length: int, size: int) -> Iterator[tuple[int, in
         return
     for part in told.split(":"):
         sizes = part.split(",")
-        if len(sizes) != 2 or not all(s.isascii() and s.isdigit() and len(s) < 16 for s in sizes):
+        if len(sizes) != 2 or not _are_whole(sizes, 15):
             raise XisfError(f"its parts {told[:40]!r} are not understood")
         yield int(sizes[0]), int(sizes[1])
 

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 from litestar import Request
+from litestar.response import Redirect
 
 from arcsecond.errors import InvalidInputError, TooLargeError
 from arcsecond.server.db import Database
@@ -156,6 +157,12 @@ def base_url(request: AnyRequest) -> str:
     if IN_PROCESS in request.scope:
         return serving_address(settings.serving_path) or ""
     return settings.public_url or str(request.base_url).rstrip("/")
+
+
+def set_cookie(request: AnyRequest, answer: Redirect, name: str, value: str, age_s: int) -> None:
+    """Let a browser keep something for us, which no script reads and no other site's form sends."""
+    secure = backend_of(request).settings.public_url.startswith("https:")
+    answer.set_cookie(name, value, httponly=True, secure=secure, samesite="lax", max_age=age_s)
 
 
 Wanted = Literal["json", "api", "html"]

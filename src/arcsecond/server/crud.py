@@ -348,6 +348,11 @@ def parse_amount(text: str, most: int) -> int | None:
     return int(text) if plain and 0 < int(text) <= most else None
 
 
+def parse_hdu(text: str) -> int | None:
+    """Return the number of an HDU; None when the text is no such number."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else None
+
+
 @contextlib.contextmanager
 def blamed_on(field: str) -> Iterator[None]:
     """Name the field that a fault was found in, where the error names none."""

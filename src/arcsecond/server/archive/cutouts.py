@@ -17,6 +17,7 @@ from arcsecond.server import apart
 from arcsecond.server.archive.files import open_file
 from arcsecond.server.catalogues.places import parse_angle, parse_place
 from arcsecond.server.context import Backend, Viewer
+from arcsecond.server.crud import parse_hdu
 from arcsecond.server.observatory.service import find_row
 
 logger = logging.getLogger(__name__)
@@ -57,9 +58,10 @@ def asked(backend: Backend, _viewer: Viewer, given: Mapping[str, str]) -> Asked:
         row = find_row(backend, place.strip())
         found = row.ra_deg, row.dec_deg
     hdu = given.get("hdu", "")
-    if hdu and not (hdu.isascii() and hdu.isdigit() and len(hdu) < 6):
+    number = parse_hdu(hdu)
+    if hdu and number is None:
         raise _wrong("hdu", f"{hdu[:20]!r} is no number of an HDU.")
-    return Asked(*found, size_deg, int(hdu) if hdu else None)
+    return Asked(*found, size_deg, number)
 
 
 def cut(

@@ -22,6 +22,7 @@ from arcsecond.server.archive import pictures
 from arcsecond.server.archive.files import find_file, read_file
 from arcsecond.server.archive.product import has_curve
 from arcsecond.server.context import Backend, Viewer
+from arcsecond.server.crud import parse_hdu
 from arcsecond.server.remade import Kept
 
 logger = logging.getLogger(__name__)
@@ -106,9 +107,9 @@ def seek(backend: Backend, viewer: Viewer, dataset: str, key: str, hdu: str, siz
         There is no such file, it has no such HDU, or that is no image.
     """
     file, number = _found(backend, viewer, dataset, key, hdu)
-    if size != TINY and any(h.index == number for h in plotted(file)):
+    if number is not None and size != TINY and _among(number, plotted(file)):
         return Sought(file, number, PLOT)
-    if not any(h.index == number for h in pictured(file)):
+    if number is None or not _among(number, pictured(file)):
         raise NotFoundError(f"An image or a spectrum in HDU {hdu[:20]!r} of this file not found.")
     return Sought(file, number, size)
 
@@ -122,17 +123,20 @@ def seek_rows(backend: Backend, viewer: Viewer, dataset: str, key: str, hdu: str
         There is no such file, it has no such HDU, or that is no table.
     """
     file, number = _found(backend, viewer, dataset, key, hdu)
-    if not any(h.index == number for h in tabled(file)):
+    if number is None or not _among(number, tabled(file)):
         raise NotFoundError(f"A table in HDU {hdu[:20]!r} of this file not found.")
     return Sought(file, number, ROWS)
 
 
+def _among(number: int, hdus: list[Hdu]) -> bool:
+    return any(hdu.index == number for hdu in hdus)
+
+
 def _found(
     backend: Backend, viewer: Viewer, dataset: str, key: str, hdu: str
-) -> tuple[FitsFile, int]:
+) -> tuple[FitsFile, int | None]:
     find_file(backend, viewer, dataset, key)  # whose bytes have to be there
-    number = int(hdu) if hdu.isascii() and hdu.isdigit() and len(hdu) < 6 else -1
-    return read_file(backend, viewer, dataset, key), number
+    return read_file(backend, viewer, dataset, key), parse_hdu(hdu)
 
 
 def kept(backend: Backend, viewer: Viewer, sought: Sought) -> bytes | None:

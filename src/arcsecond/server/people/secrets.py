@@ -39,10 +39,12 @@ def read_secret(path: Path) -> bytes:
     return path.read_bytes().strip()
 
 
-def derived_key(secret: bytes, user: int, kind: str, generation: int) -> str:
-    """Return the access or upload key of a user: 32 hexadecimal digits."""
-    message = f"{user}:{kind}:{generation}".encode()
-    return hmac.new(secret, message, hashlib.sha256).hexdigest()[:32]
+def derived_key(
+    secret: bytes, whose: object, kind: str, generation: int, *, digits: int = 32
+) -> str:
+    """Return a key that is derived, in hexadecimal: of a user, or the word of a link."""
+    message = f"{whose}:{kind}:{generation}".encode()
+    return hmac.new(secret, message, hashlib.sha256).hexdigest()[:digits]
 
 
 def random_key(prefix: str = "") -> str:

@@ -39,8 +39,6 @@ PACKAGE = _Kind("datapackage", packages)
 KINDS = (DATASET, PACKAGE, _Kind("observingrun", observing_runs), _Kind("nightlog", night_logs))
 """Those that are known by a UUID."""
 
-_ENDPOINTS = {kind.name: f"{kind.name}s" for kind in (FILE, *KINDS)}
-
 
 def list_trash(backend: Backend, viewer: Viewer) -> SqlListing[Deleted]:
     """List what somebody deleted, the latest first.
@@ -139,7 +137,7 @@ def restore(backend: Backend, viewer: Viewer, key: str, body: Restore) -> Restor
         if kind is DATASET:
             went = sa.and_(files.c.dataset == row.uuid, files.c.deleted_at == row.deleted_at)
             connection.execute(sa.update(files).where(went).values(deleted_at=None))
-        return Restored(kind=kind.name, name=name, url=f"/{_ENDPOINTS[kind.name]}/{row.uuid}/")
+        return Restored(kind=kind.name, name=name, url=f"/{kind.name}s/{row.uuid}/")
 
 
 def _restore_file(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from arcsecond.fits.cards import Card, listed
 from arcsecond.schemas.archive import Hdu
+from arcsecond.server.crud import parse_hdu
 
 HEAVIEST = 30_000
 """Most bytes of HTML that the cards of a page take."""
@@ -76,7 +77,7 @@ def shown(hdus: list[Hdu], search: str, chosen: str) -> Headers:
     chosen
         The number of the only HDU to show; "" for all, as far as they fit.
     """
-    hdu = int(chosen) if chosen.isascii() and chosen.isdigit() and len(chosen) < 6 else None
+    hdu = parse_hdu(chosen)
     words = search.lower().split()
     headers = Headers(search.strip()[:200], hdu)
     room = HEAVIEST

@@ -396,7 +396,7 @@ def _thumbnails(files: Sequence[FitsFile]) -> list[str | None] | None:
 def _package(request: AnyRequest, item: dict[str, Any]) -> dict[str, Any]:
     """Return the datasets of a package, and what all of its files can be had as."""
     backend, viewer = backend_of(request), viewer_of(request)
-    inside = [Datasets().read(backend, viewer, uuid) for uuid in item["datasets"][:_ROWS_SHOWN]]
+    inside = Datasets().several(backend, viewer, item["datasets"][:_ROWS_SHOWN])
     items = msgspec.to_builtins(inside)
     everywhere = BY_NAME["fitsfiles"].everywhere
     return {

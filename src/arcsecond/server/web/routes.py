@@ -18,10 +18,10 @@ from arcsecond.server.context import (
     AnyRequest,
     Backend,
     Viewer,
-    backend_of,
     base_url,
     read_fields,
     reading,
+    set_cookie,
     to_struct,
     viewer_of,
     wanted,
@@ -114,14 +114,8 @@ async def login(request: AnyRequest) -> Any:
 
 def _signed_in(request: AnyRequest, session: str, next_path: str) -> Redirect:
     answer = Redirect(next_path, status_code=303)
-    _set_cookie(request, answer, COOKIE, session, int(keys.LIFETIMES["session"].total_seconds()))
+    set_cookie(request, answer, COOKIE, session, int(keys.LIFETIMES["session"].total_seconds()))
     return answer
-
-
-def _set_cookie(request: AnyRequest, answer: Redirect, name: str, value: str, age_s: int) -> None:
-    public_url = backend_of(request).settings.public_url
-    secure = public_url.startswith("https:")
-    answer.set_cookie(name, value, httponly=True, secure=secure, samesite="lax", max_age=age_s)
 
 
 @post("/appearance", status_code=303, opt={"anonymous": True})
@@ -132,7 +126,7 @@ async def appearance(request: AnyRequest) -> Redirect:
     if mode not in pages.MODES:
         raise InvalidInputError(fields={"mode": [f"{mode[:20]!r} is none of {pages.MODES}."]})
     answer = Redirect(local_path(str(fields.get("next", "/"))), status_code=303)
-    _set_cookie(request, answer, pages.MODE_COOKIE, mode, _YEAR_S)
+    set_cookie(request, answer, pages.MODE_COOKIE, mode, _YEAR_S)
     return answer
 
 

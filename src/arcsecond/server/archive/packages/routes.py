@@ -15,9 +15,9 @@ from arcsecond.server.context import (
     AnyRequest,
     Backend,
     Viewer,
-    backend_of,
     base_url,
     reading,
+    set_cookie,
     wanted,
     writing,
 )
@@ -53,14 +53,7 @@ async def shared(request: AnyRequest, word: FromPath[str]) -> Any:
         return present(request, await reading(request, _read, word))
     uuid = await reading(request, _uuid, word)
     answer = Redirect(f"/datapackages/{uuid}/", status_code=303)
-    answer.set_cookie(
-        COOKIE,
-        kept_words(request, word),
-        httponly=True,
-        secure=backend_of(request).settings.public_url.startswith("https:"),
-        samesite="lax",
-        max_age=LIFETIME_S,
-    )
+    set_cookie(request, answer, COOKIE, kept_words(request, word), LIFETIME_S)
     return answer
 
 

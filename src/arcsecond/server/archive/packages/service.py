@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import hmac
 from collections.abc import Collection, Sequence
-from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,17 +13,15 @@ from msgspec import UNSET
 from arcsecond.errors import InvalidInputError, NotFoundError
 from arcsecond.schemas.archive import DESCRIPTION
 from arcsecond.schemas.packages import CITATION, MOST_DATASETS, DataPackage, DataPackageChange
-from arcsecond.server.archive.packages.tables import contents, packages
+from arcsecond.server.archive.packages.tables import PACKAGE, contents, packages
 from arcsecond.server.archive.service import beginning, totals_of
 from arcsecond.server.archive.tables import datasets
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import SqlListing, as_uuid, clean_text, parse_uuid
 from arcsecond.server.people.owned import change, find, find_own, new_row, trash, with_owner
-from arcsecond.server.people.secrets import digest
+from arcsecond.server.people.secrets import derived_key, digest
 from arcsecond.server.people.tables import PRIVATE, PUBLIC
 from arcsecond.server.people.visibility import signed_in, visible_to
-
-PACKAGE = "Data package"
 
 
 class Packages:
@@ -106,8 +102,7 @@ def _relink(backend: Backend, viewer: Viewer, key: str, *, shared: bool) -> Data
 
 def _word(backend: Backend, uuid: UUID, link: int) -> str:
     """Return the word of a package's link: derived, so that its owner can be told it again."""
-    message = f"{uuid}:share:{link}".encode()
-    return hmac.new(backend.secret, message, sha256).hexdigest()[:40]
+    return derived_key(backend.secret, uuid, "share", link, digits=40)
 
 
 def shared_by(backend: Backend, word: str) -> str:

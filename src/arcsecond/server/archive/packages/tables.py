@@ -7,6 +7,9 @@ import sqlalchemy as sa
 from arcsecond.server.db import metadata
 from arcsecond.server.people.tables import ownership, stamps
 
+PACKAGE = "Data package"
+"""What one is called in sentences."""
+
 packages = sa.Table(
     "data_packages",
     metadata,

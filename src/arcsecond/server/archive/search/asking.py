@@ -23,7 +23,7 @@ from arcsecond.server.archive.files import list_files
 from arcsecond.server.archive.in_force import rules_of
 from arcsecond.server.archive.index.entries import NUMBERS, TEXTS, folded, microseconds, words_of
 from arcsecond.server.archive.index.tables import LONGEST_TERM
-from arcsecond.server.archive.packages.tables import contents, packages
+from arcsecond.server.archive.packages.tables import PACKAGE, contents, packages
 from arcsecond.server.archive.search.conditions import (
     Between,
     Condition,
@@ -46,9 +46,10 @@ from arcsecond.server.catalogues.places import (
     parse_range,
 )
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import Listing, as_uuid, clean_tags, clean_text, parse_date
+from arcsecond.server.crud import Listing, as_uuid, clean_tags, clean_text, parse_date, parse_uuid
 from arcsecond.server.db import as_utc
 from arcsecond.server.observatory.service import find_row
+from arcsecond.server.people.owned import find
 from arcsecond.server.people.visibility import visible_to
 
 if TYPE_CHECKING:
@@ -216,14 +217,10 @@ class _Asked:
         yield In(found)
 
     def _package(self, text: str) -> Iterator[Condition]:
-        uuid = as_uuid(text)
-        there = sa.select(packages.c.uuid).where(
-            visible_to(self._viewer, packages), packages.c.uuid == uuid
-        )
+        uuid = parse_uuid(text, PACKAGE)
         held = sa.select(contents.c.dataset).where(contents.c.package == uuid)
         with self._backend.db.read() as connection:
-            if uuid is None or connection.scalar(there) is None:
-                raise NotFoundError(f"Data package {text[:80]!r} not found.")
+            find(connection, self._viewer, packages, uuid, PACKAGE)
             found: tuple[UUID, ...] = tuple(connection.scalars(held))
         yield In(found)
 
