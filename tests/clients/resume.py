@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -14,6 +15,8 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from tests.postgres import postgresql
 
 HERE = Path(__file__).resolve().parent
 SCRIPTS = HERE / "tus"
@@ -36,9 +39,11 @@ def frame(path: Path, mebibytes: int) -> str:
 class Server:
     """A server with one user, that can be killed and started again on its port."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, database_url: str) -> None:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("ARCSECOND_")}
-        self._environ = kept | {"ARCSECOND_HOME": str(home), "ARCSECOND_ONLINE": "0"}
+        self.environ = kept | {"ARCSECOND_HOME": str(home), "ARCSECOND_ONLINE": "0"}
+        if database_url:
+            self.environ["ARCSECOND_DATABASE_URL"] = database_url
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]
@@ -54,7 +59,7 @@ class Server:
 
     def start(self) -> None:
         words = [*ARCSECOND, "serve", "--port", str(self._port), "--workers", "2"]
-        self._process = subprocess.Popen(words, env=self._environ, start_new_session=True)
+        self._process = subprocess.Popen(words, env=self.environ, start_new_session=True)
         until = time.monotonic() + 60
         while time.monotonic() < until:
             time.sleep(0.1)
@@ -150,9 +155,9 @@ def in_parts(server: Server, folder: Path, modules: Path) -> None:
     assert server.ask("GET", f"/datasets/{server.dataset}/uploads/") == []
 
 
-def main(folder: Path, python: Path, modules: Path) -> None:
-    """Run all of them."""
-    server = Server(folder / "home")
+def resumed(folder: Path, python: Path, modules: Path, database_url: str = "") -> None:
+    """Run all of them on one database."""
+    server = Server(folder / "home", database_url)
     try:
         by_tuspy(server, folder, python)
         by_tus_js(server, folder, modules)
@@ -160,12 +165,20 @@ def main(folder: Path, python: Path, modules: Path) -> None:
         in_parts(server, folder, modules)
     finally:
         server.kill()
-    subprocess.run(
-        [*ARCSECOND, "server", "check"],
-        env=os.environ | {"ARCSECOND_HOME": str(folder / "home")},
-        check=True,
-    )
-    print("tuspy 1.1.0 and tus-js-client 4.3.1: resumed through killed servers")
+    subprocess.run([*ARCSECOND, "server", "check"], env=server.environ, check=True)
+
+
+def main(folder: Path, python: Path, modules: Path) -> None:
+    """Run all of them, on SQLite and on PostgreSQL."""
+    for database in ("SQLite", "PostgreSQL"):
+        place = folder / database
+        place.mkdir()
+        with postgresql() if database == "PostgreSQL" else contextlib.nullcontext("") as url:
+            resumed(place, python, modules, url)
+        print(
+            f"tuspy 1.1.0 and tus-js-client 4.3.1, {database}: resumed through killed servers",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

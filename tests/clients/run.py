@@ -75,8 +75,8 @@ def resume() -> int:
     subprocess.run(install, cwd=modules, check=True)
     python = ENVIRONMENTS / "tus" / "bin" / "python"
     with tempfile.TemporaryDirectory() as folder:
-        words = [sys.executable, str(HERE / "resume.py"), folder, str(python), str(modules)]
-        return subprocess.run(words, check=False).returncode
+        words = [sys.executable, "-m", "tests.clients.resume", folder, str(python), str(modules)]
+        return subprocess.run(words, check=False, cwd=HERE.parents[1]).returncode
 
 
 def main() -> int:

@@ -322,7 +322,7 @@ def test_a_clock_that_jumps(account: Account, tmp_path: Path) -> None:
     """Years ahead, then to long before: what is there stays there, and the feed goes on."""
     clock = tmp_path / "clock"
     clock.write_text("0")
-    server = start(account.settings, module="tests.faults.jumping", CLOCK=str(clock))
+    server = start(account.settings, module="tests.faults.jumping", fresh=True, CLOCK=str(clock))
     try:
         keys = []
         for n, offset in enumerate((0, 400 * DAY, -4000 * DAY, 20 * YEAR, -10 * YEAR, 0)):

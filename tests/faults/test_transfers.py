@@ -253,7 +253,9 @@ class TestClocks:
     def test_an_upload(self, account: Account, night: Path, tmp_path: Path) -> None:
         clock = tmp_path / "clock"
         clock.write_text("0")
-        server = start(account.settings, module="tests.faults.jumping", CLOCK=str(clock))
+        server = start(
+            account.settings, module="tests.faults.jumping", fresh=True, CLOCK=str(clock)
+        )
         jumps = iter([3 * 86400, -4000 * 86400, 400 * 86400, 0] * 100)
         seen: list[int] = []
 

@@ -1,0 +1,9 @@
+"""What a process has imported and made before servers are forked from it."""
+
+import arcsecond.cli.main
+import arcsecond.cli.serve
+from arcsecond.server.app import routed
+
+__all__ = ["arcsecond"]
+
+routed()
