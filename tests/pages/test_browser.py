@@ -236,6 +236,35 @@ def test_files_are_dropped_and_chosen(site: Site, tmp_path: Path) -> None:
         expect(page.locator("#uploads li")).to_contain_text("no FITS signature")
 
 
+def test_a_name_that_is_taken_waits_for_a_click(site: Site, tmp_path: Path) -> None:
+    files = [tmp_path / f"version{n}.fits" for n in range(3)]
+    for n, file in enumerate(files):
+        file.write_bytes(fits_bytes(OBJECT=f"first {n}"))
+    with site.page() as page:
+        page.goto(site.url + site.pages["dataset"])
+        page.set_input_files("#choose", files)
+        expect(page.locator("#uploads li.done")).to_have_count(3)
+        rows = page.locator("#files tbody tr").count()
+        for n, file in enumerate(files):
+            file.write_bytes(fits_bytes((20, 20), OBJECT=f"second {n}"))
+        page.set_input_files("#choose", files)
+        expect(page.get_by_text("Other content has this name.")).to_have_count(3)
+        expect(page.locator("#uploaded")).to_contain_text("3 wait: other content has their name")
+        page.click("text=Keep all 3 as new versions")
+        expect(page.get_by_text("a new version", exact=True)).to_have_count(3)
+        expect(page.locator("#replace-all")).to_be_hidden()
+        expect(page.locator("#uploaded")).to_have_text("6 of 6 uploaded.")
+        files[0].write_bytes(fits_bytes((30, 30), OBJECT="third"))
+        page.set_input_files("#choose", files[:1])
+        page.get_by_role("button", name="Keep version0.fits as a new version").click()
+        expect(page.get_by_text("a new version", exact=True)).to_have_count(4)
+        expect(page.locator("#files tbody tr")).to_have_count(rows)
+        page.click("#files >> text=version0.fits")
+        expect(page.locator("body")).to_contain_text("third")
+        found = page.request.get(page.url, headers={"Accept": "application/json"}).json()
+        assert found["version"] == 3
+
+
 DIGEST = """async ([module, size, cut]) => {
   const { Sha256, digest } = await import(module);
   const bytes = Uint8Array.from({ length: size }, (_, n) => (n * 31 + (n >> 7)) % 256);

@@ -1,6 +1,7 @@
 // Takes files and folders that are dropped on the page, or chosen, and sends them by
 // tus 1.0.0, three at a time. After a cut, or another visit, dropping the same files
-// again goes on where each came to a stop.
+// again goes on where each came to a stop. A name that other content has waits for a
+// click: then the file becomes a new version, and the old one stays readable.
 import { digest as readDigest } from "./digest.js";
 import { replace } from "./replace.js";
 
@@ -18,13 +19,17 @@ const form = document.getElementById("upload");
 const chosen = document.getElementById("choose");
 const list = document.getElementById("uploads");
 const said = document.getElementById("uploaded");
+const every = document.getElementById("replace-all");
 const begin = form.action.replace(/fitsfiles\/$/, "uploads/");
 const asked = form.action.replace(/fitsfiles\/$/, "known/");
 
 const queue = [];
 const counts = { all: 0, sent: 0, there: 0, bad: 0, left: 0 };
+const taken = new Map(); // files whose name other content has, by their row
 let active = 0;
-let waiting = null; // uploads that came to a stop, by name and size
+let waiting = null; // uploads that came to a stop, by what they are to become
+
+const toBecome = (size, name, replaces) => `${size} ${replaces ? "anew " : ""}${name}`;
 
 form.querySelector("label").textContent = "Drop FITS files or folders here, or choose files";
 form.querySelector("button").hidden = true;
@@ -64,10 +69,39 @@ function end(row, text, bad = false) {
 function tell() {
   const parts = [`${counts.sent} of ${counts.all} uploaded`];
   if (counts.there) parts.push(`${counts.there} here already`);
+  if (taken.size) parts.push(`${taken.size} wait: other content has their name`);
   if (counts.bad) parts.push(`${counts.bad} failed`);
   if (counts.left) parts.push(`${counts.left} left out: hidden, empty or no FITS`);
   said.textContent = parts.join(", ") + ".";
+  every.hidden = taken.size < 2;
+  every.textContent = `Keep all ${taken.size} as new versions`;
 }
+
+// Names that are taken
+
+class Taken extends Error {}
+
+function offer(row, file, name) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = "Keep as a new version";
+  button.setAttribute("aria-label", `Keep ${name} as a new version`);
+  button.addEventListener("click", () => asNewVersion(row));
+  end(row, "Other content has this name.", true);
+  row.state.append(button);
+  taken.set(row, [file, name]);
+}
+
+function asNewVersion(row) {
+  const [file, name] = taken.get(row);
+  taken.delete(row);
+  row.item.remove();
+  queue.push([file, name, true]);
+  tell();
+  work();
+}
+
+every.addEventListener("click", () => [...taken.keys()].forEach(asNewVersion));
 
 // Talking to the server
 
@@ -165,7 +199,7 @@ async function thatWait() {
   let address = `${begin}?page_size=500`;
   while (address) {
     const page = JSON.parse((await ask("GET", address)).responseText);
-    for (const one of page.results) found.set(`${one.size} ${one.name}`, `/uploads/${one.uuid}`);
+    for (const one of page.results) found.set(toBecome(one.size, one.name, one.replace), `/uploads/${one.uuid}`);
     address = page.next && begin + new URL(page.next).search;
   }
   return found;
@@ -173,7 +207,7 @@ async function thatWait() {
 
 // One file
 
-async function send(file, name, row) {
+async function send(file, name, replaces, row) {
   let digest;
   try {
     digest = await sha256(file, row);
@@ -184,7 +218,8 @@ async function send(file, name, row) {
   const question = () => ask("POST", asked, { "Content-Type": "application/json" }, body);
   const [known] = JSON.parse((await patiently(question, row)).responseText);
   if (known.state === "same") return "there";
-  let address = waiting.get(`${file.size} ${name}`) ?? "";
+  if (known.state === "other" && !replaces) throw new Taken();
+  let address = waiting.get(toBecome(file.size, name, replaces)) ?? "";
   if (address && !(await isOf(address, file, digest).catch(() => false))) address = "";
   let offset = address ? null : 0;
   let failed = 0;
@@ -194,6 +229,7 @@ async function send(file, name, row) {
     try {
       if (!address) {
         const known = { filename: name, modified: String(file.lastModified), sha256: digest };
+        if (replaces) known.replace = "true";
         const told = Object.entries(known).map(([key, value]) => `${key} ${base64(value)}`).join(",");
         const headers = { ...TUS, "Upload-Length": String(file.size), "Upload-Metadata": told };
         const begun = await ask("POST", begin, headers);
@@ -255,19 +291,22 @@ async function work() {
   if (active >= AT_A_TIME) return;
   active += 1;
   while (queue.length) {
-    const [file, name] = queue.shift();
+    const [file, name, replaces] = queue.shift();
     const row = shown(name);
     try {
       waiting ??= await patiently(thatWait, row);
-      const how = await send(file, name, row);
+      const how = await send(file, name, replaces, row);
       if (how === "other") throw new Error("The server kept other bytes than were sent.");
       counts[how] += 1;
       const problems = how === "sent" ? await problemsOf(name).catch(() => []) : [];
-      const text = how === "sent" ? "uploaded" : "was here already";
+      const text = how !== "sent" ? "was here already" : replaces ? "a new version" : "uploaded";
       end(row, [text, ...problems].join(". "), problems.length > 0);
     } catch (error) {
-      counts.bad += 1;
-      end(row, error.message, true);
+      if (error instanceof Taken) offer(row, file, name);
+      else {
+        counts.bad += 1;
+        end(row, error.message, true);
+      }
     }
     tell();
   }
@@ -293,7 +332,7 @@ async function add(files) {
       end(shown(name), "It cannot be read here.", true);
     } else if (await takes(file, name, named).catch(() => true)) {
       counts.all += 1;
-      queue.push([file, name]);
+      queue.push([file, name, false]);
       work();
     } else counts.left += 1;
     tell();
