@@ -12,6 +12,7 @@ from bench.servers import (
     ARCSECOND,
     Row,
     account,
+    authorization,
     forget_peak,
     growth_row,
     measured,
@@ -87,13 +88,8 @@ def download_rows(root: Path, mib: int) -> list[Row]:
             upload(dataset, frame, environ)
             upload(warm, small, environ)
             frame.unlink()
-            (key,) = [
-                line.partition("=")[2].strip()
-                for line in (folder / "client.ini").read_text().splitlines()
-                if line.startswith("api_key")
-            ]
             address = f"http://127.0.0.1:{port}/datasets/{dataset}/fitsfiles/1/download/"
-            header = f"X-Arcsecond-API-Authorization: Key {key}"
+            header = ": ".join(*authorization(folder).items())
             words = [ARCSECOND, "download", warm, "--to", str(folder / "warm"), "--yes", "--quiet"]
             _, client_before = measured(words, environ)
             server_before = resident(worker, "VmRSS")

@@ -49,6 +49,13 @@ def account(port: int, folder: Path) -> dict[str, str]:
     return environ
 
 
+def authorization(folder: Path) -> dict[str, str]:
+    """Return the header that says who is asking, of the account that was made in a folder."""
+    lines = (folder / "client.ini").read_text().splitlines()
+    (key,) = [line.partition("=")[2].strip() for line in lines if line.startswith("api_key")]
+    return {"X-Arcsecond-API-Authorization": f"Key {key}"}
+
+
 def output(*words: str, **environ: str) -> str:
     """Run a command and return what it printed."""
     done = subprocess.run(

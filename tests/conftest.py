@@ -381,8 +381,8 @@ def serve(settings: Settings) -> Iterator[Callable[..., Server]]:
     """Return a function that starts a server on the test's data directory."""
     started: list[Server] = []
 
-    def begin(*options: str, **more: str) -> Server:
-        started.append(start(settings, *options, **more))
+    def begin(*options: str, fresh: bool = False, **more: str) -> Server:
+        started.append(start(settings, *options, fresh=fresh, **more))
         return started[-1]
 
     yield begin

@@ -2,6 +2,7 @@
 
 import arcsecond.cli.main
 import arcsecond.cli.serve
+import arcsecond.server.archive.drawing
 from arcsecond.server.app import routed
 
 __all__ = ["arcsecond"]

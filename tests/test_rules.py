@@ -393,7 +393,7 @@ class TestReindexing:
         run = apart.run
 
         def dying(module: str, *, timeout_s: float, **how: Any) -> tuple[bytes, int | None]:
-            if b"'t3      '" in how["input"]:
+            if b"'t3      '" in how["order"]:
                 return b"", -11
             return run(module, timeout_s=timeout_s, **how)
 

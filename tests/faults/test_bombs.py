@@ -118,7 +118,7 @@ def bomb_of_tiles(side: int) -> bytes:
 
 def test_tiles_that_promise_too_much(account: Account, serve: Callable[..., Server]) -> None:
     """It is kept as it is, and its picture is refused in words."""
-    server = serve()
+    server = serve(fresh=True)  # one whose processes that draw are its own, and counted
     assert account.upload(server.url, "warm.fits", fits_bytes((60, 60))).is_success
     for side in (60_000, 2_000_000_000):
         content = bomb_of_tiles(side)

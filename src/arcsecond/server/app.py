@@ -23,6 +23,7 @@ from litestar.types import HTTPScope, Send
 
 from arcsecond.errors import InvalidInputError, NotFoundError
 from arcsecond.registry import BY_NAME
+from arcsecond.server import apart
 from arcsecond.server.activities.routes import routes as activities
 from arcsecond.server.answers import Answer, error_answer
 from arcsecond.server.archive.packages.routes import routes as packages
@@ -167,6 +168,7 @@ def routed(first: str | None = None) -> Litestar:
 def serving() -> Application:
     """Make the application for a server process."""
     allow_many_files()
+    apart.fork_from_now_on()
     application = create_app(Settings.from_environment(), serving=True)
     # What is there now stays: looking for garbage in it again and again is in vain.
     gc.collect()

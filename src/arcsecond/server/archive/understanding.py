@@ -66,7 +66,7 @@ def _apart(frames: Sequence[Cards], rules: RuleBook) -> list[Understood]:
     """Let a process read some headers; by halves when it ended badly."""
     order = msgspec.msgpack.encode(_Order(rules.own, list(frames)))
     try:
-        said, status = apart.run(__name__, timeout_s=TIMEOUT_S, input=order)
+        said, status = apart.run(__name__, timeout_s=TIMEOUT_S, order=order)
         if status == 0:
             return msgspec.msgpack.decode(said, type=list[Understood])
     except OSError:  # no room for another process

@@ -8,7 +8,6 @@ making one takes far longer than running it.
 
 from __future__ import annotations
 
-import functools
 import json
 import math
 import unicodedata
@@ -68,16 +67,18 @@ class Condition:
         """Return the files that fulfil it, each once; None when they cannot be listed."""
         return None
 
+    def evidence(self) -> dict[str, sa.ColumnElement[Any]]:
+        """Return what is asked of a file to decide it, where the database finds too many."""
+        return {}
+
     @property
     def is_rough(self) -> bool:
         """Whether the database finds some that do not fulfil it."""
-        return False
+        return bool(self.evidence())
 
-    def exactly(self, connection: sa.Connection, some: Collection[int]) -> set[int]:
-        """Return those of some files that fulfil it."""
-        dialect = connection.dialect.name
-        statement = sa.select(entries.c.file).where(among(dialect, entries.c.file), self.probe())
-        return set(connection.scalars(statement, these(dialect, some) | self.params(connection)))
+    def holds(self, evidence: sa.RowMapping) -> bool:
+        """Tell whether a file that the database found fulfils it."""
+        return True
 
     def _bind(self, what: str, column: Any = None) -> sa.BindParameter[Any]:
         kind = sa.Double() if column is None else column.type
@@ -251,14 +252,22 @@ class Either(Condition):
         both = sa.union(found[0], found[1]).subquery()
         return sa.select(both.c.start, both.c.file)
 
-    @property
-    def is_rough(self) -> bool:
-        """One of both is."""
-        return self.one.is_rough or self.other.is_rough
+    def evidence(self) -> dict[str, sa.ColumnElement[Any]]:
+        """Return that of the one that is rough, and whether the database finds the other."""
+        both = self.one, self.other
+        told: dict[str, sa.ColumnElement[Any]] = {}
+        for condition in both:
+            told |= condition.evidence()
+        if told:
+            told |= {f"{c.label}_is": c.probe() for c in both if not c.is_rough}
+        return told
 
-    def exactly(self, connection: sa.Connection, some: Collection[int]) -> set[int]:
-        """Test both."""
-        return self.one.exactly(connection, some) | self.other.exactly(connection, some)
+    def holds(self, evidence: sa.RowMapping) -> bool:
+        """Tell it of either."""
+        return any(
+            c.holds(evidence) if c.is_rough else evidence[f"{c.label}_is"]
+            for c in (self.one, self.other)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +322,12 @@ class Between(Condition):
         if self.last is not None:
             tests.append(column < self._bind("last", column))
         return tests
+
+    def has(self, start: int) -> bool:
+        """Tell it of a start."""
+        return (self.first is None or start >= self.first) and (
+            self.last is None or start < self.last
+        )
 
     def probe(self) -> Test:
         """Test the entry."""
@@ -441,25 +456,23 @@ class Touches(Condition):
         told = connection.execute(_CLASSES).one()
         return [reach for reach in range(areas.POINT + self.shown, areas.CLASSES) if told[reach]]
 
-    @property
-    def is_rough(self) -> bool:
-        """It is, but for positions in a circle."""
-        return True
+    def evidence(self) -> dict[str, sa.ColumnElement[Any]]:
+        """Return its footprint, or else its position."""
+        return {name: versions.c[name] for name in ("footprint", "ra_deg", "dec_deg")}
 
-    def exactly(self, connection: sa.Connection, some: Collection[int]) -> set[int]:
-        """Look at the footprints themselves."""
-        dialect = connection.dialect.name
-        found = set()
-        rows = connection.execute(_footprints(dialect), these(dialect, some))
-        for file, x, y, z, footprint in rows:
-            if x is None:  # found by something else
-                continue
-            if footprint is None:
-                if not self.shown and self.area.holds((x, y, z)):
-                    found.add(file)
-            elif any(map(self.area.touches_corners, footprint["polygons"])):
-                found.add(file)
-        return found
+    def holds(self, evidence: sa.RowMapping) -> bool:
+        """Look at the footprint itself."""
+        ra_deg, dec_deg = evidence["ra_deg"], evidence["dec_deg"]
+        if (footprint := evidence["footprint"]) is None:
+            if self.shown or ra_deg is None or dec_deg is None:
+                return False
+            return self.area.holds(unit_vector(ra_deg, dec_deg))
+        polygons = footprint["polygons"]
+        if len(polygons) == 1:  # it is convex: its middle is in it
+            middle = footprint["right_ascension"], footprint["declination"]
+            if self.area.holds(unit_vector(*middle)):
+                return True
+        return any(map(self.area.touches_corners, polygons))
 
 
 _CLASSES = sa.select(
@@ -469,17 +482,6 @@ _CLASSES = sa.select(
     )
 )
 """Asks of which classes there are files."""
-
-
-@functools.cache
-def _footprints(dialect: str) -> sa.Select[Any]:
-    newest = sa.and_(versions.c.file == files.c.pk, versions.c.n == files.c.current)
-    return (
-        sa.select(entries.c.file, entries.c.x, entries.c.y, entries.c.z, versions.c.footprint)
-        .join(files, files.c.pk == entries.c.file)
-        .join(versions, newest)
-        .where(among(dialect, entries.c.file))
-    )
 
 
 def among(dialect: str, column: sa.ColumnElement[int]) -> Test:

@@ -23,13 +23,14 @@ from arcsecond.server.archive.index.tables import entries, numbers, terms
 from arcsecond.server.archive.search.conditions import (
     Between,
     Condition,
+    Either,
     In,
     Is,
     Test,
     among,
     these,
 )
-from arcsecond.server.archive.tables import files
+from arcsecond.server.archive.tables import files, versions
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import Cursor, bad_cursor
 from arcsecond.server.people.visibility import visible_to
@@ -169,6 +170,8 @@ class SearchListing:
         params: dict[str, Any] = {}
         for condition in self.conditions:
             params |= condition.params(connection)
+        if (few := self._few(connection, params)) is not None:
+            return self._of_few(connection, *few, params, seen, limit)
         way, told = self._along_the_order()
         to_be_counted = len(told) < len(self.conditions)
         if to_be_counted and (limit > LARGE_PAGE or any(c.is_rough for c in self.conditions)):
@@ -179,7 +182,7 @@ class SearchListing:
         walked = 0
         while True:
             some = self._batch(connection, way, params, seen, batch)
-            kept += self._tested(connection, some, params, told)
+            kept += self._tested(connection, some, params, told, limit - len(kept))
             if len(kept) >= limit or len(some) < batch:
                 return kept[:limit]
             seen = some[-1]
@@ -195,6 +198,50 @@ class SearchListing:
                     f"Of {walked:,} files only {len(kept)} are like this, and the search gave "
                     "up there. Ask for less at once, such as a night, a time or a telescope."
                 )
+
+    def _few(
+        self, connection: sa.Connection, params: Mapping[str, Any]
+    ) -> tuple[list[Key], Condition] | None:
+        """Return the keys of all files at a place, where there are few; None elsewhere."""
+        rough = next((c for c in self.conditions if c.is_rough), None)
+        if rough is None or self._order[0] == VALUE:
+            return None
+        dialect = connection.dialect.name
+
+        def make() -> sa.Select[Any] | None:
+            if (found := rough.found(dialect)) is None:
+                return None
+            some = found.limit(FEW + 1).subquery("few")
+            return sa.select(*(some.c[name] for name in self._order))
+
+        statement = made(("few", dialect, self._order, _shapes([rough])), make)
+        if statement is None:
+            return None
+        keys: list[Key] = [tuple(row) for row in connection.execute(statement, params)]
+        return (keys, rough) if len(keys) <= FEW else None
+
+    def _of_few(
+        self,
+        connection: sa.Connection,
+        keys: list[Key],
+        told: Condition,
+        params: Mapping[str, Any],
+        seen: Key | None,
+        limit: int,
+    ) -> list[Key]:
+        """Return those of few that are found behind a key, in their order."""
+        down = self.sort.descending
+        if seen is not None:
+            keys = [key for key in keys if (key < seen if down else key > seen)]
+        keys.sort(reverse=down)
+        kept: list[Key] = []
+        batch = FIRST_BATCH * limit
+        for first in range(0, len(keys), batch):
+            some = keys[first : first + batch]
+            kept += self._tested(connection, some, params, (told,), limit - len(kept))
+            if len(kept) >= limit:
+                break
+        return kept
 
     def _first_batch(self, told: Told, limit: int) -> int:
         """Return how many files are looked at first: more where conditions will refuse some."""
@@ -323,27 +370,48 @@ class SearchListing:
         some: list[Key],
         params: Mapping[str, Any],
         told: Collection[Condition],
+        wanted: int,
     ) -> list[Key]:
-        """Return those files of a batch that fulfil all conditions."""
+        """Return those files of a batch that fulfil all conditions, at most so many."""
+        left = [c for c in self.conditions if c not in told]
+        if START in self._order:
+            at = self._order.index(START)
+            times = [c for c in left if isinstance(c, Between)]
+            some = [key for key in some if all(c.has(key[at]) for c in times)]
+            left = [c for c in left if c not in times]
         if not some:
             return []
         dialect = connection.dialect.name
-        left = [c for c in self.conditions if c not in told]
+        rough = [c for c in self.conditions if c.is_rough]
 
         def make() -> sa.Select[Any]:
             statement = sa.select(files.c.pk).where(among(dialect, files.c.pk))
-            if left:
+            if left or any(isinstance(c, Either) for c in rough):
                 statement = statement.join(entries, entries.c.file == files.c.pk)
                 statement = statement.where(*(condition.probe() for condition in left))
+            if rough:
+                newest = sa.and_(versions.c.file == files.c.pk, versions.c.n == files.c.current)
+                evidence: dict[str, sa.ColumnElement[Any]] = {}
+                for condition in rough:
+                    evidence |= condition.evidence()
+                statement = statement.join(versions, newest).add_columns(
+                    *(column.label(name) for name, column in evidence.items())
+                )
             return statement.where(visible_to(self.viewer, files))
 
-        statement = made(("tested", dialect, self.viewer.sight, _shapes(left)), make)
+        shape = _shapes(left), _shapes(rough)
+        statement = made(("tested", dialect, self.viewer.sight, *shape), make)
         pks = these(dialect, [key[-1] for key in some])
-        kept: set[int] = set(connection.scalars(statement, {**params, **pks}))
-        for condition in self.conditions:
-            if condition.is_rough and kept:
-                kept = condition.exactly(connection, kept)
-        return [key for key in some if key[-1] in kept]
+        rows = connection.execute(statement, {**params, **pks}).mappings()
+        found = {row["pk"]: row for row in rows}
+        kept: list[Key] = []
+        for key in some:
+            row = found.get(key[-1])
+            if row is not None and all(condition.holds(row) for condition in rough):
+                kept.append(key)
+                if len(kept) == wanted:
+                    break
+        return kept
 
 
 def _shapes(conditions: Iterable[Condition]) -> Hashable:

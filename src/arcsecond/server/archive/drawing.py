@@ -1,0 +1,17 @@
+"""All that drawing imports: a process that imports it is forked for each drawing."""
+
+import PIL.Image
+import PIL.WebPImagePlugin
+
+from arcsecond.server.archive import cutting, orientation, packing, pictures, plots, rows, shading
+
+__all__ = [
+    "PIL",
+    "cutting",
+    "orientation",
+    "packing",
+    "pictures",
+    "plots",
+    "rows",
+    "shading",
+]
