@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from arcsecond.server.db import LONG_INTEGER, UtcDateTime, metadata
+from arcsecond.server.db import LONG_INTEGER, UtcDateTime, metadata, unique_where
 from arcsecond.server.people.tables import ownership, stamps
 
 LIVE = "live"
@@ -70,14 +70,7 @@ files = sa.Table(
     sa.Column("current", sa.Integer, nullable=False, comment="n of its present version"),
     sa.Column("tags", sa.JSON, nullable=False),
     sa.Column("is_raw", sa.Boolean, comment="as the sender says; null: nobody said"),
-    sa.Index(
-        "uq_files_living_path",
-        "dataset",
-        "path",
-        unique=True,
-        sqlite_where=sa.text("deleted_at IS NULL"),
-        postgresql_where=sa.text("deleted_at IS NULL"),
-    ),
+    unique_where("deleted_at IS NULL", "uq_files_living_path", "dataset", "path"),
     sqlite_autoincrement=True,
     # A file is seen by whoever sees its dataset.
     info={"inside": ("dataset", "datasets", "uuid")},

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from arcsecond.server.archive.index import areas
 from arcsecond.server.archive.index.entries import folded
@@ -444,7 +443,7 @@ class Touches(Condition):
                 for n, name in enumerate(("first", "last"))
             )
             return sa.select(*ends).subquery("near")
-        array = ARRAY(sa.BigInteger)
+        array = sa.ARRAY(sa.BigInteger)
         ends_ = (sa.bindparam(f"{self.label}_{name}", type_=array) for name in ("firsts", "lasts"))
         near = sa.func.unnest(*ends_).table_valued(
             sa.column("first", sa.BigInteger), sa.column("last", sa.BigInteger)
@@ -490,7 +489,7 @@ def among(dialect: str, column: sa.ColumnElement[int]) -> Test:
         numbers_ = sa.bindparam("these", type_=sa.Text())
         each = sa.func.json_each(numbers_).table_valued("value")
         return column.in_(sa.select(each.c.value))
-    return column == sa.any_(sa.bindparam("these", type_=ARRAY(sa.BigInteger)))
+    return column == sa.any_(sa.bindparam("these", type_=sa.ARRAY(sa.BigInteger)))
 
 
 def these(dialect: str, some: Collection[int]) -> dict[str, Any]:
