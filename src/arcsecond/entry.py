@@ -7,12 +7,8 @@ click would say, and ``make docs`` writes it again.
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
-
-gc.set_threshold(50_000)
-"""Looking for garbage among what is being imported takes a tenth of a command, in vain."""
 
 
 def main() -> None:
