@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import bz2
 import errno
+import gzip
 import hashlib
+import io
 import json
 import os
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +41,7 @@ from arcsecond.errors import (
     from_wire,
 )
 from arcsecond.folders import Item, find
-from tests.conftest import Command, fits_bytes
+from tests.conftest import ASTROPY_FRAMES, Command, fits_bytes
 
 OLD_NS = 1_700_000_000_000_000_000
 """A time of change long ago."""
@@ -51,6 +55,13 @@ def write(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     os.utime(path, ns=(OLD_NS, OLD_NS))
     return path
+
+
+def zipped(name: str, content: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, content)
+    return buffer.getvalue()
 
 
 @pytest.fixture
@@ -839,6 +850,113 @@ class TestWatch:
         (night / "V" / "renamed.fits").rename(night / "last.fits")  # and once more
         self.watched(arcsecond, night, monkeypatch, lambda: None)
         assert names() == sorted([*(n for n in first if n != "V/a.fits"), "last.fits"])
+
+    def test_packed_files_are_taken_when_they_end(
+        self, arcsecond: Command, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        whole = {
+            "slow.fits.gz": gzip.compress(fits_bytes((90, 90), OBJECT="gz")),
+            "slow.fits.bz2": bz2.compress(fits_bytes((90, 90), OBJECT="bz2")),
+            "slow.zip": zipped("a.fits", fits_bytes((90, 90), OBJECT="zip")),
+        }
+
+        def cut() -> None:
+            for name, content in whole.items():
+                write(night / name, content[: len(content) // 2])
+
+        def ended() -> None:
+            for name, content in whole.items():
+                write(night / name, content)
+
+        done = self.watched(arcsecond, night, monkeypatch, cut, lambda: None, ended, lambda: None)
+        assert done.status == 0, done.err
+        lines = [json.loads(line) for line in done.out.splitlines()]
+        assert not any(line["problems"] for line in lines if line["name"] in whole)
+        kept = digests(api, api.datasets.list(name="w")[0]["uuid"])
+        for name, content in whole.items():
+            assert f"{night / name} is at rest but not complete yet" in done.err
+            assert kept[name] == hashlib.sha256(content).hexdigest()
+
+    def test_what_was_damaged_is_mended_by_what_follows(
+        self, arcsecond: Command, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """compress has no end: half of such a file looks like one."""
+        packed = (ASTROPY_FRAMES / "lzw.fits.Z").read_bytes()
+        done = self.watched(
+            arcsecond, night, monkeypatch,
+            lambda: write(night / "slow.fits.Z", packed[: len(packed) // 3]),
+            lambda: write(night / "slow.fits.Z", packed),
+            lambda: None,
+        )  # fmt: skip
+        assert done.status == 0, done.err
+        (dataset,) = api.datasets.list(name="w")
+        (file,) = api.datasets(dataset["uuid"]).fitsfiles.list(name="slow.fits.Z")
+        assert (file["version"], file["problems"]) == (2, [])
+        assert file["sha256"] == hashlib.sha256(packed).hexdigest()
+
+    def test_names_that_are_used_again(
+        self, arcsecond: Command, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As cameras do that write one name, and as logs are rotated; and two that are swapped."""
+
+        def shot(n: int) -> bytes:
+            return fits_bytes((20, 20 + n), OBJECT=f"shot {n}")
+
+        def rotate(n: int) -> None:
+            for old in range(n - 1, -1, -1):
+                name = f"image.{old}.fits" if old else "image.fits"
+                (night / name).rename(night / f"image.{old + 1}.fits")
+            write(night / "image.fits", shot(n))
+
+        def swap() -> None:
+            (night / "image.1.fits").rename(night / "aside")
+            (night / "image.2.fits").rename(night / "image.1.fits")
+            (night / "aside").rename(night / "image.2.fits")
+
+        done = self.watched(
+            arcsecond, night, monkeypatch,
+            lambda: write(night / "image.fits", shot(0)),
+            lambda: rotate(1), lambda: rotate(2), lambda: rotate(3), swap, lambda: None,
+        )  # fmt: skip
+        assert done.status == 0, done.err
+        kept = digests(api, api.datasets.list(name="w")[0]["uuid"])
+        shots = {"image.fits": 3, "image.1.fits": 1, "image.2.fits": 2, "image.3.fits": 0}
+        assert {name: kept[name] for name in kept if name.startswith("image")} == {
+            name: hashlib.sha256(shot(n)).hexdigest() for name, n in shots.items()
+        }
+        lines = [json.loads(line) for line in done.out.splitlines()]
+        sent = [line for line in lines if line["name"] == "image.fits"]
+        assert [line["outcome"] for line in sent] == ["done"] * 4
+        assert f"{len(lines)} files sent" in done.err
+
+    def test_a_name_is_used_again_between_two_watches(
+        self, arcsecond: Command, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write(night / "image.fits", fits_bytes(OBJECT="first"))
+        self.watched(arcsecond, night, monkeypatch, lambda: None)
+        first = digests(api, api.datasets.list(name="w")[0]["uuid"])
+        (night / "image.fits").rename(night / "image.1.fits")
+        write(night / "image.fits", fits_bytes((30, 30), OBJECT="second"))
+        again = self.watched(arcsecond, night, monkeypatch, lambda: None, lambda: None)
+        assert again.status == 0, again.err
+        assert "image.1.fits: renamed" in again.err
+        kept = digests(api, api.datasets.list(name="w")[0]["uuid"])
+        assert kept["image.1.fits"] == first["image.fits"]
+        assert kept["image.fits"] != first["image.fits"]
+
+    def test_what_is_left_out_and_what_is_not_sent_is_told(
+        self, arcsecond: Command, night: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write(night / "notes.txt", b"clouds at two")
+        write(night / ".hidden.fits", fits_bytes())
+        (night / "nothing.fits").touch()
+        write(night / "bad.fits", b"no frame")
+        done = self.watched(arcsecond, night, monkeypatch, lambda: None)
+        assert done.status == 1
+        for told in ("Left out, hidden:", "Left out, empty:", "Left out, no FITS:", "notes.txt"):
+            assert told in done.err
+        assert "Not sent yet: " in done.err
+        assert "bad.fits" in done.err.rpartition("Not sent yet: ")[2]
 
     def test_a_server_that_comes_later(
         self, arcsecond: Command, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch

@@ -47,6 +47,8 @@ class Item:
         When its content was changed last, as its file system says; a copy may keep it.
     touched_ns
         When anything of it was changed last, its name included.
+    device, inode
+        What stays when it is renamed.
     sha256
         Its digest; "" while it was not worked out.
     state
@@ -60,6 +62,8 @@ class Item:
     size: int
     changed_ns: int
     touched_ns: int = 0
+    device: int = 0
+    inode: int = 0
     sha256: str = ""
     state: str = ""
     pk: int | None = None
@@ -67,7 +71,8 @@ class Item:
 
 def item_of(path: str, name: str, told: os.stat_result) -> Item:
     """Return a file as its file system tells it."""
-    return Item(path, name, told.st_size, told.st_mtime_ns, told.st_ctime_ns)
+    times = told.st_mtime_ns, told.st_ctime_ns
+    return Item(path, name, told.st_size, *times, told.st_dev, told.st_ino)
 
 
 @dataclass(slots=True)

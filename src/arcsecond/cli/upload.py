@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import secrets
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +36,14 @@ from arcsecond.client.patience import StoppedError
 from arcsecond.client.plan import Looked, Plan, ask, load_plan, look_again, make_plan, save_plan
 from arcsecond.client.running import DONE, FAILED, MADE, THERE, Manner, Outcome, Summary
 from arcsecond.client.uploading import carry_out
-from arcsecond.client.watching import Watch
+from arcsecond.client.watching import Renamed, Watch
 from arcsecond.errors import (
     ArcsecondError,
     ArcsecondInputValueError,
     ArcsecondNotLoggedInError,
     ConflictError,
 )
-from arcsecond.folders import Item, find
+from arcsecond.folders import Found, Item, find
 
 _HOW = {DONE: "sent", MADE: "made of what was there", THERE: "there already"}
 
@@ -123,8 +124,10 @@ class _Job:
         self._asked = asked
         self._journal = journal
         self._stopping = threading.Event()
-        self._renamed: list[tuple[Item, int]] = []
-        self._latest: dict[str, Outcome] = {}
+        self._renamed: list[Renamed] = []
+        self._arrived: list[Outcome] = []
+        self._failures: dict[str, Outcome] = {}
+        self._no_fits: dict[str, list[str]] = {}
         self._put_off: dict[str, str] = {}
 
     def once(self) -> int:
@@ -293,11 +296,18 @@ class _Job:
                         raise
                     self._say(f"{error.detail} It is tried again.")
                 watch.rest(self._stopping)
-        whole = Summary(plan.dataset if plan else "", [*self._latest.values()])
+        left_out = watch.left_out | self._no_fits
+        self._tell_left_out(left_out)
+        whole = Summary(
+            plan.dataset if plan else "",
+            [*self._arrived, *self._failures.values()],
+            left_out,
+        )
         self._say(summed_up(whole, "sent"))
         if waiting := watch.waiting:
-            self._say(f"Not sent yet: {', '.join(waiting[:NAMED])}")
-        return 0 if whole.ok else 1
+            more = f" and {len(waiting) - NAMED} more" if len(waiting) > NAMED else ""
+            self._say(f"Not sent yet: {', '.join(map(_shown, waiting[:NAMED]))}{more}")
+        return 0 if whole.ok and not waiting else 1
 
     def _begun(self, watch: Watch) -> Plan:
         """Find or make the dataset, and recall what was sent into it before."""
@@ -311,13 +321,16 @@ class _Job:
         found, renamed = watch.look()
         self._renamed += renamed
         while self._renamed:  # until each is acknowledged
-            item, pk = self._renamed[0]
-            self._rename(plan.dataset, item, pk)
-            self._renamed.pop(0)
-            if sent := watch.taken(item.path, (item.size, item.changed_ns), pk):
-                self._journal.note_sent(plan.dataset, sent)
-        if not found.items:
-            return
+            self._rename_one(watch, plan.dataset)
+        parts: dict[bool, list[Item]] = {}
+        for item in found.items:
+            parts.setdefault(plan.replace or watch.replaces(item.path), []).append(item)
+        for replaces, items in parts.items():
+            self._send_ready(watch, replace(plan, replace=replaces), Found(items=items))
+        sys.stdout.flush()
+
+    def _send_ready(self, watch: Watch, plan: Plan, found: Found) -> None:
+        """Send files that are complete, and let the watch know what became of each."""
         stamps = {item.path: (item.size, item.changed_ns) for item in found.items}
         make_plan(self._api.transport, plan, found, self._journal, stopping=self._stopping)
         summary = self._carried_out(plan, later=True)
@@ -328,34 +341,60 @@ class _Job:
                 self._say_once(outcome)
                 continue
             there = None if outcome.outcome == FAILED else outcome.pk
-            if sent := watch.taken(outcome.path, stamp, there):
+            damaged = bool(outcome.problems)
+            if sent := watch.taken(outcome.path, stamp, there, damaged=damaged):
                 self._journal.note_sent(plan.dataset, sent)
-            self._latest[outcome.path] = outcome  # of one that failed before it is told once
+            self._ended(outcome)
             if self._asked.as_json:
                 click.echo(json.dumps(asdict(outcome)))
             elif outcome.outcome != FAILED:
-                damage = f", damaged: {' '.join(outcome.problems)}" if outcome.problems else ""
+                damage = f", damaged: {' '.join(outcome.problems)}" if damaged else ""
                 how = _HOW[outcome.outcome]
                 self._say(f"{outcome.name}: {how}{damage}")
-        for path, stamp in stamps.items():  # what is left out
+        for why, paths in plan.left_out.items():  # what is no FITS, as is seen in it
+            self._no_fits.setdefault(why, []).extend(paths)
+        for path, stamp in stamps.items():
             watch.taken(path, stamp, None)
-        sys.stdout.flush()
+
+    def _ended(self, outcome: Outcome) -> None:
+        """Note what became of a file; that it failed before does not count any more."""
+        self._failures.pop(outcome.path, None)
+        if outcome.outcome == FAILED:
+            self._failures[outcome.path] = outcome
+        else:
+            self._arrived.append(outcome)
 
     def _say_once(self, outcome: Outcome) -> None:
         if self._put_off.get(outcome.path) != outcome.reason:
             self._put_off[outcome.path] = outcome.reason
             self._say(f"{outcome.path}: {outcome.reason} It is tried again later.")
 
-    def _rename(self, dataset: str, item: Item, pk: int) -> None:
-        """Give a file on the server the name that it has here now."""
+    def _rename_one(self, watch: Watch, dataset: str) -> None:
+        """Give a file on the server the name that it has here now.
+
+        First one whose new name no other has still; where each has that of another, one of
+        them steps aside.
+        """
+        names = {one.before for one in self._renamed}
+        free = [one for one in self._renamed if one.item.name not in names - {one.before}]
+        item, pk, before = one = (free or self._renamed)[0]
+        name = item.name if free else f"{item.name}.{secrets.token_hex(4)}"
         try:
-            self._api.datasets(dataset).fitsfiles.update(pk, name=item.name)
+            self._api.datasets(dataset).fitsfiles.update(pk, name=name)
         except ArcsecondError as error:
             if error.passes:
                 raise
             self._say(f"{item.name} could not be renamed there: {error.detail}")
-        else:
-            self._say(f"{item.name}: renamed")
+            self._renamed.remove(one)
+            watch.forget(item.path)
+            return
+        if not free:
+            self._renamed[self._renamed.index(one)] = one._replace(before=name)
+            return
+        self._renamed.remove(one)
+        self._say(f"{item.name}: renamed" + (f", was {before}" if before else ""))
+        if sent := watch.taken(item.path, (item.size, item.changed_ns), pk):
+            self._journal.note_sent(dataset, sent)
 
     def _say(self, sentence: str) -> None:
         if not self._asked.quiet:

@@ -1,7 +1,8 @@
 """Keep a dataset in step with folders that grow: files are taken once they are complete.
 
 A file is complete when its size and time of change have been at rest for some seconds,
-and when it ends where its FITS headers say that it does. The clock of the wall is not asked.
+and when it ends where its format says that it does. The clock of the wall is not asked. A
+file is known by its inode: under another name it was renamed, whatever has its old name now.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from arcsecond.client.journal import Sent
-from arcsecond.fits import walking
-from arcsecond.folders import SIGNATURES, Found, Item, is_called_fits, walk
+from arcsecond.fits import ending
+from arcsecond.folders import SIGNATURES, Found, Item, is_called_fits, item_of, walk
 
 LOOK_S = 2.0
 REST_S = 3.0
@@ -27,16 +29,35 @@ Stamp = tuple[int, int]
 
 @dataclass(slots=True)
 class _Seen:
-    """How a file looked, since when it looks so, and when it may be tried again."""
+    """How a file looked, since when it looks so, and when it may be tried again.
 
+    Attributes
+    ----------
+    complete
+        Whether it ends where it should; None while nobody looked.
+    damaged
+        Whether what the server has of it is damaged: what follows takes its place there.
+    """
+
+    name: str
     stamp: Stamp
     since: float
     done: bool = False
-    told: bool = False
+    complete: bool | None = None
+    damaged: bool = False
     failed: int = 0
     again_at: float = 0.0
     identity: tuple[int, int] = (0, 0)
     pk: int | None = None
+
+
+class Renamed(NamedTuple):
+    """A file that has another name here than on the server."""
+
+    item: Item
+    pk: int
+    before: str
+    """Its name there; "" where that is not known any more."""
 
 
 class Watch:
@@ -46,6 +67,11 @@ class Watch:
     ----------
     say
         Told what there is to say beside outcomes: once for each thing.
+
+    Attributes
+    ----------
+    left_out
+        Paths by why they are left out, as of the last look.
     """
 
     def __init__(
@@ -61,8 +87,9 @@ class Watch:
         self._say = say
         self._seen: dict[str, _Seen] = {}
         self._unreadable: set[tuple[str, str]] = set()
+        self.left_out: dict[str, list[str]] = {}
 
-    def look(self) -> tuple[Found, list[tuple[Item, int]]]:
+    def look(self) -> tuple[Found, list[Renamed]]:
         """Look once.
 
         Returns
@@ -70,31 +97,22 @@ class Watch:
         Found
             Files that are complete, and were not taken yet.
         list
-            Files that were taken and have another name since, each with its pk.
+            Files that were taken and have another name since.
         """
         found = self._found()
+        self.left_out = found.left_out
         moment = time.monotonic()
         for path, why in found.unreadable:
             self._once(path, why)
-        there = {item.path for item in found.items}
-        gone = {
-            seen.identity: path
-            for path, seen in self._seen.items()
-            if seen.pk is not None and path not in there and not os.path.lexists(path)
-        }
+        renamed = self._renamed(found)
         ready: list[Item] = []
-        renamed: list[tuple[Item, int]] = []
         for item in found.items:
             stamp = (item.size, item.changed_ns)
             seen = self._seen.get(item.path)
             if seen is None or seen.stamp != stamp:
-                before = gone.get(_identity(item.path))
-                if seen is None and before and self._seen[before].stamp == stamp:
-                    seen = self._seen.pop(before)
-                    self._seen[item.path] = seen
-                    renamed.append((item, seen.pk or 0))
-                    continue
-                seen = self._seen[item.path] = _Seen(stamp, moment)
+                damaged = seen is not None and seen.damaged
+                seen = _Seen(item.name, stamp, moment, damaged=damaged)
+                self._seen[item.path] = seen
             if (
                 not seen.done
                 and moment >= seen.again_at
@@ -103,6 +121,34 @@ class Watch:
             ):
                 ready.append(item)
         return Found(items=ready), renamed
+
+    def _renamed(self, found: Found) -> list[Renamed]:
+        """Find files that were taken under another name, which another file may have now."""
+        there = {item.path: item for item in found.items}
+        moved: dict[tuple[int, int], str] = {}
+        for path, seen in self._seen.items():
+            now = there.get(path)
+            if seen.pk is not None and (
+                _identity(now) != seen.identity if now else not os.path.lexists(path)
+            ):
+                moved[seen.identity] = path
+        if not moved:
+            return []
+        others = set(moved.values())
+        pairs: list[tuple[Item, str]] = []
+        for item in found.items:
+            if item.path in self._seen and item.path not in others:
+                continue
+            before = moved.get(_identity(item))
+            if before and self._seen[before].stamp == (item.size, item.changed_ns):
+                pairs.append((item, before))
+        known = [(item, self._seen.pop(before)) for item, before in pairs]
+        renamed = []
+        for item, seen in known:
+            renamed.append(Renamed(item, seen.pk or 0, seen.name))
+            seen.name = item.name
+            self._seen[item.path] = seen
+        return renamed
 
     def _found(self) -> Found:
         """Go through the folders; one may come later, or come and go."""
@@ -122,19 +168,28 @@ class Watch:
         return found
 
     def _is_complete(self, item: Item, seen: _Seen) -> bool:
-        problem = incomplete(item.path)
-        if problem and not seen.told:
-            seen.told = True
-            self._say(f"{item.path} is at rest but not complete yet: {problem}")
-        return not problem
+        if seen.complete is None:
+            try:
+                problem = incomplete(item.path)
+            except OSError as error:
+                self._once(item.path, (error.strerror or str(error)).lower())
+                return False
+            seen.complete = not problem
+            if problem:
+                self._say(f"{item.path} is at rest but not complete yet: {problem}")
+        return seen.complete
 
-    def taken(self, path: str, stamp: Stamp, pk: int | None) -> Sent | None:
+    def taken(
+        self, path: str, stamp: Stamp, pk: int | None, *, damaged: bool = False
+    ) -> Sent | None:
         """Learn that a file is on the server; without a pk it is not, until it changes.
 
         Parameters
         ----------
         stamp
             Its size and time of change as they were.
+        damaged
+            Whether the server says so.
 
         Returns
         -------
@@ -144,16 +199,30 @@ class Watch:
         seen = self._seen.get(path)
         if seen is None or seen.stamp != stamp:
             return None
-        seen.done, seen.pk, seen.identity = True, pk, _identity(path)
+        now = _at(path)
+        seen.done, seen.pk, seen.identity = True, pk, _identity(now) if now else (0, 0)
+        seen.damaged = damaged
         return Sent(path, *stamp, *seen.identity, pk) if pk is not None else None
 
     def recall(self, before: Sequence[Sent]) -> None:
         """Learn what an earlier watch sent: a file may have another name since."""
         for sent in before:
-            if sent.path not in self._seen and not os.path.lexists(sent.path):
-                seen = _Seen((sent.size, sent.changed_ns), time.monotonic(), done=True)
-                seen.pk, seen.identity = sent.pk, (sent.device, sent.inode)
+            if sent.path in self._seen:
+                continue
+            identity = sent.device, sent.inode
+            if (now := _at(sent.path)) is None or _identity(now) != identity:
+                seen = _Seen("", (sent.size, sent.changed_ns), time.monotonic(), done=True)
+                seen.pk, seen.identity = sent.pk, identity
                 self._seen[sent.path] = seen
+
+    def replaces(self, path: str) -> bool:
+        """Tell whether a file takes the place of what was sent of it, which is damaged."""
+        return path in self._seen and self._seen[path].damaged
+
+    def forget(self, path: str) -> None:
+        """Learn that a file could not get its new name there: it is one like any other."""
+        if seen := self._seen.get(path):
+            seen.done, seen.pk = False, None
 
     def put_off(self, path: str) -> None:
         """Learn that a file could not be sent yet: it is tried again, each time a little later."""
@@ -177,26 +246,28 @@ class Watch:
 
 
 def incomplete(path: str) -> str:
-    """Tell why a file is not complete; "" when it is, or when its packing hides it."""
-    try:
-        with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            start = file.read(len(walking.SIGNATURE))
-            if not start.startswith(SIGNATURES):
-                return "it does not begin as FITS does." if is_called_fits(path) else ""
-            if start != walking.SIGNATURE:
-                return ""
-            problems = walking.walk(file, size, checked=False).problems
-    except OSError as error:
-        return (error.strerror or str(error)) + "."
-    ended = [problem for problem in problems if "ends" in problem or "no END" in problem]
-    return ended[0] if ended else ""
+    """Tell why a file is not complete; "" when it is, or when nothing tells.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
+    with open(path, "rb") as file:
+        begins = file.read(len(max(SIGNATURES, key=len))).startswith(SIGNATURES)
+        if not begins:
+            return "it does not begin as FITS does." if is_called_fits(path) else ""
+        return ending.why_incomplete(file)
 
 
-def _identity(path: str) -> tuple[int, int]:
+def _identity(told: Item) -> tuple[int, int]:
     """Return what stays when a file is renamed."""
+    return told.device, told.inode
+
+
+def _at(path: str) -> Item | None:
+    """Return the file that lies there now."""
     try:
-        told = os.stat(path)
+        return item_of(path, "", os.stat(path))
     except OSError:
-        return (0, 0)
-    return told.st_dev, told.st_ino
+        return None
