@@ -651,3 +651,22 @@ class TestSweeping:
         living.finish()
         living.keep()
         assert backend.store.size(living.sha256)
+
+
+def test_a_file_may_get_another_name_on_its_way(
+    http: Http, user: Callable[[str], dict[str, str]], frame: Path
+) -> None:
+    ann = user("ann")
+    uuid = http.post("/datasets/", json={"name": "d"}, headers=ann).json()["uuid"]
+    path, content = f"/datasets/{uuid}/fitsfiles/", frame.read_bytes()
+
+    def send(name: str, *names: str) -> Any:
+        parts = [("file", (one, content)) for one in names]
+        return http.post(path, files=parts, data={"name": name}, headers=ann)
+
+    assert send("night/first.fits", "a.fits").json()["name"] == "night/first.fits"
+    assert send("../first.fits", "a.fits").status_code == 400
+    refused = send("second.fits", "a.fits", "b.fits")
+    assert refused.status_code == 400
+    assert "It names one file" in refused.json()["name"][0]
+    assert [file["name"] for file in http.get(path, headers=ann).json()] == ["night/first.fits"]

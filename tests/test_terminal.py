@@ -267,3 +267,57 @@ def test_a_full_disk_when_printing(home: Settings) -> None:
     assert done.returncode == 1
     assert b"Traceback" not in done.stderr
     assert b"No space left" in done.stderr
+
+
+TAKEN = """
+import sys
+from arcsecond import ArcsecondAPI
+first, second = sys.argv[1:]
+with ArcsecondAPI() as api:
+    files = api.datasets(api.datasets.create(name="d")["uuid"]).fitsfiles
+    pk = files.create(file=first, name="a.fits")["pk"]
+    files.delete(pk)
+    files.create(file=second, name="a.fits")
+    print(pk)
+"""
+
+
+def test_a_name_that_is_taken_is_asked_for(home: Settings, tmp_path: Path) -> None:
+    """Until there is one that is free; where nobody can answer, it is said how."""
+    frames = [tmp_path / f"{n}.fits" for n in range(2)]
+    for n, frame in enumerate(frames):
+        frame.write_bytes(fits_bytes(NUMBER=n))
+    environ = environment(home)
+    made = [sys.executable, "-c", TAKEN, *map(str, frames)]
+    pk = subprocess.run(made, env=environ, capture_output=True, check=True).stdout.decode().strip()
+    words = ("trash", "restore", pk)
+    alone = subprocess.run([*ARCSECOND, *words], env=environ, capture_output=True, text=True)
+    assert alone.returncode == 1
+    assert "--name" in alone.stderr
+    terminal = Terminal(home, *words)
+    terminal.expect("Another name")
+    terminal.type("a.fits")
+    terminal.expect("is called 'a.fits' now")
+    terminal.type("b.fits")
+    terminal.expect("'b.fits' is back")
+    assert terminal.end() == 0
+
+
+def test_a_folder_that_is_sent_has_bars(home: Settings, tmp_path: Path) -> None:
+    """One for the whole, and one for each file on its way; none where nobody looks."""
+    night = tmp_path / "night"
+    night.mkdir()
+    for n in range(3):
+        (night / f"{n}.fits").write_bytes(fits_bytes((3000, 3000), NUMBER=n))
+    words = ("upload", str(night), "--dataset", "bars", "--yes")
+    terminal = Terminal(home, *words)
+    terminal.expect("of 3 files")
+    terminal.expect("0.fits")
+    terminal.expect("━")
+    terminal.expect("3 files sent, 54.0 MB")
+    assert terminal.end() == 0
+    again = subprocess.run(
+        [*ARCSECOND, *words], env=environment(home), capture_output=True, text=True, check=True
+    )
+    assert "━" not in again.stderr
+    assert "\x1b" not in again.stderr

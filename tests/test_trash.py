@@ -72,8 +72,16 @@ def test_a_name_that_is_taken_meanwhile(ann: Account) -> None:
     delete(ann, f"/datasets/{ann.dataset}/fitsfiles/{pk}/")
     ann.send("a.fits", OTHER)
     refused = restore(ann, pk)
-    assert refused.status_code == 409
-    assert "another one" in refused.json()["detail"]
+    assert (refused.status_code, refused.json()["code"]) == (409, "name_taken")
+    assert "another name" in refused.json()["detail"]
+    page = ann.http.post(
+        f"/trash/restore/{pk}/",
+        data={"name": "a.fits"},
+        headers=ann.key | {"Accept": "text/html", "Origin": "http://testserver.local"},
+    )
+    assert page.status_code == 200
+    assert "Give this one another name" in page.text
+    assert 'name="name" value="a.fits" required autofocus' in page.text
     assert restore(ann, pk, name="../b.fits").status_code == 400
     assert restore(ann, pk, name="old/a.fits").status_code == 200
     assert names(ann) == ["old/a.fits", "a.fits"]

@@ -229,7 +229,10 @@ class TestCommand:
                          str(night / "observing.log"), "--dataset", "n", "--json")  # fmt: skip
         assert sent.status == 1
         told = json.loads(sent.out)
-        assert (told["done"], told["failed"]) == (1, 2)
+        reasons = {Path(file["path"]).name: file["reason"] for file in told["files"]}
+        assert "begins with a dot" in reasons[".hidden.fits"]
+        assert "empty" in reasons["empty.fits"]
+        assert "no FITS" in reasons["observing.log"]
 
     def test_the_dataset_is_made_with_what_is_said_of_it(
         self, arcsecond: Command, api: ArcsecondAPI, night: Path
@@ -640,8 +643,22 @@ class TestFolders:
     def test_several_folders_keep_their_names(self, night: Path) -> None:
         found = find([night / "V", night / "B", night / "large.fits", night / "V"])
         assert [item.name for item in found.items] == ["V/a.fits", "B/a.fits", "large.fits"]
-        with pytest.raises(ArcsecondInputValueError, match="would both be"):
-            find([night / "V/a.fits", night / "B/a.fits"])
+
+    def test_of_one_name_twice_the_second_is_told(
+        self, arcsecond: Command, api: ArcsecondAPI, night: Path
+    ) -> None:
+        """It holds up no other: such as one name that is written in two ways of Unicode."""
+        write(night / "\u00e9t\u00e9.fits", fits_bytes(OBJECT="composed"))
+        write(night / "e\u0301te\u0301.fits", fits_bytes(OBJECT="decomposed"))
+        done = arcsecond("upload", str(night), "--dataset", "u", "--json")
+        assert done.status == 1
+        told = json.loads(done.out)
+        assert (told["done"], told["failed"]) == (6, 1)
+        (reason,) = [file["reason"] for file in told["files"] if file["reason"]]
+        assert "would have the same name there, '\u00e9t\u00e9.fits'" in reason
+        found = find([night / "V/a.fits", night / "B/a.fits"])
+        assert [item.path for item in found.items] == [str(night / "V/a.fits")]
+        assert "V/a.fits would have the same name there" in found.unreadable[0][1]
 
     def test_a_folder_that_may_not_be_read(self, night: Path) -> None:
         walk = folders.os.scandir
@@ -1038,7 +1055,7 @@ class TestWatch:
         names = [json.loads(line)["name"] for line in done.out.splitlines()]
         assert sorted(names) == ["V/a.fits", "later/b.fits"]
         assert done.err.count("later cannot be sent yet: it is not there.") == 1
-        assert done.err.count("would have the same name there.") == 1
+        assert done.err.count("would have the same name there, 'V/a.fits'.") == 1
 
 
 def test_how_far_it_is_in_a_line() -> None:

@@ -152,6 +152,13 @@ class ConflictError(ArcsecondError):
     status = 409
 
 
+class NameTakenError(ConflictError):
+    """Something else has that name; give it another one."""
+
+    code = "name_taken"
+    default_hint = "Type the same again with `--name` and another name."
+
+
 class BytesLostError(ArcsecondError):
     """The bytes of this file are missing on the server."""
 

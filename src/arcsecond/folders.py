@@ -12,7 +12,7 @@ import fnmatch
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,7 +85,7 @@ class Found:
         Paths by why they are left out: "hidden", "empty", "no FITS", "excluded", "links to
         folders", "backups and exports".
     unreadable
-        Paths that cannot be sent, and why.
+        Paths that cannot be sent, and why; of two that would have one name, the second.
     named
         Paths of files that were given by themselves.
     """
@@ -120,19 +120,23 @@ def find(
     Raises
     ------
     ArcsecondInputValueError
-        A path is not there, or two files would have one name.
+        A path is not there.
     """
     found = Found()
-    names: dict[str, Item] = {}
-    for item in walk(paths, found, include, exclude):
-        other = names.setdefault(item.name, item)
-        if other.path != item.path:
-            raise ArcsecondInputValueError(
-                f"{other.path} and {item.path} would both be {item.name} there. Name the folder "
-                "that holds both, or send them into two datasets."
-            )
-    found.items = list(names.values())
+    found.items.extend(one_of_each_name(walk(paths, found, include, exclude), found))
     return found
+
+
+def one_of_each_name(items: Iterable[Item], found: Found) -> Iterator[Item]:
+    """Pass files on, each once, but for those whose name another one would have there."""
+    names: dict[str, str] = {}
+    for item in items:
+        if (other := names.get(item.name)) is None:
+            names[item.name] = item.path
+            yield item
+        elif other != item.path:
+            why = f"{other} would have the same name there, {item.name!r}"
+            found.unreadable.append((item.path, why))
 
 
 def walk(
@@ -235,6 +239,9 @@ class _Search:
                 return
             if named:
                 self.found.named.add(path)
+                if Path(path).name.startswith("."):
+                    self.found.unreadable.append((path, "its name begins with a dot"))
+                    return
             if told.st_size:
                 yield item_of(path, clean_path(name), told)
             elif named:

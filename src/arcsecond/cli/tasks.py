@@ -16,7 +16,8 @@ import click
 from arcsecond.cli.output import Counter, Output, on_terminal
 from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.endpoint import Endpoint
-from arcsecond.errors import ArcsecondError, ArcsecondInputValueError
+from arcsecond.client.transport import Answer
+from arcsecond.errors import ArcsecondError, ArcsecondInputValueError, NameTakenError
 from arcsecond.registry import Resource, Task
 
 POLL_S = 0.5
@@ -96,13 +97,25 @@ def _do_with_one(
     if len(words) != 1:
         raise click.UsageError(f"Type `arcsecond {resource.name} {task.usage}`.")
     with ArcsecondAPI(server=server) as api:
-        answer = api.endpoint(resource.name).do(task.name, words[0], **given)
+        answer = _asking_for_names(api.endpoint(resource.name), task, words[0], given)
     if output.for_people:
         output.say(_done(answer.data))
     elif output.quiet:
         click.echo(words[0])
     else:
         output.raw(answer)
+
+
+def _asking_for_names(endpoint: Endpoint, task: Task, key: str, given: Mapping[str, Any]) -> Answer:
+    """Do a task, and ask for another name as long as the one that was given is taken."""
+    while True:
+        try:
+            return endpoint.do(task.name, key, **given)
+        except NameTakenError as error:
+            if not (on_terminal(sys.stdin) and on_terminal(sys.stderr)):
+                raise
+            click.echo(error.detail, err=True)
+            given = {**given, "name": click.prompt("Another name", err=True)}
 
 
 def _done(data: Any) -> str:

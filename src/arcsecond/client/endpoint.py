@@ -289,7 +289,9 @@ class Endpoint:
         items = [*found]
         return Answer(200, json.dumps(items, ensure_ascii=False), items, note=found.note)
 
-    def do(self, task: str, *words: str, files: Sequence[str | Path] = (), **fields: Any) -> Answer:
+    def do(
+        self, task: str, *words: str | int, files: Sequence[str | Path] = (), **fields: Any
+    ) -> Answer:
         """Do one of the resource's tasks, such as ``do("import", "exoplanets", files=[path])``.
 
         Parameters
@@ -306,7 +308,7 @@ class Endpoint:
         self.check()
         if task not in [known.name for known in self.resource.tasks]:
             raise ArcsecondInvalidEndpointError(f"There is no {task!r} of {self.resource.name}.")
-        path = self.path(None) + "".join(f"{as_segment(word)}/" for word in (task, *words))
+        path = self.path(None) + "".join(f"{as_segment(str(word))}/" for word in (task, *words))
         return self.transport.request(
             "POST",
             path,

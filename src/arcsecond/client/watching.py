@@ -17,7 +17,15 @@ from typing import NamedTuple
 
 from arcsecond.client.journal import Sent
 from arcsecond.fits import ending
-from arcsecond.folders import SIGNATURES, Found, Item, is_called_fits, item_of, walk
+from arcsecond.folders import (
+    SIGNATURES,
+    Found,
+    Item,
+    is_called_fits,
+    item_of,
+    one_of_each_name,
+    walk,
+)
 
 LOOK_S = 2.0
 REST_S = 3.0
@@ -153,18 +161,14 @@ class Watch:
     def _found(self) -> Found:
         """Go through the folders; one may come later, or come and go."""
         found = Found()
-        names: dict[str, str] = {}
-        for item in walk(
+        items = walk(
             self._paths,
             found,
             self._include,
             self._exclude,
             absent=lambda path: self._once(path, "it is not there"),
-        ):
-            if (other := names.setdefault(item.name, item.path)) == item.path:
-                found.items.append(item)
-            else:
-                self._once(item.path, f"{other} would have the same name there")
+        )
+        found.items.extend(one_of_each_name(items, found))
         return found
 
     def _is_complete(self, item: Item, seen: _Seen) -> bool:

@@ -9,8 +9,10 @@ from typing import Any
 from litestar import Response, delete, get, post, route
 from litestar.params import FromPath
 from litestar.response import Redirect
+from msgspec import UNSET
 
 from arcsecond.errors import ArcsecondError, ChecksumError, InvalidInputError, NotFoundError
+from arcsecond.filenames import clean_path
 from arcsecond.registry import BY_NAME
 from arcsecond.schemas.archive import (
     FileKnown,
@@ -101,6 +103,10 @@ async def keep(request: AnyRequest, dataset: str, upload: Upload) -> Response[An
         raise InvalidInputError(fields={"file": ["No file was submitted."]})
     body = to_struct(upload.fields, FitsFileChange)
     arrived = await asyncio.to_thread(_compared, upload)
+    if body.name is not UNSET:
+        if len(arrived) > 1:
+            raise InvalidInputError(fields={"name": ["It names one file, and several came."]})
+        arrived = [arrived[0]._replace(name=clean_path(body.name))]
     outcomes = await writing(request, add_files, dataset, arrived, body)
     for_people = wanted(request) == "html"  # a form on the page of the dataset
     if len(outcomes) > 1 and not for_people:

@@ -8,6 +8,7 @@ from litestar import delete, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
 
+from arcsecond.errors import NameTakenError
 from arcsecond.schemas.trash import Deleted, Restore
 from arcsecond.server.context import AnyRequest, read_body, reading, wanted, writing
 from arcsecond.server.crud import filters_of, listed
@@ -33,10 +34,14 @@ async def purge(request: AnyRequest, key: FromPath[str]) -> None:
 @post("/trash/restore/{key:str}/", status_code=200)
 async def restore(request: AnyRequest, key: FromPath[str]) -> Any:
     body = await read_body(request, Restore)
-    restored = await writing(request, service.restore, key, body)
-    if wanted(request) == "html":
-        return Redirect(restored.url, status_code=303)
-    return restored
+    in_form = wanted(request) == "html"
+    try:
+        restored = await writing(request, service.restore, key, body)
+    except NameTakenError:
+        if not in_form:
+            raise
+        return Redirect(f"/trash/{key}/?taken=1", status_code=303)
+    return Redirect(restored.url, status_code=303) if in_form else restored
 
 
 routes = [list_trash, read_deleted, purge, restore]

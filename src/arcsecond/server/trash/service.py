@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from msgspec import UNSET
 
-from arcsecond.errors import ConflictError, NotFoundError
+from arcsecond.errors import ConflictError, NameTakenError, NotFoundError
 from arcsecond.filenames import clean_path
 from arcsecond.schemas.trash import Deleted, Restore, Restored
 from arcsecond.server.archive.in_force import rules_of
@@ -118,8 +118,10 @@ def restore(backend: Backend, viewer: Viewer, key: str, body: Restore) -> Restor
 
     Raises
     ------
+    NameTakenError
+        Its name is taken meanwhile.
     ConflictError
-        Its name is taken meanwhile, or its dataset lies in the trash, too.
+        Its dataset lies in the trash, too.
     """
     owner = signed_in(viewer, "trash:update")
     with backend.db.write() as connection:
@@ -154,10 +156,7 @@ def _restore_file(
     living = sa.and_(files.c.dataset == row.dataset, files.c.deleted_at.is_(None))
     there = sa.select(files.c.pk).where(living, files.c.path == name)
     if (pk := connection.scalar(there)) is not None:
-        raise ConflictError(
-            f"File {pk} has its name now; give it another one.",
-            hint=f"Type `arcsecond trash restore {row.pk} --name <name>`.",
-        )
+        raise NameTakenError(f"File {pk} is called {name!r} now; give this one another name.")
     values = {"deleted_at": None, "updated_at": now(), "path": name}
     connection.execute(sa.update(files).where(files.c.pk == row.pk).values(values))
     refresh(connection, [row.pk], keywords)

@@ -291,6 +291,7 @@ def _beside(
             template, extra = "package.html", _package(request, item)
         case "trash":
             template = "trash.html"
+            extra = {"taken": "taken" in request.query_params}
         case "fitsfiles":
             template, extra = "file.html", _file(request, thing, item)
     return template, extra
