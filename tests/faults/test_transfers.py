@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -196,6 +197,22 @@ def command(account: Account, url: str, *words: str) -> subprocess.Popen[bytes]:
     )  # fmt: skip
 
 
+def killed_somewhere(
+    running: subprocess.Popen[bytes], how: signal.Signals, storm: Storm, dice: random.Random
+) -> None:
+    """Wait until it has moved some bytes, or begun so lately that it has not, and kill it.
+
+    It may end before by itself.
+    """
+    enough = storm.moved + dice.randrange(1, 30_000_000)
+    until = time.monotonic() + (1.5 * dice.random() if dice.random() < 0.2 else 60)
+    while running.poll() is None:
+        if storm.moved >= enough or time.monotonic() > until:
+            os.killpg(running.pid, how)
+            running.wait(30)
+        time.sleep(0.005)
+
+
 @pytest.mark.parametrize("seed", ROUNDS)
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_client_that_is_killed_again_and_again(
@@ -227,17 +244,13 @@ def test_a_client_that_is_killed_again_and_again(
             with never_half(target, wanted):
                 while True:
                     running = command(account, storm.url, *words)
-                    try:
-                        running.wait(0.6 + dice.random() * 1.5 + kills / 10)
+                    killed_somewhere(running, how, storm, dice)
+                    said = running.communicate()[1]
+                    if running.returncode not in (-how, 130):
                         break
-                    except subprocess.TimeoutExpired:
-                        os.killpg(running.pid, how)
-                        assert running.wait(30) in (-how, 130)
-                        running.communicate()
-                        kills += 1
-                        if words[0] == "upload":
-                            look()
-                said = running.communicate()[1]
+                    kills += 1
+                    if words[0] == "upload":
+                        look()
             assert running.returncode == 0, said
             assert kills
             assert storm.moved < 2 * size + kills * (40 << 20)
