@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
+import msgspec
 import sqlalchemy as sa
 
 from arcsecond.server.archive.index import areas
@@ -457,12 +458,15 @@ class Touches(Condition):
 
     def evidence(self) -> dict[str, sa.ColumnElement[Any]]:
         """Return its footprint, or else its position."""
-        return {name: versions.c[name] for name in ("footprint", "ra_deg", "dec_deg")}
+        # As text: of most that are asked for, nobody has to read it.
+        told = sa.cast(versions.c.footprint, sa.Text)
+        return {"footprint": told, "ra_deg": versions.c.ra_deg, "dec_deg": versions.c.dec_deg}
 
     def holds(self, evidence: sa.RowMapping) -> bool:
         """Look at the footprint itself."""
         ra_deg, dec_deg = evidence["ra_deg"], evidence["dec_deg"]
-        if (footprint := evidence["footprint"]) is None:
+        footprint = msgspec.json.decode(evidence["footprint"] or "null")
+        if footprint is None:
             if self.shown or ra_deg is None or dec_deg is None:
                 return False
             return self.area.holds(unit_vector(ra_deg, dec_deg))
