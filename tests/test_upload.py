@@ -1060,13 +1060,53 @@ class TestWatch:
 
 def test_how_far_it_is_in_a_line() -> None:
     now = Standing(files=10, size=4_000_000, done=3, moved=1_000_000, failed=1)
-    assert standing.line(now, 2.0) == (
+    assert standing.line(now, 500_000.0) == (
         "3 of 10 files, 1.0 MB of 4.0 MB, 500.0 kB/s, 0 min 6 s left, 1 failed"
     )
-    assert standing.line(Standing(files=1, size=9_000_000_000, moved=1_000_000), 2.0).endswith(
-        "4 h 59 min left"
-    )
+    far = Standing(files=1, size=9_000_000_000, moved=1_000_000)
+    assert standing.line(far, 500_000.0).endswith("4 h 59 min left")
     assert standing.line(Standing(files=2), 0.0) == "0 of 2 files, 0 bytes of 0 bytes"
+
+
+def test_rates_are_those_of_the_last_half_minute() -> None:
+    """And what had arrived before the transfer began was never fast."""
+    rate = standing.Rate()
+    begin = time.monotonic()
+    for second in range(1, 60):
+        speed = 1_000_000 if second <= 20 else 100_000
+        moved = 1_000_000 * min(second, 20) + 100_000 * max(0, second - 20)
+        now = Standing(size=10**10, moved=moved + 9 * 10**9, before=9 * 10**9)
+        found = rate.of(now, begin + second)
+        if second <= 20 or second > 52:
+            assert found == pytest.approx(speed, rel=0.02), second
+
+
+def test_what_had_arrived_before_is_told(
+    arcsecond: Command, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(night / "large.fits", fits_bytes((2200, 1000), OBJECT="large"))
+    dataset = api.datasets.create(name="r")["uuid"]
+    step, steps = pieces.Sending._step, 0
+
+    def cut(self: pieces.Sending, file: Any) -> Any:
+        nonlocal steps
+        steps += 1
+        if steps == 3:
+            raise KeyboardInterrupt
+        return step(self, file)
+
+    seen: list[tuple[int, int]] = []
+
+    def look(now: Standing) -> None:
+        seen.append((now.moved, now.before))
+
+    with monkeypatch.context() as once:
+        once.setattr(pieces.Sending, "_step", cut)
+        with pytest.raises(KeyboardInterrupt):
+            api.datasets(dataset).upload(night / "large.fits", jobs=1)
+    assert api.datasets(dataset).upload(night / "large.fits", progress=look).ok
+    size = (night / "large.fits").stat().st_size
+    assert seen[-1] == (size, 2 << 20)
 
 
 def test_what_is_said_in_the_end(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import deque
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 LINE_EVERY_S = 10.0
+RATE_OF_S = 30.0
+"""Rates are those of the last half minute."""
+
 MOST_BARS = 6
 LONGEST_LABEL = 32
 
@@ -46,12 +50,31 @@ def display(*, quiet: bool = False) -> Display:
     return Bars() if on_terminal(sys.stderr) and not quiet else Lines(quiet=quiet)
 
 
+class Rate:
+    """How fast bytes arrive; those that had arrived before do not count."""
+
+    def __init__(self) -> None:
+        self._seen = deque([(time.monotonic(), 0)])
+
+    def of(self, standing: Standing, moment: float | None = None) -> float:
+        """Return bytes per second."""
+        moment = time.monotonic() if moment is None else moment
+        moved = standing.moved - standing.before
+        while len(self._seen) > 1 and moment - self._seen[1][0] > RATE_OF_S:
+            self._seen.popleft()
+        if moment - self._seen[-1][0] >= 1:
+            self._seen.append((moment, moved))
+        since, before = self._seen[0]
+        return (moved - before) / (moment - since) if moment > since else 0.0
+
+
 class Lines:
     """Plain lines, for logs."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
-        self._begun = self._last = time.monotonic()
+        self._last = time.monotonic()
+        self._rate = Rate()
 
     def __enter__(self) -> Self:
         return self
@@ -62,27 +85,32 @@ class Lines:
     def show(self, standing: Standing) -> None:
         """Print a line when the last one is some seconds old."""
         moment = time.monotonic()
+        rate = self._rate.of(standing, moment)
         if moment - self._last >= LINE_EVERY_S and not self._quiet:
             self._last = moment
-            self.say(line(standing, moment - self._begun))
+            self.say(line(standing, rate))
 
     def say(self, sentence: str) -> None:
         """Say something in between, such as what failed."""
         click.echo(sentence, err=True)
 
 
-def line(standing: Standing, seconds: float) -> str:
-    """Return how far a transfer is after some time: amounts, rate, and how long it will take."""
+def line(standing: Standing, rate: float) -> str:
+    """Return how far a transfer is: amounts, rate, and how long it will take."""
     told = (
         f"{standing.done:,} of {standing.files:,} files, "
         f"{views.size(standing.moved)} of {views.size(standing.size)}"
     )
-    rate = standing.moved / seconds if seconds > 0 else 0.0
-    if rate >= 1:
-        told += (
-            f", {views.size(int(rate))}/s, {_time((standing.size - standing.moved) / rate)} left"
-        )
+    if how_fast := _how_fast(standing, rate):
+        told += f", {how_fast}"
     return told + (f", {standing.failed} failed" if standing.failed else "")
+
+
+def _how_fast(standing: Standing, rate: float) -> str:
+    if rate < 1:
+        return ""
+    left = (standing.size - standing.moved) / rate
+    return f"{views.size(int(rate))}/s, {_time(left)} left"
 
 
 def _time(seconds: float) -> str:
@@ -101,20 +129,18 @@ class Bars:
             DownloadColumn,
             Progress,
             TextColumn,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
         )
 
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[how_fast]}", markup=False),
             console=Console(stderr=True, highlight=False),
             transient=True,
         )
-        self._whole = self._progress.add_task("")
+        self._whole = self._progress.add_task("", how_fast="")
+        self._rate = Rate()
         self._bars: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
@@ -133,12 +159,13 @@ class Bars:
             description=f"{standing.done:,} of {standing.files:,} files{failed}",
             completed=standing.moved,
             total=standing.size,
+            how_fast=_how_fast(standing, self._rate.of(standing)),
         )
         for label in [label for label in self._bars if label not in standing.active]:
             self._progress.remove_task(self._bars.pop(label))
         for label, (moved, size) in standing.active.items():
             if label not in self._bars and len(self._bars) < MOST_BARS:
-                self._bars[label] = self._progress.add_task(_short(label), total=size)
+                self._bars[label] = self._progress.add_task(_short(label), total=size, how_fast="")
             if label in self._bars:
                 self._progress.update(self._bars[label], completed=moved)
 

@@ -99,6 +99,8 @@ class Standing:
         How many files, and bytes, are to be moved.
     done, moved
         How many of them have got there, and bytes that have arrived.
+    before
+        Of these bytes, how many had arrived before this transfer began.
     failed
         How many failed.
     active
@@ -109,6 +111,7 @@ class Standing:
     size: int = 0
     done: int = 0
     moved: int = 0
+    before: int = 0
     failed: int = 0
     active: dict[str, tuple[int, int]] = field(default_factory=dict)
 
@@ -158,7 +161,7 @@ class Summary:
 Progress = Callable[[Standing], None]
 Told = Callable[[Outcome], None]
 Moved = Callable[[int], None]
-"""Called with how many bytes of a unit have arrived."""
+"""Called with how many bytes of a unit have arrived; first with how many had arrived before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,8 +244,9 @@ class Run(ABC, Generic[F]):
             return
         label = unit[0].name + (f" and {len(unit) - 1} more" if len(unit) > 1 else "")
         weights = {item.name: self.weight(item) for item in unit}
-        moved = self._mover(label, sum(weights.values()))
-        moved(0)
+        size = sum(weights.values())
+        self._advance(label, size, 0)
+        moved = self._mover(label, size)
         told: set[str] = set()
         arrived: list[str] = []
         try:
@@ -265,7 +269,7 @@ class Run(ABC, Generic[F]):
                     self.ended(failed(item, why))
         finally:
             if arrived:  # of what failed, or was stopped, as much has arrived as was told
-                moved(sum(weights[name] for name in arrived))
+                self._advance(label, size, sum(weights[name] for name in arrived))
             with self._lock:
                 self._standing.active.pop(label, None)
                 self._standing.done += len(arrived)
@@ -276,14 +280,25 @@ class Run(ABC, Generic[F]):
         return item.size
 
     def _mover(self, label: str, size: int) -> Moved:
+        begun: int | None = None
+
         def moved(to: int) -> None:
+            nonlocal begun
+            # It may begin anew: then what had arrived before is of no use.
+            start = to if begun is None else min(begun, to)
             with self._lock:
-                before, _ = self._standing.active.get(label, (0, size))
-                self._standing.active[label] = (to, size)
-                self._standing.moved += to - before
-            self._show()
+                self._standing.before += start - (begun or 0)
+            begun = start
+            self._advance(label, size, to)
 
         return moved
+
+    def _advance(self, label: str, size: int, to: int) -> None:
+        with self._lock:
+            at, _ = self._standing.active.get(label, (0, size))
+            self._standing.active[label] = (to, size)
+            self._standing.moved += to - at
+        self._show()
 
     def refused(self, item: F, error: ArcsecondError) -> Outcome:
         """Return the outcome of a failure; one that all others would meet ends it for them."""
