@@ -29,6 +29,9 @@ from arcsecond.server.storage import Arrived, Incoming, told_when_full
 PIECE = 1 << 18
 MOST_AT_ONCE = 64
 """Files in one request."""
+STALLED_S = 60.0
+"""A connection that brings nothing for so long is taken for dead."""
+
 _LONGEST_FIELD = 64 << 10
 
 
@@ -43,6 +46,11 @@ class Upload:
     def only(self) -> Incoming | None:
         """The bytes of the first file."""
         return self.files[0].incoming if self.files else None
+
+
+def stalled() -> IncompleteUploadError:
+    """Return why an upload ends whose connection brings nothing any more."""
+    return IncompleteUploadError("The connection brought nothing any more.")
 
 
 def is_multipart(request: AnyRequest) -> bool:
@@ -109,11 +117,18 @@ class _Body:
         self._stream = request.stream()
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """Go through them."""
-        async for piece in self._stream:
-            if self._told:
-                self._digest.update(piece)
-            yield piece
+        """Go through them, as long as some come."""
+        try:
+            while True:
+                async with asyncio.timeout(STALLED_S):
+                    piece = await anext(self._stream, None)
+                if piece is None:
+                    return
+                if self._told:
+                    self._digest.update(piece)
+                yield piece
+        except TimeoutError:
+            raise stalled() from None
 
     async def compare(self) -> None:
         """Compare all of it; raise a ChecksumError when it is not what was sent."""

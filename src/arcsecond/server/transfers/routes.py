@@ -34,6 +34,7 @@ from arcsecond.errors import (
     VersionError,
 )
 from arcsecond.schemas.archive import Upload
+from arcsecond.server import receiving
 from arcsecond.server.archive.tables import FINAL, PARTIAL
 from arcsecond.server.context import (
     AnyRequest,
@@ -53,9 +54,6 @@ PIECE = 1 << 20
 
 LOOK_S = 0.5
 """How often it is looked whether another request waits for the lock."""
-
-STALLED_S = 60.0
-"""A connection that brings nothing for so long is taken for dead."""
 
 _ABOUT = {"Tus-Resumable": VERSION, "Cache-Control": "no-store"}
 _EXTENSIONS = "creation,expiration,checksum,termination,concatenation"
@@ -215,8 +213,8 @@ class _Taking:
                     raise LockedError("Another request goes on with this upload.")
                 if not done:
                     quiet += LOOK_S
-                    if quiet >= STALLED_S:
-                        raise IncompleteUploadError("The connection brought nothing any more.")
+                    if quiet >= receiving.STALLED_S:
+                        raise receiving.stalled()
                     continue
                 chunk, arriving, quiet = arriving.result(), None, 0.0
                 if not chunk:
