@@ -17,13 +17,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from arcsecond import folders
 from arcsecond.cli import standing, transfers
 from arcsecond.cli.upload import _Job as UploadJob
 from arcsecond.client import journal as journals
-from arcsecond.client import patience, pieces, plan, running, uploading, watching
+from arcsecond.client import (
+    patience,
+    pieces,
+    plan,
+    running,
+    transport,
+    uploading,
+    watching,
+)
 from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.journal import Journal, hash_item
 from arcsecond.client.patience import Patience, StoppedError
@@ -1056,6 +1065,45 @@ class TestWatch:
         assert sorted(names) == ["V/a.fits", "later/b.fits"]
         assert done.err.count("later cannot be sent yet: it is not there.") == 1
         assert done.err.count("would have the same name there, 'V/a.fits'.") == 1
+
+
+def test_an_upload_that_has_expired_begins_anew(
+    api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(night / "large.fits", fits_bytes((2200, 1000), OBJECT="large"))
+    dataset = api.datasets.create(name="x")["uuid"]
+    exchange, asked = Transport.exchange, list[tuple[str, str]]()
+
+    def expiring(
+        self: Transport, method: str, path: str, headers: dict[str, str], content: bytes = b""
+    ) -> Any:
+        offset = headers.get("Upload-Offset", "")
+        asked.append((method, offset))
+        if method == "PATCH" and offset != "0" and asked.count(("POST", "")) == 1:
+            raise from_wire(410, {"detail": "This upload has expired.", "code": "expired"})
+        return exchange(self, method, path, headers, content)
+
+    monkeypatch.setattr(Transport, "exchange", expiring)
+    assert api.datasets(dataset).upload(night / "large.fits").ok
+    assert asked.count(("POST", "")) == 2
+    assert asked.count(("PATCH", "0")) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("7", 7.0), ("Sat, 28 Nov 2099 12:00:00 GMT", 1e9), ("Sat, 28 Nov 1999 12:00:00 GMT", 0.0),
+     ("soon", None), ("", None)],
+)  # fmt: skip
+def test_when_to_ask_again_is_read_from_the_answer(text: str, seconds: float | None) -> None:
+    refusal = transport._refusal(
+        httpx2.Response(429, json={"detail": "Slow down."}, headers={"Retry-After": text})
+    )
+    assert isinstance(refusal, ThrottledError)
+    if seconds is None or seconds < 1e9:
+        assert refusal.retry_after == seconds
+    else:
+        assert refusal.retry_after is not None
+        assert refusal.retry_after > seconds
 
 
 def test_how_far_it_is_in_a_line() -> None:

@@ -148,6 +148,9 @@ class Storm:
                     kind = self._fault(data)
                     if kind == "drop":
                         return
+                    if kind == "silence":  # as where a cable was pulled
+                        self._over.wait()
+                        return
                     if kind in ("delay", "stall"):
                         self._over.wait(0.2 if kind == "delay" else STALL_S)
                     elif kind == "truncate":

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from arcsecond import ArcsecondAPI
-from arcsecond.client import patience, pieces, plan, uploading
+from arcsecond.client import patience, pieces, plan, transport, uploading
 from arcsecond.client.running import Summary
 from arcsecond.folders import find
 from tests.conftest import Server, environment, fits_bytes, start
@@ -161,6 +161,30 @@ def never_half(target: Path, wanted: dict[str, bytes]) -> Iterator[None]:
         over.set()
         thread.join()
     assert not half
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_connections_that_bring_nothing_any_more(
+    account: Account, night: Path, tmp_path: Path, serve: Callable[..., Server],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Nobody closes them, and nothing comes: both ways end in time, and go on."""
+    monkeypatch.setattr(transport, "SLOWEST_BYTES_PER_S", 1 << 20)
+    server, target = serve(), tmp_path / "here"
+    with (
+        Storm(server.url, ("silence",), 3, every=600_000, most=4) as storm,
+        client(account, storm.url) as api,
+    ):
+        until_done(lambda: api.datasets(account.dataset).upload(night))
+        assert storm.told
+    is_there(account, night, server.url)
+    with (
+        Storm(server.url, ("silence",), 4, every=600_000, most=4) as storm,
+        client(account, storm.url) as api,
+    ):
+        until_done(lambda: api.datasets(account.dataset).download(target))
+        assert storm.told
+    assert content(target) == account.content
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,148 @@
+"""What is acknowledged lasts, and what nobody can reach any more goes, without being asked."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from arcsecond.server import db, life
+from arcsecond.server.archive.tables import blobs, datasets, files, uploads
+from arcsecond.server.records.tables import night_logs
+from tests.conftest import Http, fits_bytes
+from tests.test_transfers import FRAME, Tus
+
+Headers = dict[str, str]
+
+
+@pytest.fixture
+def tus(http: Http, user: Callable[[str], Headers]) -> Tus:
+    return Tus(http, user("ann"))
+
+
+@pytest.fixture
+def order(http: Http, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Return what is flushed and committed, in its order: SIGKILL would not show it."""
+    seen: list[str] = []
+
+    def spy(flush: Callable[[int], None]) -> Callable[[int], None]:
+        def flushed(handle: int) -> None:
+            flush(handle)
+            kind = "folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file"
+            seen.append(kind)
+
+        return flushed
+
+    monkeypatch.setattr(os, "fsync", spy(os.fsync))
+    monkeypatch.setattr(os, "fdatasync", spy(os.fdatasync))
+
+    def committed(_: sa.Connection) -> None:
+        seen.append("commit")
+
+    engine = http.inside.db.engine
+    sa.event.listen(engine, "commit", committed)
+    yield seen
+    sa.event.remove(engine, "commit", committed)
+
+
+def in_order(seen: list[str], *steps: str) -> bool:
+    """Tell whether some steps come one after the other, with others between them or not."""
+    left = iter(seen)
+    return all(step in left for step in steps)
+
+
+def test_a_form_is_flushed_before_its_row(tus: Tus, order: list[str]) -> None:
+    address = f"/datasets/{tus.dataset}/fitsfiles/"
+    answer = tus.http.post(address, files={"file": ("a.fits", FRAME)}, headers=tus.key)
+    assert answer.status_code == 201
+    # The bytes, then the folder that has their name, then the row.
+    assert in_order(order, "file", "folder", "commit")
+
+
+def test_a_piece_is_flushed_before_it_is_acknowledged(tus: Tus, order: list[str]) -> None:
+    assert tus.begin().status_code == 201
+    assert in_order(order, "folder", "commit")
+    order.clear()
+    assert tus.send(0, FRAME[:5000]).status_code == 204
+    assert in_order(order, "file", "commit")
+    order.clear()
+    assert tus.send(5000, FRAME[5000:]).status_code == 204
+    assert in_order(order, "file", "folder", "commit")
+
+
+def count(http: Http, table: sa.Table) -> int:
+    with http.inside.db.read() as connection:
+        return int(connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0)
+
+
+def test_a_server_forgets_by_itself_what_is_over(
+    tus: Tus, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Uploads after seven days, the trash after thirty, bytes a day later."""
+    http, key = tus.http, tus.key
+    address = f"/datasets/{tus.dataset}/fitsfiles/"
+    pk = http.post(address, files={"file": ("a.fits", fits_bytes())}, headers=key).json()["pk"]
+    made = http.post("/nightlogs/", json={"date": "2026-11-20", "name": "n"}, headers=key)
+    assert http.delete(f"/nightlogs/{made.json()['uuid']}/", headers=key).status_code == 204
+    assert http.delete(f"{address}{pk}/", headers=key).status_code == 204
+    tus.begin(name="never.fits")
+    tus.send(0, FRAME[:1000])
+    marker = http.inside.settings.home / "swept"
+
+    def after(days: int) -> None:
+        moment = db.now() + timedelta(days=days)
+        for module in _of_now():
+            monkeypatch.setattr(module, "now", lambda: moment)
+        marker.unlink(missing_ok=True)
+        asyncio.run(life._sweep(http.inside, threading.Event()))
+
+    after(6)
+    assert [count(http, table) for table in (uploads, files, night_logs, blobs)] == [1, 1, 1, 1]
+    after(8)
+    assert [count(http, table) for table in (uploads, files, night_logs, blobs)] == [0, 1, 1, 1]
+    assert not list((http.inside.settings.home / "uploads").iterdir())
+    after(29)
+    assert [count(http, table) for table in (files, night_logs, blobs)] == [1, 1, 1]
+    after(32)
+    assert [count(http, table) for table in (files, night_logs, datasets)] == [0, 0, 1]
+    after(40)
+    assert count(http, blobs) == 0
+    assert not [p for p in (http.inside.settings.home / "blobs").rglob("*") if p.is_file()]
+
+
+def _of_now() -> list[object]:
+    """Return the modules that ask what time it is, of those that sweep."""
+    from arcsecond.server.archive import keeping, sweep
+    from arcsecond.server.transfers import service as transfers
+    from arcsecond.server.trash import service as trash
+
+    return [module for module in (sweep, transfers, trash, keeping) if hasattr(module, "now")]
+
+
+def test_a_server_looks_at_what_lies_outside_by_itself(
+    http: Http, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken:
+        path = Path("/archive/night/a.fits")
+
+    asked: list[threading.Event] = []
+
+    def look(_backend: object, *, stopping: threading.Event) -> list[Broken]:
+        asked.append(stopping)
+        return [Broken()]
+
+    monkeypatch.setattr(life, "look", look)
+    ending = threading.Event()
+    (http.inside.settings.home / "swept").unlink(missing_ok=True)
+    asyncio.run(life._sweep(http.inside, ending))
+    assert asked == [ending]
+    assert "1 files that lie outside are not what they were, such as /archive" in caplog.text
+    asyncio.run(life._sweep(http.inside, ending))  # not again so soon
+    assert asked == [ending]
