@@ -140,11 +140,20 @@ class ResourceCommand(click.Command):
         return super().parse_args(ctx, given)
 
 
-def shared_options() -> list[click.Parameter]:
-    """Return the options that every command takes."""
+MOVED_AS_JSON = "What became of each file as JSON; with --dry-run, the plan."
+
+
+def shared_options(as_json: str = "JSON, exactly as the API gave it.") -> list[click.Parameter]:
+    """Return the options that every command takes.
+
+    Parameters
+    ----------
+    as_json
+        What the help says of ``--json``.
+    """
     return [
         server_option(),
-        click.Option(["--json", "as_json"], is_flag=True, help="JSON, exactly as the API gave it."),
+        click.Option(["--json", "as_json"], is_flag=True, help=as_json),
         click.Option(["-q", "--quiet"], is_flag=True, help="Identifiers only."),
     ]
 
@@ -392,7 +401,7 @@ def _download() -> click.Command:
             ),
             click.Option(["--replace"], is_flag=True, help="Replace files of other content."),
             click.Option(["-y", "--yes"], is_flag=True, help="Fetch without asking."),
-            *shared_options(),
+            *shared_options(MOVED_AS_JSON),
         ],
         callback=lazy("download", "download"),
         help="Fetch the files of a dataset or of a data package, by its UUID or its link, or "
@@ -423,7 +432,7 @@ def _upload() -> click.Command:
             ),
             click.Option(["--watch"], is_flag=True, help="Go on, and send what is complete."),
             click.Option(["-y", "--yes"], is_flag=True, help="Send without asking."),
-            *shared_options(),
+            *shared_options(MOVED_AS_JSON),
         ],
         callback=lazy("upload", "upload"),
         help="Send files and folders into a dataset; after any interruption, type it again.",

@@ -226,7 +226,7 @@ class _Job:
             self._tell_plan(plan)
         if saved:
             self._say(f"Saved. `arcsecond upload --plan {self._asked.plan}` does it.")
-        return 0
+        return int(bool(plan.unreadable))
 
     def _tell_plan(self, plan: Plan) -> None:
         """Say what would be done."""
