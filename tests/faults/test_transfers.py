@@ -270,7 +270,9 @@ def test_a_client_that_is_killed_again_and_again(
                     running = command(account, storm.url, *words)
                     killed_somewhere(running, how, storm, dice)
                     said = running.communicate()[1]
-                    if running.returncode not in (-how, 130):
+                    # Python itself ends with 1 when it is interrupted before any of ours runs.
+                    begun_just_now = how == signal.SIGINT and b"KeyboardInterrupt" in said
+                    if running.returncode not in (-how, 130) and not begun_just_now:
                         break
                     kills += 1
                     if words[0] == "upload":
@@ -279,7 +281,7 @@ def test_a_client_that_is_killed_again_and_again(
             assert kills
             assert storm.moved < 2 * size + kills * (40 << 20)
         assert far == sorted(far), "it began anew"
-        assert len(far) > 1, "it was never killed in the middle of the large one"
+        assert any(far), "it was never killed in the middle of the large one"
     is_there(account, night, server.url)
     assert content(target) == wanted
 
