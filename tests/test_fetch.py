@@ -360,3 +360,34 @@ def test_plans_and_ends_are_told_for_programs(
     )
     assert {item["name"] for item in planned["items"]} == set(CONTENT)
     assert {item["state"] for item in planned["items"]} == {""}
+
+
+def test_one_file_is_saved_as_it_is_and_as_it_was(
+    arcsecond: Command, api: ArcsecondAPI, dataset: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    files = api.datasets(dataset).fitsfiles
+    pk = files.read("large.fits")["pk"]
+    newer = tmp_path / "newer.fits"
+    newer.write_bytes(fits_bytes((20, 20), OBJECT="newer"))
+    files.update(pk, file=newer)
+    monkeypatch.chdir(tmp_path)
+    read = ("fitsfiles", dataset, "read", str(pk))
+    assert arcsecond(*read, "--out", "now.fits").status == 0
+    assert (tmp_path / "now.fits").read_bytes() == newer.read_bytes()
+    assert arcsecond(*read, "--version", "1", "--out", "now.fits").status == 0  # in its place
+    assert (tmp_path / "now.fits").read_bytes() == CONTENT["large.fits"]
+    assert files.save_file("V/a.fits", tmp_path / "a.fits") == tmp_path / "a.fits"
+    assert (tmp_path / "a.fits").read_bytes() == CONTENT["V/a.fits"]
+    for wrong in (
+        ("--out", "a.png"), ("--version", "1", "--out", "a.webp"), ("--version", "7", "--out", "b"),
+        ("--out", "no/b" if os.geteuid() else "now.fits/b"), ("--hdu", "1", "--out", "b.fits"),
+        ("--version", "1", "--cutout", "1,2,3arcmin"),
+    ):  # fmt: skip
+        refused = arcsecond(*read, *wrong)
+        assert refused.status != 0, wrong
+        assert "Traceback" not in refused.err
+    assert sorted(path.name for path in tmp_path.glob("*.fits")) == [
+        "a.fits", "newer.fits", "now.fits",
+    ]  # fmt: skip
+    assert not list(tmp_path.glob(".*.part"))

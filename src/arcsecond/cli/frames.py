@@ -14,13 +14,15 @@ from arcsecond.client.saving import write_whole
 from arcsecond.errors import ArcsecondInputValueError
 
 PICTURES = {".webp": "image/webp", ".svg": "image/svg+xml"}
+NO_FRAMES = {*PICTURES, ".png", ".jpg", ".jpeg", ".gif", ".pdf", ".tif", ".tiff"}
+"""Whoever saves under such a name wants a picture, not the bytes of a FITS file."""
 
 
 def save(
     endpoint: Endpoint, key: str, *, out: str | None, cutout: str | None, hdu: str | None,
-    output: Output,
+    version: int | None, output: Output,
 ) -> None:  # fmt: skip
-    """Save a cutout, or the picture or plot of an HDU.
+    """Save a file, a cutout of it, or the picture or plot of an HDU.
 
     Parameters
     ----------
@@ -30,6 +32,8 @@ def save(
         ``RA,DEC,SIZE`` or ``NAME,SIZE``.
     hdu
         Number of the HDU; None for the first that fits.
+    version
+        An older one of the file; of those there are no pictures.
     """
     frames = cast(Frames, endpoint)
     if hdu is not None and not hdu.isdigit():
@@ -45,11 +49,17 @@ def save(
     else:
         path = Path(out or "")
         kind = PICTURES.get(path.suffix.lower())
-        if kind is None:
-            raise click.UsageError(
-                "--out saves a picture (.webp), a plot (.svg), or with --cutout a part of it; "
-                "`arcsecond download DATASET --include NAME` fetches a file."
-            )
+        if kind is None or version is not None:
+            if path.suffix.lower() in NO_FRAMES:
+                raise click.UsageError(
+                    "A picture is saved as .webp, a plot as .svg, both of the present version; "
+                    "a file under a name of its own kind."
+                )
+            if hdu is not None:
+                raise click.UsageError("--hdu goes with a picture (.webp) or a plot (.svg).")
+            _save_file(frames, key, path, version)
+            output.saved(str(path))
+            return
         picture = frames.preview(key, number)
         if picture.kind != kind:
             ending = next(end for end, one in PICTURES.items() if one == picture.kind)
@@ -59,3 +69,11 @@ def save(
         content = picture.content
     write_whole(path, content)
     output.saved(str(path))
+
+
+def _save_file(frames: Frames, key: str, path: Path, version: int | None) -> None:
+    try:
+        frames.save_file(key, path, version=version)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise ArcsecondInputValueError(f"{path} cannot be written: {why}.") from None

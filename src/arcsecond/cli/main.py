@@ -199,7 +199,7 @@ def resource_command(resource: Resource) -> click.Command:
         params.append(click.Option(["--format"], type=formats, help=told))
         told = "A part of an image, with its WCS: RA,DEC,SIZE or NAME,SIZE."
         params.append(click.Option(["--cutout"], metavar="PLACE,SIZE", help=told))
-        told = "Save a cutout there, or the picture (.webp) or plot (.svg)."
+        told = "Save it there, or a cutout, or the picture (.webp) or plot (.svg)."
         params.append(click.Option(["--out"], type=click.Path(), metavar="FILE", help=told))
     if any(task.forced for task in resource.tasks):
         told = "Import or refresh, though there are far fewer rows than before."

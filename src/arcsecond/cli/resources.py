@@ -91,7 +91,8 @@ def run(
     if task := next((task for task in resource.tasks if words[:1] == (task.name,)), None):
         carry_out(resource, task, words[1:], server, output, force=force, given=told)
         return
-    if resource.everywhere and _of_files(resource, words, given, server, wanted):
+    version = of_one.get("version")
+    if resource.everywhere and _of_files(resource, words, given, server, wanted, version):
         return
     if told:
         task = next(task for task in resource.tasks if task.fields)
@@ -130,6 +131,7 @@ def _of_files(
     given: dict[str, Any],
     server: str | None,
     wanted: _Wanted,
+    version: int | None,
 ) -> bool:
     """Search files, or read their headers again, if that was asked for."""
     chosen = given.pop("format", None)
@@ -143,7 +145,7 @@ def _of_files(
         reindex(words[0], server, wanted.output)
         return True
     if cutout is not None or wanted.picture is not None:
-        _save(resource, words, cutout, server, wanted)
+        _save(resource, words, cutout, server, wanted, version)
         return True
     return False
 
@@ -154,11 +156,14 @@ def _save(
     cutout: str | None,
     server: str | None,
     wanted: _Wanted,
+    version: int | None,
 ) -> None:
-    """Save what is seen of a file, or a part of it."""
+    """Save a file, what is seen of it, or a part of it."""
     action = understand(resource, words)
     if action.key is None or action.verb != READ:
         raise click.UsageError("--out and --cutout go with read of one file.")
+    if cutout is not None and version is not None:
+        raise click.UsageError("--cutout goes without --version.")
     with ArcsecondAPI(server=server) as api:
         frames.save(
             api.endpoint(resource.name, action.parent),
@@ -166,6 +171,7 @@ def _save(
             out=wanted.picture.file if wanted.picture else None,
             cutout=cutout,
             hdu=wanted.headers.hdu if wanted.headers else None,
+            version=version,
             output=wanted.output,
         )
 

@@ -296,6 +296,19 @@ class _Download(Run[Remote]):
             yield outcome_of(item, DONE)
 
 
+def fetch_one(transport: Transport, item: Remote) -> None:
+    """Fetch one file; it takes the place of what lies at its path.
+
+    Raises
+    ------
+    ArcsecondError
+        It did not get through, or never came as its digest says.
+    OSError
+        It cannot be written.
+    """
+    _Fetching(transport, item, lambda _: None, threading.Event(), replace=True).fetch()
+
+
 class _Fetching:
     """One file on its way here."""
 

@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from arcsecond.client.endpoint import PAGE, PICTURE_PATIENCE_S, Endpoint, as_segment
@@ -99,14 +100,53 @@ class Frames(Endpoint):
         """
         from astropy.io import fits
 
-        file = self.read(key, **({} if version is None else {"version": version}))
-        address = f"/datasets/{file['dataset']}/fitsfiles/{file['pk']}/download/"
-        address += f"?version={file['version']}"  # what replaces it meanwhile is another file
+        file, address = self._one_version(key, version)
         remote = RemoteFile(self.transport, address, file["size"], file["sha256"])
         opened = io.BufferedReader(remote, BLOCK)
         if file["packing"] == "xisf":
             return fits.open(_translated(opened))
         return fits.open(opened, lazy_load_hdus=True)
+
+    def _one_version(self, key: Any, version: int | None) -> tuple[Mapping[str, Any], str]:
+        """Return a file, and the address of the bytes that it has now, or had."""
+        file = self.read(key, **({} if version is None else {"version": version}))
+        address = f"/datasets/{file['dataset']}/fitsfiles/{file['pk']}/download/"
+        # What replaces it meanwhile is another file.
+        return file, f"{address}?version={file['version']}"
+
+    def save_file(self, key: Any, path: str | Path, *, version: int | None = None) -> Path:
+        """Save a file, verified, under a path; what is there is replaced once all has come.
+
+        Parameters
+        ----------
+        key
+            Its ``pk``, or its name inside a dataset.
+        version
+            An older one.
+
+        Returns
+        -------
+        pathlib.Path
+            Where it was saved.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such file.
+        ArcsecondError
+            It did not get through, or never came as its digest says.
+        OSError
+            It cannot be written.
+        """
+        from arcsecond.client.downloading import Remote, fetch_one
+
+        file, address = self._one_version(key, version)
+        to = Path(path).expanduser()
+        fetch_one(
+            self.transport,
+            Remote(str(to), file["name"], file["size"], file["pk"], file["sha256"], address),
+        )
+        return to
 
     def cutout(
         self,
