@@ -18,8 +18,8 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from multiprocessing.context import ForkServerProcess
-from multiprocessing.reduction import DupFd  # type: ignore[attr-defined]
-from typing import Any
+
+from arcsecond.server.apart import Handed
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["tests.imported"])
@@ -60,20 +60,21 @@ class Forked:
 def fork(module: str, words: Sequence[str], environ: Mapping[str, str]) -> Forked:
     """Run ``python -m module words``, in a session of its own."""
     process = _context.Process(
-        target=_run, args=(module, list(words), dict(environ), DupFd(1), DupFd(2))
+        target=_run, args=(module, list(words), dict(environ), Handed(1), Handed(2))
     )
     process.start()
     return Forked(process)
 
 
 def _run(
-    module: str, words: list[str], environ: dict[str, str], stdout: Any, stderr: Any
+    module: str, words: list[str], environ: dict[str, str], stdout: int, stderr: int
 ) -> None:  # pragma: no cover  # in the other process
     os.setsid()
     # What a process that was started anew finds; this one inherited the other.
     multiprocessing.set_start_method("fork", force=True)
-    os.dup2(stdout.detach(), 1)
-    os.dup2(stderr.detach(), 2)
+    for here, there in ((stdout, 1), (stderr, 2)):
+        os.dup2(here, there)
+        os.close(here)
     os.environ.clear()
     os.environ.update(environ)
     sys.argv = [module, *words]

@@ -9,6 +9,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
@@ -65,7 +66,15 @@ class TestEither:
         before = len(list(Path("/proc/self/fd").iterdir()))
         for _ in range(3):
             ended("killed")
+        assert ended("no such thing")[1] == 1
         assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+@pytest.mark.usefixtures("way")
+def test_several_at_once_are_told_apart() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(ended, ["read", "3"] * 20))
+    assert found == [(b"what it reads", 0), (b"", 3)] * 20
 
 
 def helpers(server: Server) -> set[int]:
@@ -95,6 +104,11 @@ def test_a_server_draws_on_when_its_helper_is_killed(
         answer = httpx2.get(address, headers=header, timeout=60)
         assert answer.status_code == 200, answer.text
         (helper,) = helpers(server)
-        os.kill(helper, signal.SIGKILL)
-    server.stop()
-    assert not helpers(server)
+        if n < 2:
+            os.kill(helper, signal.SIGKILL)
+    server.process.send_signal(signal.SIGINT)  # not the whole group, which would end it, too
+    assert server.process.wait(20) == 0
+    until = time.monotonic() + 20
+    while Path(f"/proc/{helper}").exists():
+        assert time.monotonic() < until
+        time.sleep(0.05)

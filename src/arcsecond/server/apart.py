@@ -7,12 +7,12 @@ so a server forks them from one that has imported it, and draws nothing itself.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import multiprocessing
 import os
 import subprocess
 import sys
+import threading
 import time
 from multiprocessing.connection import wait
 from multiprocessing.reduction import DupFd
@@ -28,6 +28,9 @@ _OURS = {"OPENBLAS_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"}
 """Without the working directory among what is imported."""
 
 _forks: ForkServerContext | None = None
+
+_one_at_a_time = threading.Lock()
+"""Held to start a process, and to ask how one ended: starting one asks that of all others."""
 
 
 def fork_from_now_on() -> None:
@@ -88,34 +91,58 @@ def _forked(
     timeout_s: float,
 ) -> Ended:
     until = time.monotonic() + timeout_s
+
+    def left() -> float:
+        return max(0.0, until - time.monotonic())
+
     reading, writing = os.pipe()
     with open(reading, "rb", buffering=0) as said:
-        given = module, arguments, DupFd(stdin.fileno()), DupFd(writing)
+        given = module, arguments, Handed(stdin.fileno()), Handed(writing)
         process = forks.Process(target=_forked_main, args=given)
         try:
-            process.start()
+            with _one_at_a_time:
+                process.start()
+        except EOFError as error:
+            raise OSError("The process that others are forked from has ended.") from error
         finally:
             os.close(writing)
         told = bytearray()
-        while wait([reading], max(0.0, until - time.monotonic())):
+        while wait([reading], left()):
             if not (piece := said.read(1 << 20)):
-                process.join(max(0.0, until - time.monotonic()))
                 break
             told += piece
-    status = process.exitcode
-    if status is None:
+    late = not wait([process.sentinel], left())
+    if late:
         process.kill()
-        process.join()
-    process.close()
-    return bytes(told), status
+        wait([process.sentinel])
+    with _one_at_a_time:
+        status = process.exitcode
+        process.close()
+    return bytes(told), None if late else status
 
 
-def _forked_main(module: str, arguments: tuple[str, ...], stdin: Any, stdout: Any) -> NoReturn:
+class Handed:
+    """A file descriptor that goes along with the start of a process; there it is a number.
+
+    `DupFd` alone would keep a copy here until the process asks for it, which it may not live to.
+    """
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _received, (DupFd(self._handle),)
+
+
+def _received(handed: Any) -> int:
+    return int(handed.detach())
+
+
+def _forked_main(module: str, arguments: tuple[str, ...], stdin: int, stdout: int) -> NoReturn:
     with open(os.devnull, "wb") as nowhere:
-        for here, there in ((stdin.detach(), 0), (stdout.detach(), 1), (nowhere.fileno(), 2)):
-            os.dup2(here, there)
-            if here != nowhere.fileno():
-                with contextlib.suppress(OSError):
-                    os.close(here)
+        os.dup2(nowhere.fileno(), 2)
+    for here, there in ((stdin, 0), (stdout, 1)):
+        os.dup2(here, there)
+        os.close(here)
     sys.argv = [module, *arguments]
     sys.exit(importlib.import_module(module).main())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 from litestar import Response, delete, get, post, route
 from litestar.params import FromPath
@@ -36,6 +37,7 @@ from arcsecond.server.context import (
     Viewer,
     backend_of,
     base_url,
+    is_form,
     read_body,
     reading,
     to_struct,
@@ -219,9 +221,15 @@ async def change(request: AnyRequest, dataset: str, key: str) -> FitsFile:
     return present(request, file)
 
 
-@delete(ONE, opt={"resource": "fitsfiles", "verb": "delete"})
-async def delete_file(request: AnyRequest, dataset: FromPath[str], key: FromPath[str]) -> None:
+@delete(ONE, opt={"resource": "fitsfiles", "verb": "delete"}, status_code=200)
+async def delete_file(
+    request: AnyRequest, dataset: FromPath[str], key: FromPath[str]
+) -> Response[None]:
     await writing(request, files.delete_file, dataset, key, version_of(request))
+    if is_form(request):
+        away = {"Location": f"/datasets/{quote(dataset, safe='')}/?deleted=1"}
+        return Response(None, status_code=303, headers=away)
+    return Response(None, status_code=204)
 
 
 def version_of(request: AnyRequest) -> int | None:

@@ -420,7 +420,7 @@ def _may(act: Callable[..., object], *args: Any) -> bool:
 
 
 def _uploaded(request: AnyRequest, dataset: str) -> str:
-    """Return what to say to somebody whose upload led back to the page."""
+    """Return what to say to somebody whose form led back to the page."""
     for name, done in (("uploaded", "was uploaded"), ("known", "was here already")):
         if key := request.query_params.get(name):
             try:
@@ -428,6 +428,8 @@ def _uploaded(request: AnyRequest, dataset: str) -> str:
             except ArcsecondError:
                 return ""
             return " ".join([f"{file.name} {done}.", *file.problems])
+    if "deleted" in request.query_params:
+        return "The file lies in your trash now: for 30 days it can be brought back from there."
     return ""
 
 
@@ -442,6 +444,7 @@ def _file(request: AnyRequest, file: FitsFile, item: dict[str, Any]) -> dict[str
         "plots": [(hdu, f"{address('fitsfiles', item)}preview/{hdu.index}/") for hdu in plots],
         "rows": _first_rows(request, file),
         "headers": headers,
+        "may_delete": _may(may_upload, backend_of(request), viewer_of(request), file.dataset),
     }
 
 
