@@ -970,6 +970,133 @@ class TestWatch:
         assert kept["image.1.fits"] == first["image.fits"]
         assert kept["image.fits"] != first["image.fits"]
 
+    def test_names_are_rotated_between_two_watches(
+        self, arcsecond: Command, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each has the name there that another one is to get."""
+        for n in range(3):
+            write(night / f"l.{n}.fits", fits_bytes((20, 20 + n), OBJECT=f"shot {n}"))
+        self.watched(arcsecond, night, monkeypatch, lambda: None)
+        before = digests(api, api.datasets.list(name="w")[0]["uuid"])
+        (night / "l.2.fits").rename(night / "l.3.fits")
+        (night / "l.1.fits").rename(night / "l.2.fits")
+        (night / "l.0.fits").rename(night / "l.1.fits")
+        write(night / "l.0.fits", fits_bytes((40, 40), OBJECT="the newest"))
+        again = self.watched(arcsecond, night, monkeypatch, lambda: None, lambda: None)
+        assert again.status == 0, again.err
+        kept = digests(api, api.datasets.list(name="w")[0]["uuid"])
+        for n in range(3):
+            assert kept[f"l.{n + 1}.fits"] == before[f"l.{n}.fits"]
+        assert kept["l.0.fits"] not in before.values()
+
+    def test_what_is_renamed_twice_while_the_server_is_away(
+        self, arcsecond: Command, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real, away = Transport._response, False
+
+        def leaving(self: Transport, method: str, *args: Any, **kwargs: Any) -> Any:
+            if away and method == "PATCH":
+                raise ArcsecondConnectionError("nobody answers.")
+            return real(self, method, *args, **kwargs)
+
+        def goes(is_away: bool) -> None:
+            nonlocal away
+            away = is_away
+
+        monkeypatch.setattr(patience, "LONGEST_WAIT_S", 0.0)
+        monkeypatch.setattr(Transport, "_response", leaving)
+        large, small = night / "large.fits", night / "V" / "a.fits"
+        done = self.watched(
+            arcsecond, night, monkeypatch,
+            lambda: goes(True),
+            lambda: (large.rename(night / "b.fits"), small.rename(night / "x.fits")),
+            lambda: ((night / "b.fits").rename(night / "c.fits"), (night / "x.fits").rename(small)),
+            lambda: goes(False),
+            lambda: None,
+        )  # fmt: skip
+        assert done.status == 0, done.err
+        assert sorted(digests(api, api.datasets.list(name="w")[0]["uuid"])) == sorted(
+            {*of_folder(night)}
+        )
+        assert "c.fits" in of_folder(night)
+
+    def test_a_name_is_used_again_while_its_file_is_sent(
+        self, arcsecond: Command, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = fits_bytes((20, 20), OBJECT="first")
+        second = fits_bytes((20, 21), OBJECT="second")
+        send, latest = Transport.send_parts, night / "latest.fits"
+
+        def sending(self: Transport, path: str, parts: Any, fields: Any) -> Any:
+            answer = send(self, path, parts, fields)
+            if latest.read_bytes() == first:
+                latest.rename(night / "0001.fits")
+                write(latest, second)
+            return answer
+
+        write(latest, first)
+        monkeypatch.setattr(Transport, "send_parts", sending)
+        done = self.watched(arcsecond, night, monkeypatch, lambda: None, lambda: None)
+        assert done.status == 0, done.err
+        kept = digests(api, api.datasets.list(name="w")[0]["uuid"])
+        assert kept["0001.fits"] == hashlib.sha256(first).hexdigest()
+        assert kept["latest.fits"] == hashlib.sha256(second).hexdigest()
+
+    def test_what_goes_before_it_was_taken_does_not_count(
+        self, arcsecond: Command, night: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As files of cameras that write under another name first; and a log is told once."""
+        part = night / "f.fits.part"
+
+        def goes_on() -> None:
+            with (night / "observing.log").open("a") as log:
+                log.write("still clouds\n")
+
+        done = self.watched(
+            arcsecond, night, monkeypatch,
+            lambda: write(part, b"SIMPLE  =  half"), lambda: part.rename(night / "f.fits.gone"),
+            goes_on, lambda: (night / "f.fits.gone").unlink(), goes_on, goes_on, lambda: None,
+        )  # fmt: skip
+        assert done.status == 0, done.err
+        assert "Not sent yet" not in done.err
+        (told,) = [line for line in done.err.splitlines() if "no FITS:" in line]
+        assert told.count("observing.log") == 1
+
+    def test_what_is_damaged_and_renamed_replaces_nothing_of_others(
+        self, arcsecond: Command, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        packed = (ASTROPY_FRAMES / "lzw.fits.Z").read_bytes()
+        other = fits_bytes((9, 9), OBJECT="of somebody else")
+        elsewhere = write(night.parent / "other" / "b.fits.Z", other)
+
+        def rename() -> None:
+            (dataset,) = api.datasets.list(name="w")
+            assert api.datasets(dataset["uuid"]).upload(elsewhere).ok
+            (night / "a.fits.Z").rename(night / "b.fits.Z")
+            (night / "c.fits.Z").rename(night / "d.fits.Z")
+
+        done = self.watched(
+            arcsecond, night, monkeypatch,
+            lambda: [write(night / f"{n}.fits.Z", packed[:4000]) for n in "ac"],
+            rename,
+            lambda: [write(night / f"{n}.fits.Z", packed) for n in "bd"],
+            lambda: None,
+        )  # fmt: skip
+        assert done.status == 1
+        assert "b.fits.Z could not be renamed there" in done.err
+        (dataset,) = api.datasets.list(name="w")
+        kept = digests(api, dataset["uuid"])
+        assert kept["b.fits.Z"] == hashlib.sha256(other).hexdigest()
+        assert kept["d.fits.Z"] == hashlib.sha256(packed).hexdigest()
+
+    def test_folders_that_lie_in_each_other(
+        self, arcsecond: Command, night: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        done = self.watched(arcsecond, night, monkeypatch, lambda: None, also=(night / "V",))
+        assert done.status == 0, done.err
+        names = [json.loads(line)["name"] for line in done.out.splitlines()]
+        assert sorted(names) == sorted(f"night/{name}" for name in of_folder(night))
+
     def test_what_is_left_out_and_what_is_not_sent_is_told(
         self, arcsecond: Command, night: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

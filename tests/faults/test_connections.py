@@ -14,7 +14,7 @@ import pytest
 from arcsecond.errors import LockedError
 from arcsecond.server.storage.partial import Partials
 from tests.conftest import Server, fits_bytes, start
-from tests.faults.conftest import Account
+from tests.faults.conftest import Account, wait_until
 
 FRAME = fits_bytes((1500, 1000), OBJECT="halves")
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -118,6 +118,8 @@ def test_who_comes_later_takes_over_from_a_connection_that_is_open(
     server = serve("--workers", "2")
     address = begun(account, server)
     first = halves(address, "PATCH", piece(account, 0), FRAME)
+    (path,) = (account.settings.home / "uploads").iterdir()
+    wait_until(lambda: path.stat().st_size > 0)  # it has the lock
     statuses = []
     for _ in range(6):  # whichever worker it comes to
         answer = httpx2.patch(address, headers=piece(account, 0), content=FRAME[:1000], timeout=60)

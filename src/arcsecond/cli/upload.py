@@ -31,6 +31,7 @@ from arcsecond.cli.transfers import (
     tell_end,
 )
 from arcsecond.client.api import ArcsecondAPI
+from arcsecond.client.endpoint import Endpoint
 from arcsecond.client.journal import Journal, journal_path
 from arcsecond.client.patience import StoppedError
 from arcsecond.client.plan import Looked, Plan, ask, load_plan, look_again, make_plan, save_plan
@@ -42,6 +43,7 @@ from arcsecond.errors import (
     ArcsecondInputValueError,
     ArcsecondNotLoggedInError,
     ConflictError,
+    NotFoundError,
 )
 from arcsecond.folders import Found, Item, find
 
@@ -124,10 +126,10 @@ class _Job:
         self._asked = asked
         self._journal = journal
         self._stopping = threading.Event()
-        self._renamed: list[Renamed] = []
+        self._renamed: dict[int, Renamed] = {}
         self._arrived: list[Outcome] = []
         self._failures: dict[str, Outcome] = {}
-        self._no_fits: dict[str, list[str]] = {}
+        self._no_fits: dict[str, str] = {}
         self._put_off: dict[str, str] = {}
 
     def once(self) -> int:
@@ -296,7 +298,9 @@ class _Job:
                         raise
                     self._say(f"{error.detail} It is tried again.")
                 watch.rest(self._stopping)
-        left_out = watch.left_out | self._no_fits
+        left_out = dict(watch.left_out)
+        for path, why in self._no_fits.items():
+            left_out.setdefault(why, []).append(path)
         self._tell_left_out(left_out)
         whole = Summary(
             plan.dataset if plan else "",
@@ -319,7 +323,9 @@ class _Job:
 
     def _look_once(self, watch: Watch, plan: Plan) -> None:
         found, renamed = watch.look()
-        self._renamed += renamed
+        for one in renamed:  # of one that was renamed before, the first name is still there
+            waiting = self._renamed.get(one.pk)
+            self._renamed[one.pk] = one._replace(before=waiting.before) if waiting else one
         while self._renamed:  # until each is acknowledged
             self._rename_one(watch, plan.dataset)
         parts: dict[bool, list[Item]] = {}
@@ -341,7 +347,7 @@ class _Job:
                 self._say_once(outcome)
                 continue
             there = None if outcome.outcome == FAILED else outcome.pk
-            damaged = bool(outcome.problems)
+            damaged = None if outcome.outcome == FAILED else bool(outcome.problems)
             if sent := watch.taken(outcome.path, stamp, there, damaged=damaged):
                 self._journal.note_sent(plan.dataset, sent)
             self._ended(outcome)
@@ -352,13 +358,14 @@ class _Job:
                 how = _HOW[outcome.outcome]
                 self._say(f"{outcome.name}: {how}{damage}")
         for why, paths in plan.left_out.items():  # what is no FITS, as is seen in it
-            self._no_fits.setdefault(why, []).extend(paths)
+            self._no_fits.update(dict.fromkeys(paths, why))
         for path, stamp in stamps.items():
             watch.taken(path, stamp, None)
 
     def _ended(self, outcome: Outcome) -> None:
         """Note what became of a file; that it failed before does not count any more."""
         self._failures.pop(outcome.path, None)
+        self._no_fits.pop(outcome.path, None)
         if outcome.outcome == FAILED:
             self._failures[outcome.path] = outcome
         else:
@@ -375,26 +382,42 @@ class _Job:
         First one whose new name no other has still; where each has that of another, one of
         them steps aside.
         """
-        names = {one.before for one in self._renamed}
-        free = [one for one in self._renamed if one.item.name not in names - {one.before}]
-        item, pk, before = one = (free or self._renamed)[0]
-        name = item.name if free else f"{item.name}.{secrets.token_hex(4)}"
+        files = self._api.datasets(dataset).fitsfiles
+        self._learn_names(watch, files)
+        waiting = [*self._renamed.values()]
+        names = {one.before: one.pk for one in waiting}
+        free = [one for one in waiting if names.get(one.item.name, one.pk) == one.pk]
+        if not waiting:
+            return
+        one = (free or waiting)[0]
+        name = one.item.name if free else f"{one.item.name}.{secrets.token_hex(4)}"
         try:
-            self._api.datasets(dataset).fitsfiles.update(pk, name=name)
+            files.update(one.pk, name=name)
         except ArcsecondError as error:
             if error.passes:
                 raise
-            self._say(f"{item.name} could not be renamed there: {error.detail}")
-            self._renamed.remove(one)
-            watch.forget(item.path)
+            self._say(f"{one.item.name} could not be renamed there: {error.detail}")
+            del self._renamed[one.pk]
+            watch.forget(one.item.path)
             return
         if not free:
-            self._renamed[self._renamed.index(one)] = one._replace(before=name)
+            self._renamed[one.pk] = one._replace(before=name)
             return
-        self._renamed.remove(one)
-        self._say(f"{item.name}: renamed" + (f", was {before}" if before else ""))
-        if sent := watch.taken(item.path, (item.size, item.changed_ns), pk):
+        del self._renamed[one.pk]
+        self._say(f"{name}: renamed, was {one.before}")
+        if sent := watch.taken(one.item.path, (one.item.size, one.item.changed_ns), one.pk):
             self._journal.note_sent(dataset, sent)
+
+    def _learn_names(self, watch: Watch, files: Endpoint) -> None:
+        """Ask for the names there of files that an earlier watch sent."""
+        for one in [one for one in self._renamed.values() if not one.before]:
+            try:
+                there = files.read(one.pk)["name"]
+            except NotFoundError:  # somebody deleted it
+                del self._renamed[one.pk]
+                watch.forget(one.item.path)
+            else:
+                self._renamed[one.pk] = one._replace(before=there)
 
     def _say(self, sentence: str) -> None:
         if not self._asked.quiet:

@@ -22,7 +22,6 @@ from arcsecond.folders import (
     Found,
     Item,
     is_called_fits,
-    item_of,
     one_of_each_name,
     walk,
 )
@@ -31,8 +30,16 @@ LOOK_S = 2.0
 REST_S = 3.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 2.0, 600.0
 
+LOOKED_S = 5.0
+"""After so long what is complete is sent, before it is looked whether more is."""
+
+MOST_OTHERS = 3
+
 Stamp = tuple[int, int]
 """Size and time of change."""
+
+Identity = tuple[int, int]
+"""Device and inode."""
 
 
 @dataclass(slots=True)
@@ -45,27 +52,35 @@ class _Seen:
         Whether it ends where it should; None while nobody looked.
     damaged
         Whether what the server has of it is damaged: what follows takes its place there.
+    others
+        How often another file came under the same name that looked the same.
     """
 
     name: str
     stamp: Stamp
+    identity: Identity
     since: float
     done: bool = False
     complete: bool | None = None
     damaged: bool = False
     failed: int = 0
     again_at: float = 0.0
-    identity: tuple[int, int] = (0, 0)
+    others: int = 0
     pk: int | None = None
 
 
 class Renamed(NamedTuple):
-    """A file that has another name here than on the server."""
+    """A file that has another name here than on the server.
+
+    Attributes
+    ----------
+    before
+        Its name there; "" where that is not known any more.
+    """
 
     item: Item
     pk: int
     before: str
-    """Its name there; "" where that is not known any more."""
 
 
 class Watch:
@@ -112,34 +127,54 @@ class Watch:
         moment = time.monotonic()
         for path, why in found.unreadable:
             self._once(path, why)
+        self._forget_gone(found)
         renamed = self._renamed(found)
         ready: list[Item] = []
         for item in found.items:
             stamp = (item.size, item.changed_ns)
             seen = self._seen.get(item.path)
-            if seen is None or seen.stamp != stamp:
+            if seen is None or not self._is_same(seen, item):
                 damaged = seen is not None and seen.damaged
-                seen = _Seen(item.name, stamp, moment, damaged=damaged)
+                others = 0 if seen is None or seen.stamp != stamp else seen.others + 1
+                seen = _Seen(item.name, stamp, _identity(item), moment, damaged=damaged)
+                seen.others = others
                 self._seen[item.path] = seen
             if (
                 not seen.done
                 and moment >= seen.again_at
                 and moment - seen.since >= REST_S
+                and time.monotonic() - moment < LOOKED_S
                 and self._is_complete(item, seen)
             ):
                 ready.append(item)
         return Found(items=ready), renamed
 
+    @staticmethod
+    def _is_same(seen: _Seen, item: Item) -> bool:
+        """Tell whether a file is the one that was seen under its path."""
+        if seen.stamp != (item.size, item.changed_ns):
+            return False
+        if seen.identity != _identity(item) and seen.others == MOST_OTHERS:
+            seen.identity = _identity(item)  # its file system has other numbers each time
+        return seen.identity == _identity(item)
+
+    def _forget_gone(self, found: Found) -> None:
+        """Forget files that went before they were taken, such as those of other programs."""
+        there = {item.path for item in found.items}
+        for path in [path for path, seen in self._seen.items() if seen.pk is None]:
+            if path not in there and not os.path.lexists(path):
+                del self._seen[path]
+
     def _renamed(self, found: Found) -> list[Renamed]:
         """Find files that were taken under another name, which another file may have now."""
         there = {item.path: item for item in found.items}
-        moved: dict[tuple[int, int], str] = {}
+        moved: dict[tuple[Identity, Stamp], str] = {}
         for path, seen in self._seen.items():
             now = there.get(path)
             if seen.pk is not None and (
                 _identity(now) != seen.identity if now else not os.path.lexists(path)
             ):
-                moved[seen.identity] = path
+                moved[seen.identity, seen.stamp] = path
         if not moved:
             return []
         others = set(moved.values())
@@ -147,8 +182,7 @@ class Watch:
         for item in found.items:
             if item.path in self._seen and item.path not in others:
                 continue
-            before = moved.get(_identity(item))
-            if before and self._seen[before].stamp == (item.size, item.changed_ns):
+            if before := moved.get((_identity(item), (item.size, item.changed_ns))):
                 pairs.append((item, before))
         known = [(item, self._seen.pop(before)) for item, before in pairs]
         renamed = []
@@ -168,7 +202,11 @@ class Watch:
             self._exclude,
             absent=lambda path: self._once(path, "it is not there"),
         )
-        found.items.extend(one_of_each_name(items, found))
+        paths = set[str]()
+        for item in one_of_each_name(items, found):
+            if item.path not in paths:  # folders that were given may lie in each other
+                paths.add(item.path)
+                found.items.append(item)
         return found
 
     def _is_complete(self, item: Item, seen: _Seen) -> bool:
@@ -184,7 +222,7 @@ class Watch:
         return seen.complete
 
     def taken(
-        self, path: str, stamp: Stamp, pk: int | None, *, damaged: bool = False
+        self, path: str, stamp: Stamp, pk: int | None, *, damaged: bool | None = None
     ) -> Sent | None:
         """Learn that a file is on the server; without a pk it is not, until it changes.
 
@@ -193,7 +231,7 @@ class Watch:
         stamp
             Its size and time of change as they were.
         damaged
-            Whether the server says so.
+            Whether the server says so; None when nothing arrived.
 
         Returns
         -------
@@ -203,9 +241,9 @@ class Watch:
         seen = self._seen.get(path)
         if seen is None or seen.stamp != stamp:
             return None
-        now = _at(path)
-        seen.done, seen.pk, seen.identity = True, pk, _identity(now) if now else (0, 0)
-        seen.damaged = damaged
+        seen.done, seen.pk = True, pk
+        if damaged is not None:
+            seen.damaged = damaged
         return Sent(path, *stamp, *seen.identity, pk) if pk is not None else None
 
     def recall(self, before: Sequence[Sent]) -> None:
@@ -213,10 +251,10 @@ class Watch:
         for sent in before:
             if sent.path in self._seen:
                 continue
-            identity = sent.device, sent.inode
-            if (now := _at(sent.path)) is None or _identity(now) != identity:
-                seen = _Seen("", (sent.size, sent.changed_ns), time.monotonic(), done=True)
-                seen.pk, seen.identity = sent.pk, identity
+            stamp, identity = (sent.size, sent.changed_ns), (sent.device, sent.inode)
+            if _is_another(sent.path, identity):
+                seen = _Seen("", stamp, identity, time.monotonic(), done=True)
+                seen.pk = sent.pk
                 self._seen[sent.path] = seen
 
     def replaces(self, path: str) -> bool:
@@ -226,7 +264,7 @@ class Watch:
     def forget(self, path: str) -> None:
         """Learn that a file could not get its new name there: it is one like any other."""
         if seen := self._seen.get(path):
-            seen.done, seen.pk = False, None
+            seen.done, seen.pk, seen.damaged = False, None, False
 
     def put_off(self, path: str) -> None:
         """Learn that a file could not be sent yet: it is tried again, each time a little later."""
@@ -264,14 +302,15 @@ def incomplete(path: str) -> str:
         return ending.why_incomplete(file)
 
 
-def _identity(told: Item) -> tuple[int, int]:
+def _identity(told: Item) -> Identity:
     """Return what stays when a file is renamed."""
     return told.device, told.inode
 
 
-def _at(path: str) -> Item | None:
-    """Return the file that lies there now."""
+def _is_another(path: str, identity: Identity) -> bool:
+    """Tell whether a file is gone from its path, or another one has it."""
     try:
-        return item_of(path, "", os.stat(path))
+        told = os.stat(path)
     except OSError:
-        return None
+        return not os.path.lexists(path)
+    return identity != (told.st_dev, told.st_ino)

@@ -8,14 +8,11 @@ so a server forks them from one that has imported it, and draws nothing itself.
 from __future__ import annotations
 
 import importlib
-import multiprocessing
 import os
 import subprocess
 import sys
 import threading
 import time
-from multiprocessing.connection import wait
-from multiprocessing.reduction import DupFd
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 if TYPE_CHECKING:
@@ -36,6 +33,8 @@ _one_at_a_time = threading.Lock()
 def fork_from_now_on() -> None:
     """Fork processes that get a file; for a server, since `__main__` is imported in each."""
     global _forks
+    import multiprocessing
+
     os.environ.update(_OURS)
     _forks = multiprocessing.get_context("forkserver")
     _forks.set_forkserver_preload(["arcsecond.server.archive.drawing"])
@@ -90,6 +89,8 @@ def _forked(
     stdin: BinaryIO,
     timeout_s: float,
 ) -> Ended:
+    from multiprocessing.connection import wait
+
     until = time.monotonic() + timeout_s
 
     def left() -> float:
@@ -131,6 +132,8 @@ class Handed:
         self._handle = handle
 
     def __reduce__(self) -> tuple[Any, ...]:
+        from multiprocessing.reduction import DupFd
+
         return _received, (DupFd(self._handle),)
 
 

@@ -96,6 +96,7 @@ function asNewVersion(row) {
   const [file, name] = taken.get(row);
   taken.delete(row);
   row.item.remove();
+  (list.querySelector("button") ?? chosen).focus();
   queue.push([file, name, true]);
   tell();
   work();
