@@ -430,3 +430,28 @@ def test_files_are_searched_on_a_page(http: Http, user: Callable[[str], dict[str
     assert 'value="here"' in wrong.text
     assert "Nothing found" in http.get("/fitsfiles/?filter=v", headers=bob).text
     assert "one.fits" not in http.get("/fitsfiles/", headers=HTML).text
+
+
+def test_a_file_goes_to_the_trash_from_its_page(
+    http: Http, user: Callable[[str], dict[str, str]]
+) -> None:
+    ann, bob = (user(name) | HTML for name in ("ann", "bob"))
+    made = http.post("/datasets/", json={"name": "d", "is_public": True}, headers=json_of(ann))
+    files = f"/datasets/{made.json()['uuid']}/fitsfiles/"
+    sent = {"file": ("a.fits", fits_bytes())}
+    page = f"{files}{http.post(files, files=sent, headers=json_of(ann)).json()['pk']}/"
+    form = f'action="{page}?_method=DELETE"'
+    assert form not in http.get(page, headers=bob).text
+    assert form in http.get(page, headers=ann).text
+    away = ann | {"Origin": "http://testserver.local"}
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    there = http.post(f"{page}?_method=DELETE", content=b"", headers=away | kind)
+    assert there.status_code == 200
+    checked(there.text)
+    assert "lies in your trash now" in there.text
+    assert http.get(page, headers=ann).status_code == 404
+    assert "a.fits" in http.get("/trash/", headers=ann).text
+
+
+def json_of(headers: dict[str, str]) -> dict[str, str]:
+    return headers | {"Accept": "application/json"}
