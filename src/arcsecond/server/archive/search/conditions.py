@@ -73,8 +73,8 @@ class Condition:
 
     @property
     def is_rough(self) -> bool:
-        """Whether the database finds some that do not fulfil it."""
-        return bool(self.evidence())
+        """Whether the database finds some that do not fulfil it; then there is evidence."""
+        return False
 
     def holds(self, evidence: sa.RowMapping) -> bool:
         """Tell whether a file that the database found fulfils it."""
@@ -251,6 +251,11 @@ class Either(Condition):
             return None
         both = sa.union(found[0], found[1]).subquery()
         return sa.select(both.c.start, both.c.file)
+
+    @property
+    def is_rough(self) -> bool:
+        """One of both is."""
+        return self.one.is_rough or self.other.is_rough
 
     def evidence(self) -> dict[str, sa.ColumnElement[Any]]:
         """Return that of the one that is rough, and whether the database finds the other."""
@@ -455,6 +460,11 @@ class Touches(Condition):
         """Return those classes of which there are files."""
         told = connection.execute(_CLASSES).one()
         return [reach for reach in range(areas.POINT + self.shown, areas.CLASSES) if told[reach]]
+
+    @property
+    def is_rough(self) -> bool:
+        """It is: its circle may touch where its footprint does not."""
+        return True
 
     def evidence(self) -> dict[str, sa.ColumnElement[Any]]:
         """Return its footprint, or else its position."""
