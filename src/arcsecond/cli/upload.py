@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import secrets
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,21 +30,18 @@ from arcsecond.cli.transfers import (
     tell_end,
 )
 from arcsecond.client.api import ArcsecondAPI
-from arcsecond.client.endpoint import Endpoint
+from arcsecond.client.following import Follower
 from arcsecond.client.journal import Journal, journal_path
 from arcsecond.client.patience import StoppedError
-from arcsecond.client.plan import Looked, Plan, ask, load_plan, look_again, make_plan, save_plan
+from arcsecond.client.plan import Looked, Plan, ask, look_again, make_plan
 from arcsecond.client.running import DONE, FAILED, MADE, THERE, Manner, Outcome, Summary
 from arcsecond.client.uploading import carry_out
-from arcsecond.client.watching import Renamed, Watch
+from arcsecond.client.watching import Watch
 from arcsecond.errors import (
-    ArcsecondError,
-    ArcsecondInputValueError,
     ArcsecondNotLoggedInError,
     ConflictError,
-    NotFoundError,
 )
-from arcsecond.folders import Found, Item, find
+from arcsecond.folders import find
 
 _HOW = {DONE: "sent", MADE: "made of what was there", THERE: "there already"}
 
@@ -126,11 +122,6 @@ class _Job:
         self._asked = asked
         self._journal = journal
         self._stopping = threading.Event()
-        self._renamed: dict[int, Renamed] = {}
-        self._arrived: list[Outcome] = []
-        self._failures: dict[str, Outcome] = {}
-        self._no_fits: dict[str, str] = {}
-        self._put_off: dict[str, str] = {}
 
     def once(self) -> int:
         """Plan, ask, send."""
@@ -182,11 +173,8 @@ class _Job:
 
     def _applied(self) -> Plan:
         """Return a plan that was saved, with what the server says today."""
-        plan = load_plan(Path(self._asked.plan or ""))
-        if plan.server != self._api.config.server:
-            raise ArcsecondInputValueError(
-                f"This plan was made for {plan.server or 'the embedded server'}."
-            )
+        plan = Plan.load(Path(self._asked.plan or ""))
+        plan.refuse_other(self._api.config.server)
         if not plan.dataset:  # it may have been made meanwhile
             plan.dataset, plan.name = self._dataset(plan.name, {})
         look_again(plan, self._journal)
@@ -221,7 +209,7 @@ class _Job:
     def _show_only(self, plan: Plan) -> int:
         saved = self._asked.plan is not None and bool(self._asked.paths)
         if saved:
-            save_plan(plan, Path(self._asked.plan or ""))
+            plan.save(Path(self._asked.plan or ""))
         if self._asked.as_json:
             click.echo(json.dumps(plan.to_json()))
         else:
@@ -253,9 +241,7 @@ class _Job:
 
     def _tell_left_out(self, left_out: Mapping[str, Sequence[str]]) -> None:
         for why, paths in left_out.items():
-            named = ", ".join(map(_shown, paths[:NAMED]))
-            more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
-            self._say(f"Left out, {why}: {named}{more}")
+            self._say(f"Left out, {why}: {_some(paths)}")
 
     # The transfer
 
@@ -282,146 +268,52 @@ class _Job:
         )
         self._say(summed_up(summary, "sent"))
 
+    # A folder that grows
+
     def watch(self) -> int:
         """Send what becomes complete, until somebody ends it."""
         asked = self._asked
-        plan: Plan | None = None
         watch = Watch(asked.paths, asked.include, asked.exclude, self._say)
-        with contextlib.suppress(KeyboardInterrupt, StoppedError):
-            while True:
-                try:
-                    if plan is None:
-                        plan = self._begun(watch)
-                    self._look_once(watch, plan)
-                except ArcsecondError as error:
-                    if not error.passes:
-                        raise
-                    self._say(f"{error.detail} It is tried again.")
-                watch.rest(self._stopping)
-        left_out = dict(watch.left_out)
-        for path, why in self._no_fits.items():
-            left_out.setdefault(why, []).append(path)
-        self._tell_left_out(left_out)
-        whole = Summary(
-            plan.dataset if plan else "",
-            [*self._arrived, *self._failures.values()],
-            left_out,
+        manner = Manner(asked.jobs, self._stopping, told=self._tell_one)
+        follower = Follower(
+            self._api.transport,
+            watch,
+            self._journal,
+            lambda plan: self._carried_out(plan, later=True),
+            manner,
+            self._say,
         )
+        whole = follower.follow(self._begun)
+        self._tell_left_out(whole.left_out)
         self._say(summed_up(whole, "sent"))
-        if waiting := watch.waiting:
-            more = f" and {len(waiting) - NAMED} more" if len(waiting) > NAMED else ""
-            self._say(f"Not sent yet: {', '.join(map(_shown, waiting[:NAMED]))}{more}")
-        return 0 if whole.ok and not waiting else 1
+        if whole.waiting:
+            self._say(f"Not sent yet: {_some(whole.waiting)}")
+        return 0 if whole.ok else 1
 
-    def _begun(self, watch: Watch) -> Plan:
-        """Find or make the dataset, and recall what was sent into it before."""
+    def _begun(self) -> Plan:
+        """Find the dataset, or make it."""
         plan = self._empty_plan(*self._dataset(self._asked.dataset, self._asked.about))
         self._make_dataset(plan)
-        watch.recall(self._journal.sent(plan.dataset))
         self._say(f"Watching {', '.join(self._asked.paths)} for {plan.name!r}; Ctrl-C ends it.")
         return plan
 
-    def _look_once(self, watch: Watch, plan: Plan) -> None:
-        found, renamed = watch.look()
-        for one in renamed:  # of one that was renamed before, the first name is still there
-            waiting = self._renamed.get(one.pk)
-            self._renamed[one.pk] = one._replace(before=waiting.before) if waiting else one
-        while self._renamed:  # until each is acknowledged
-            self._rename_one(watch, plan.dataset)
-        parts: dict[bool, list[Item]] = {}
-        for item in found.items:
-            parts.setdefault(plan.replace or watch.replaces(item.path), []).append(item)
-        for replaces, items in parts.items():
-            self._send_ready(watch, replace(plan, replace=replaces), Found(items=items))
-        sys.stdout.flush()
-
-    def _send_ready(self, watch: Watch, plan: Plan, found: Found) -> None:
-        """Send files that are complete, and let the watch know what became of each."""
-        stamps = {item.path: (item.size, item.changed_ns) for item in found.items}
-        make_plan(self._api.transport, plan, found, self._journal, stopping=self._stopping)
-        summary = self._carried_out(plan, later=True)
-        for outcome in summary.outcomes:
-            stamp = stamps.pop(outcome.path)
-            if outcome.again:
-                watch.put_off(outcome.path)
-                self._say_once(outcome)
-                continue
-            there = None if outcome.outcome == FAILED else outcome.pk
-            damaged = None if outcome.outcome == FAILED else bool(outcome.problems)
-            if sent := watch.taken(outcome.path, stamp, there, damaged=damaged):
-                self._journal.note_sent(plan.dataset, sent)
-            self._ended(outcome)
-            if self._asked.as_json:
-                click.echo(json.dumps(asdict(outcome)))
-            elif outcome.outcome != FAILED:
-                damage = f", damaged: {' '.join(outcome.problems)}" if damaged else ""
-                how = _HOW[outcome.outcome]
-                self._say(f"{outcome.name}: {how}{damage}")
-        for why, paths in plan.left_out.items():  # what is no FITS, as is seen in it
-            self._no_fits.update(dict.fromkeys(paths, why))
-        for path, stamp in stamps.items():
-            watch.taken(path, stamp, None)
-
-    def _ended(self, outcome: Outcome) -> None:
-        """Note what became of a file; that it failed before does not count any more."""
-        self._failures.pop(outcome.path, None)
-        self._no_fits.pop(outcome.path, None)
-        if outcome.outcome == FAILED:
-            self._failures[outcome.path] = outcome
-        else:
-            self._arrived.append(outcome)
-
-    def _say_once(self, outcome: Outcome) -> None:
-        if self._put_off.get(outcome.path) != outcome.reason:
-            self._put_off[outcome.path] = outcome.reason
-            self._say(f"{outcome.path}: {outcome.reason} It is tried again later.")
-
-    def _rename_one(self, watch: Watch, dataset: str) -> None:
-        """Give a file on the server the name that it has here now.
-
-        First one whose new name no other has still; where each has that of another, one of
-        them steps aside.
-        """
-        files = self._api.datasets(dataset).fitsfiles
-        self._learn_names(watch, files)
-        waiting = [*self._renamed.values()]
-        names = {one.before: one.pk for one in waiting}
-        free = [one for one in waiting if names.get(one.item.name, one.pk) == one.pk]
-        if not waiting:
-            return
-        one = (free or waiting)[0]
-        name = one.item.name if free else f"{one.item.name}.{secrets.token_hex(4)}"
-        try:
-            files.update(one.pk, name=name)
-        except ArcsecondError as error:
-            if error.passes:
-                raise
-            self._say(f"{one.item.name} could not be renamed there: {error.detail}")
-            del self._renamed[one.pk]
-            watch.forget(one.item.path)
-            return
-        if not free:
-            self._renamed[one.pk] = one._replace(before=name)
-            return
-        del self._renamed[one.pk]
-        self._say(f"{name}: renamed, was {one.before}")
-        if sent := watch.taken(one.item.path, (one.item.size, one.item.changed_ns), one.pk):
-            self._journal.note_sent(dataset, sent)
-
-    def _learn_names(self, watch: Watch, files: Endpoint) -> None:
-        """Ask for the names there of files that an earlier watch sent."""
-        for one in [one for one in self._renamed.values() if not one.before]:
-            try:
-                there = files.read(one.pk)["name"]
-            except NotFoundError:  # somebody deleted it
-                del self._renamed[one.pk]
-                watch.forget(one.item.path)
-            else:
-                self._renamed[one.pk] = one._replace(before=there)
+    def _tell_one(self, outcome: Outcome) -> None:
+        """Tell what became of one file; of what failed people know already."""
+        if self._asked.as_json:
+            click.echo(json.dumps(asdict(outcome)))
+        elif outcome.outcome != FAILED:
+            damage = f", damaged: {' '.join(outcome.problems)}" if outcome.problems else ""
+            self._say(f"{outcome.name}: {_HOW[outcome.outcome]}{damage}")
 
     def _say(self, sentence: str) -> None:
         if not self._asked.quiet:
             click.echo(sentence, err=True)
+
+
+def _some(paths: Sequence[str]) -> str:
+    """Return the first of some paths, and how many more there are."""
+    more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
+    return ", ".join(map(_shown, paths[:NAMED])) + more
 
 
 def _shown(path: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ from urllib.parse import quote
 
 from arcsecond.client.downloading import Chosen, fetch_into
 from arcsecond.client.endpoint import TASK_PATIENCE_S, Endpoint, endpoint_of
+from arcsecond.client.following import Follower
 from arcsecond.client.journal import Journal, journal_path
-from arcsecond.client.plan import Plan, make_plan
+from arcsecond.client.plan import Plan, ask, look_again, make_plan
 from arcsecond.client.running import JOBS, Manner, Progress, Summary, Told
 from arcsecond.client.searching import query_of
 from arcsecond.client.transport import Transport
 from arcsecond.client.uploading import carry_out
+from arcsecond.client.watching import Watch
 from arcsecond.errors import ArcsecondInputValueError, ArcsecondInvalidEndpointError
 from arcsecond.folders import find
 from arcsecond.registry import BY_NAME
@@ -134,9 +137,59 @@ class Inside:
         self._endpoint.check()
         return self._endpoint.transport
 
-    def upload(
+    def plan(
         self,
         paths: str | Path | Sequence[str | Path],
+        *,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        replace: bool = False,
+        **given: Any,
+    ) -> Plan:
+        """Tell what an upload would do, and send nothing.
+
+        Parameters
+        ----------
+        paths, include, exclude, replace, **given
+            As for ``upload``, which takes the plan in place of paths.
+
+        Returns
+        -------
+        Plan
+            ``sending``, ``there`` and ``taken`` are its files, ``unreadable`` and
+            ``left_out`` are told with reasons; ``bytes_to_send`` is what has to travel, and
+            ``save`` writes it to a file.
+
+        Raises
+        ------
+        ArcsecondError
+            The server cannot be asked, or there is no such dataset.
+        """
+        plan = self._empty_plan(given, replace=replace)
+        with self._journal() as journal:
+            return make_plan(
+                self._endpoint.transport,
+                plan,
+                find(_many(paths), include, exclude),
+                journal,
+                stopping=threading.Event(),
+            )
+
+    def load_plan(self, path: str | Path) -> Plan:
+        """Return a plan that was saved, for ``upload``.
+
+        Raises
+        ------
+        ArcsecondInputValueError
+            It cannot be read, or is of another server or dataset.
+        """
+        plan = Plan.load(Path(path))
+        self._refuse_other(plan)
+        return plan
+
+    def upload(
+        self,
+        paths: str | Path | Sequence[str | Path] | Plan,
         *,
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
@@ -154,7 +207,8 @@ class Inside:
         ----------
         paths
             Files and folders. A file is named by its path below the folder; of several
-            folders, each keeps its own name in front.
+            folders, each keeps its own name in front. Or what ``plan`` returned, which
+            is compared with the files and the server once more.
         include, exclude
             Patterns such as ``*.fits``, of names or of paths inside the dataset.
         replace
@@ -181,12 +235,98 @@ class Inside:
             The server cannot be asked, or there is no such dataset.
         """
         transport, manner = self._held(), Manner(jobs, progress=progress, told=told)
+        if isinstance(paths, Plan):
+            if include or exclude or replace or given:
+                raise ArcsecondInputValueError("A plan knows its files and what they get already.")
+            plan = paths
+            self._refuse_other(plan)
+            with self._journal() as journal:
+                look_again(plan, journal)
+                ask(transport, plan, journal, manner.stopping)
+                return carry_out(transport, plan, journal, manner)
+        plan = self._empty_plan(given, replace=replace)
+        with self._journal() as journal:
+            found = find(_many(paths), include, exclude)
+            make_plan(transport, plan, found, journal, stopping=manner.stopping)
+            return carry_out(transport, plan, journal, manner)
+
+    def watch(
+        self,
+        paths: str | Path | Sequence[str | Path],
+        *,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        replace: bool = False,
+        jobs: int = JOBS,
+        progress: Progress | None = None,
+        told: Told | None = None,
+        say: Callable[[str], None] | None = None,
+        stopping: threading.Event | None = None,
+        **given: Any,
+    ) -> Summary:
+        """Keep a dataset in step with folders that grow, until it is ended.
+
+        Files are sent once they are complete, and renamed there when they are renamed here;
+        nothing is sent twice after a restart. What may pass, such as a server that is away,
+        is waited for.
+
+        Parameters
+        ----------
+        paths, include, exclude, replace, jobs, progress, **given
+            As for ``upload``. A folder may come later.
+        told
+            Called with what became of each file, but for those that are tried again.
+        say
+            Called with a sentence when there is something else to say, such as why a file is
+            not sent yet, or that it was renamed.
+        stopping
+            Ends it when it is set. So does Ctrl-C in the main thread.
+
+        Returns
+        -------
+        Summary
+            As of ``upload``; ``waiting`` are paths of files that were not sent yet.
+
+        Raises
+        ------
+        ArcsecondError
+            The server refuses, and will go on doing so.
+        """
+        ends = stopping or threading.Event()
+        manner = Manner(jobs, ends, progress=progress, told=told)
+        plan = self._empty_plan(given, replace=replace)
+        said = say or (lambda _sentence: None)
+        with self._journal() as journal:
+            follower = Follower(
+                self._endpoint.transport,
+                Watch(_many(paths), include, exclude, said),
+                journal,
+                lambda plan: carry_out(
+                    self._endpoint.transport, plan, journal, Manner(jobs, ends, progress)
+                ),
+                manner,
+                said,
+            )
+            return follower.follow(lambda: plan)
+
+    def _empty_plan(self, given: dict[str, Any], *, replace: bool) -> Plan:
+        """Return a plan without files yet."""
+        server = self._held().config.server
         given = {name: value for name, value in given.items() if value is not None}
         if stray := given.keys() - {"tags", "is_raw"}:
             raise ArcsecondInputValueError(f"Files take tags and is_raw, not {min(stray)!r}.")
-        many = [paths] if isinstance(paths, str | Path) else paths
-        with contextlib.closing(Journal(journal_path(transport.config.home))) as journal:
-            plan = Plan(transport.config.server, self._key, "", replace=replace, given=given)
-            found = find(many, include, exclude)
-            make_plan(transport, plan, found, journal, stopping=manner.stopping)
-            return carry_out(transport, plan, journal, manner)
+        return Plan(server, self._key, "", replace=replace, given=given)
+
+    def _refuse_other(self, plan: Plan) -> None:
+        """Refuse a plan of another server or dataset."""
+        plan.refuse_other(self._held().config.server)
+        if plan.dataset != self._key:
+            of = plan.dataset or f"{plan.name!r}, which was to be made"
+            raise ArcsecondInputValueError(f"This plan was made for dataset {of}.")
+
+    def _journal(self) -> contextlib.closing[Journal]:
+        return contextlib.closing(Journal(journal_path(self._endpoint.transport.config.home)))
+
+
+def _many(paths: str | Path | Sequence[str | Path]) -> Sequence[str | Path]:
+    return [paths] if isinstance(paths, str | Path) else paths

@@ -97,6 +97,57 @@ class Plan:
             **asdict(self),
         }
 
+    @classmethod
+    def load(cls, path: Path) -> Plan:
+        """Read a plan that was saved.
+
+        Raises
+        ------
+        ArcsecondInputValueError
+            There is none, or it is of another program.
+        """
+        try:
+            told = json.loads(path.read_bytes())
+            if told["version"] != VERSION:
+                raise ValueError(told["version"])
+            fields = {name: told[name] for name in cls.__dataclass_fields__}
+            items = [Item(**item) for item in fields.pop("items")]
+            plan = cls(items=items, **fields)
+            plan.unreadable = [(name, why) for name, why in plan.unreadable]
+        except OSError as error:
+            raise ArcsecondInputValueError(f"{path} cannot be read: {error.strerror}.") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ArcsecondInputValueError(f"{path} is no plan of an upload.") from error
+        return plan
+
+    def save(self, path: str | Path) -> None:
+        """Save it.
+
+        Raises
+        ------
+        ArcsecondInputValueError
+            The file cannot be written.
+        """
+        try:
+            Path(path).write_text(json.dumps(self.to_json(), indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise ArcsecondInputValueError(
+                f"{path} cannot be written: {error.strerror}."
+            ) from error
+
+    def refuse_other(self, server: str) -> None:
+        """Refuse to be carried out on another server than it was made for.
+
+        Raises
+        ------
+        ArcsecondInputValueError
+            It is another one.
+        """
+        if self.server != server:
+            raise ArcsecondInputValueError(
+                f"This plan was made for {self.server or 'the embedded server'}."
+            )
+
 
 def make_plan(
     transport: Transport,
@@ -160,37 +211,6 @@ def ask(transport: Transport, plan: Plan, journal: Journal, stopping: threading.
 
 def _unwatched(_done: int, _all: int) -> None:
     pass
-
-
-def load_plan(path: Path) -> Plan:
-    """Read a plan that was saved.
-
-    Raises
-    ------
-    ArcsecondInputValueError
-        There is none, or it is of another program.
-    """
-    try:
-        told = json.loads(path.read_bytes())
-        if told["version"] != VERSION:
-            raise ValueError(told["version"])
-        fields = {name: told[name] for name in Plan.__dataclass_fields__}
-        items = [Item(**item) for item in fields.pop("items")]
-        plan = Plan(items=items, **fields)
-        plan.unreadable = [(name, why) for name, why in plan.unreadable]
-    except OSError as error:
-        raise ArcsecondInputValueError(f"{path} cannot be read: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ArcsecondInputValueError(f"{path} is no plan of an upload.") from error
-    return plan
-
-
-def save_plan(plan: Plan, path: Path) -> None:
-    """Save a plan."""
-    try:
-        path.write_text(json.dumps(plan.to_json(), indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ArcsecondInputValueError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 _NONE = "none"

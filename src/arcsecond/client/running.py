@@ -126,11 +126,14 @@ class Summary:
         Of every file that was found, but for those left out.
     left_out
         Paths by why they were left out.
+    waiting
+        Of a watch: paths of files that were not complete yet, or not sent yet, when it ended.
     """
 
     dataset: str
     outcomes: list[Outcome] = field(default_factory=list)
     left_out: dict[str, list[str]] = field(default_factory=dict)
+    waiting: list[str] = field(default_factory=list)
 
     @property
     def done(self) -> list[Outcome]:
@@ -155,7 +158,7 @@ class Summary:
     @property
     def ok(self) -> bool:
         """Whether every file is where it should be."""
-        return not self.failed
+        return not (self.failed or self.waiting)
 
 
 Progress = Callable[[Standing], None]

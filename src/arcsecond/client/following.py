@@ -1,0 +1,184 @@
+"""Send what becomes complete in watched folders, and rename there what is renamed here."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+
+from arcsecond.client.endpoint import Endpoint, endpoint_of
+from arcsecond.client.journal import Journal
+from arcsecond.client.patience import StoppedError
+from arcsecond.client.plan import Plan, make_plan
+from arcsecond.client.running import FAILED, Manner, Outcome, Summary
+from arcsecond.client.transport import Transport
+from arcsecond.client.watching import Renamed, Watch
+from arcsecond.errors import ArcsecondError, NotFoundError
+from arcsecond.folders import Found, Item
+from arcsecond.registry import BY_NAME
+
+
+class Follower:
+    """Keeps a dataset in step with what is watched, until somebody ends it.
+
+    Parameters
+    ----------
+    send
+        Carries out a plan.
+    manner
+        Of which ``stopping`` ends it, and ``told`` is called with what became of each file,
+        but for those that are tried again.
+    say
+        Told what else there is to say, a sentence at a time.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        watch: Watch,
+        journal: Journal,
+        send: Callable[[Plan], Summary],
+        manner: Manner,
+        say: Callable[[str], None],
+    ) -> None:
+        self._transport = transport
+        self._watch = watch
+        self._journal = journal
+        self._send = send
+        self._manner = manner
+        self._say = say
+        self._renamed: dict[int, Renamed] = {}
+        self._arrived: list[Outcome] = []
+        self._failures: dict[str, Outcome] = {}
+        self._no_fits: dict[str, str] = {}
+        self._put_off: dict[str, str] = {}
+
+    def follow(self, begin: Callable[[], Plan]) -> Summary:
+        """Look and send again and again; whatever may pass is waited for.
+
+        Parameters
+        ----------
+        begin
+            Returns an empty plan with a dataset that is there.
+
+        Raises
+        ------
+        ArcsecondError
+            The server refuses, and will go on doing so.
+        """
+        plan: Plan | None = None
+        with contextlib.suppress(KeyboardInterrupt, StoppedError):
+            while not self._manner.stopping.is_set():
+                try:
+                    if plan is None:
+                        plan = begin()
+                        self._watch.recall(self._journal.sent(plan.dataset))
+                    self._look(plan)
+                except ArcsecondError as error:
+                    if not error.passes:
+                        raise
+                    self._say(f"{error.detail} It is tried again.")
+                self._watch.rest(self._manner.stopping)
+        return self._summary(plan.dataset if plan else "")
+
+    def _summary(self, dataset: str) -> Summary:
+        left_out = {why: [*paths] for why, paths in self._watch.left_out.items()}
+        for path, why in self._no_fits.items():
+            left_out.setdefault(why, []).append(path)
+        outcomes = [*self._arrived, *self._failures.values()]
+        return Summary(dataset, outcomes, left_out, self._watch.waiting)
+
+    def _look(self, plan: Plan) -> None:
+        found, renamed = self._watch.look()
+        for one in renamed:  # of one that was renamed before, the first name is still there
+            waiting = self._renamed.get(one.pk)
+            self._renamed[one.pk] = one._replace(before=waiting.before) if waiting else one
+        files = endpoint_of(BY_NAME["fitsfiles"], self._transport, plan.dataset, None)
+        while self._renamed:  # until each is acknowledged
+            self._rename_one(files, plan.dataset)
+        parts: dict[bool, list[Item]] = {}
+        for item in found.items:
+            replaces = plan.replace or self._watch.replaces(item.path)
+            parts.setdefault(replaces, []).append(item)
+        for replaces, items in parts.items():
+            self._send_ready(replace(plan, replace=replaces), Found(items=items))
+
+    def _send_ready(self, plan: Plan, found: Found) -> None:
+        """Send files that are complete, and let the watch know what became of each."""
+        stamps = {item.path: (item.size, item.changed_ns) for item in found.items}
+        make_plan(self._transport, plan, found, self._journal, stopping=self._manner.stopping)
+        for outcome in self._send(plan).outcomes:
+            stamp = stamps.pop(outcome.path)
+            if outcome.again:
+                self._watch.put_off(outcome.path)
+                self._say_once(outcome)
+                continue
+            there = None if outcome.outcome == FAILED else outcome.pk
+            damaged = None if outcome.outcome == FAILED else bool(outcome.problems)
+            if sent := self._watch.taken(outcome.path, stamp, there, damaged=damaged):
+                self._journal.note_sent(plan.dataset, sent)
+            self._ended(outcome)
+        for why, paths in plan.left_out.items():  # what is no FITS, as is seen in it
+            for path in paths:
+                self._no_fits[path] = why
+                self._watch.taken(path, stamps[path], None)
+
+    def _ended(self, outcome: Outcome) -> None:
+        """Note what became of a file; that it failed before does not count any more."""
+        self._failures.pop(outcome.path, None)
+        self._no_fits.pop(outcome.path, None)
+        if outcome.outcome == FAILED:
+            self._failures[outcome.path] = outcome
+        else:
+            self._arrived.append(outcome)
+        if self._manner.told is not None:
+            self._manner.told(outcome)
+
+    def _say_once(self, outcome: Outcome) -> None:
+        if self._put_off.get(outcome.path) != outcome.reason:
+            self._put_off[outcome.path] = outcome.reason
+            self._say(f"{outcome.path}: {outcome.reason} It is tried again later.")
+
+    def _rename_one(self, files: Endpoint, dataset: str) -> None:
+        """Give a file on the server the name that it has here now.
+
+        First one whose new name no other has still; where each has that of another, one of
+        them steps aside.
+        """
+        self._learn_names(files)
+        waiting = [*self._renamed.values()]
+        names = {one.before: one.pk for one in waiting}
+        free = [one for one in waiting if names.get(one.item.name, one.pk) == one.pk]
+        if not waiting:
+            return
+        one = (free or waiting)[0]
+        name = one.item.name if free else f"{one.item.name}.{secrets.token_hex(4)}"
+        try:
+            files.update(one.pk, name=name)
+        except ArcsecondError as error:
+            if error.passes:
+                raise
+            self._say(f"{one.item.name} could not be renamed there: {error.detail}")
+            del self._renamed[one.pk]
+            self._watch.forget(one.item.path)
+            return
+        if not free:
+            self._renamed[one.pk] = one._replace(before=name)
+            return
+        del self._renamed[one.pk]
+        self._say(f"{name}: renamed, was {one.before}")
+        stamp = one.item.size, one.item.changed_ns
+        if sent := self._watch.taken(one.item.path, stamp, one.pk):
+            self._journal.note_sent(dataset, sent)
+
+    def _learn_names(self, files: Endpoint) -> None:
+        """Ask for the names there of files that an earlier watch sent."""
+        for one in [one for one in self._renamed.values() if not one.before]:
+            try:
+                there = files.read(one.pk)["name"]
+            except NotFoundError:  # somebody deleted it
+                del self._renamed[one.pk]
+                self._watch.forget(one.item.path)
+            else:
+                self._renamed[one.pk] = one._replace(before=there)
