@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,15 +11,18 @@ from pathlib import Path
 
 import httpx2
 import pytest
+import sqlalchemy as sa
 
 from arcsecond.schemas.archive import DatasetChange
 from arcsecond.server.app import open_backend
 from arcsecond.server.archive import files
 from arcsecond.server.archive.service import Datasets
 from arcsecond.server.archive.sweep import sweep
+from arcsecond.server.archive.tables import uploads
 from arcsecond.server.check import check
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.settings import Settings
+from arcsecond.server.transfers.service import sweep as sweep_uploads
 from tests.conftest import Server, add_file, fits_bytes, new_user
 
 KEPT = fits_bytes(OBJECT="kept")
@@ -66,6 +70,18 @@ class Account:
         sweep(backend)
         return list((self.settings.home / "incoming").iterdir())
 
+    def _has_no_strays(self, backend: Backend) -> None:
+        """Whatever lies among the uploads an hour later is of one that can go on."""
+        partials = backend.store.partials
+        for uuid in partials.uuids():
+            with contextlib.suppress(FileNotFoundError):
+                os.utime(partials.path(uuid), (time.time() - 7200,) * 2)
+        sweep_uploads(backend)
+        with backend.db.read() as connection:
+            known = {str(uuid) for uuid in connection.scalars(sa.select(uploads.c.uuid))}
+        there = [*partials.folder.iterdir()] if partials.folder.exists() else []
+        assert {path.name for path in there} <= known
+
     def is_whole(self, *, maybe: dict[str, bytes] | None = None) -> None:
         """Check the data directory, and that what was acknowledged is there.
 
@@ -89,7 +105,10 @@ class Account:
             assert there == self.content
             # A killed process may take a moment to let go of its files.
             wait_until(lambda: not self._swept(backend))
-            assert check(backend).findings == []
+            report = check(backend)
+            assert (report.findings, report.lost) == ([], [])
+            assert not [note for note in report.notes if "without a row" in note]
+            self._has_no_strays(backend)
         finally:
             backend.db.close()
 

@@ -89,9 +89,13 @@ def send(url: str, dataset: str, name: str, content: bytes, key: str) -> int:
     return pk
 
 
-@pytest.fixture(scope="module")
-def site(shared_servers: Callable[[str], Server]) -> Iterator[Site]:
-    url = shared_servers("sqlite").url
+LOOKS = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
+"""Of tests of how pages look, which is the same on every database."""
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def site(request: pytest.FixtureRequest, shared_servers: Callable[[str], Server]) -> Iterator[Site]:
+    url = shared_servers(request.param).url
     body = {"username": "ann", "email": "ann@localhost"}
     made = call(
         url, "/auth/registration/", body | {"password1": PASSWORD, "password2": PASSWORD}
@@ -170,6 +174,7 @@ def image(values: Any, copies: int = 0) -> bytes:
     return buffer.getvalue()
 
 
+@LOOKS
 def test_headers_are_searched_while_typing(site: Site) -> None:
     with site.page() as page:
         page.goto(site.url + site.pages["stis"])
@@ -468,6 +473,7 @@ def test_another_file_of_that_name_and_size_is_not_glued_to_the_first(
         assert kept.body() == frames[1]
 
 
+@LOOKS
 def test_a_picture_that_cannot_be_drawn_says_why(site: Site) -> None:
     with site.page(allowed="status of 404") as page:
         page.goto(site.url + site.pages["cut"])
@@ -482,6 +488,7 @@ def lit(picture: bytes) -> tuple[int, int]:
     return int(pixels[..., 0].max()), int(pixels[..., 1:].max())
 
 
+@LOOKS
 def test_red_is_red_alone(site: Site, tmp_path: Path) -> None:
     with site.page(mode="red", allowed="status of 404") as page:
         for name in ("home", "object", "dataset", "noise", "live", "login", "error"):
@@ -508,6 +515,7 @@ def test_red_is_red_alone(site: Site, tmp_path: Path) -> None:
         assert others <= 4
 
 
+@LOOKS
 @pytest.mark.parametrize("chosen", ["light", "dark", "auto"])
 def test_auto_follows_the_system(site: Site, chosen: str) -> None:
     with site.page() as page:
@@ -524,6 +532,7 @@ def test_auto_follows_the_system(site: Site, chosen: str) -> None:
 WIDTHS = (1200, 390)
 
 
+@LOOKS
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("mode", ["light", "dark", "red"])
 def test_axe_finds_nothing_serious(site: Site, mode: str, width: int) -> None:
@@ -544,6 +553,7 @@ def test_axe_finds_nothing_serious(site: Site, mode: str, width: int) -> None:
     assert found == []
 
 
+@LOOKS
 @pytest.mark.parametrize("width", WIDTHS)
 def test_no_page_is_wider_than_its_window(site: Site, width: int) -> None:
     with site.page(width=width, allowed="status of 404") as page:
@@ -552,6 +562,7 @@ def test_no_page_is_wider_than_its_window(site: Site, width: int) -> None:
             assert page.evaluate("document.documentElement.scrollWidth") <= width, name
 
 
+@LOOKS
 def test_every_page_is_light(site: Site) -> None:
     """Below 100 kB with all that it loads, uncompressed, pictures that wait included."""
     weights: dict[str, int] = {}
@@ -575,6 +586,7 @@ def weight_of(answer: Response) -> int:
     return len(answer.body()) if answer.ok else 0
 
 
+@LOOKS
 def test_nothing_is_inline(site: Site) -> None:
     with site.page(allowed="status of 404") as page:
         for name, path in site.pages.items():
@@ -589,6 +601,7 @@ def test_nothing_is_inline(site: Site) -> None:
             assert page.locator(inline).count() == 0, name
 
 
+@LOOKS
 def test_keys_reach_everything(site: Site) -> None:
     """The skip link first, then every control in its order, each with a ring around it."""
     with site.page(allowed="status of 404") as page:
