@@ -69,7 +69,7 @@ def empty(new_database: Callable[[str], str], tmp_path: Path) -> Callable[[str],
 
 
 def digests(backend: Backend) -> dict[str, Any]:
-    with backend.db.read() as connection:
+    with backend.db.stream() as connection:
         return dump(connection, None)
 
 

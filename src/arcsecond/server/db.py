@@ -14,6 +14,7 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,6 +43,9 @@ LONG_INTEGER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 CACHE_KIB = 32 << 10
 """Of pages that a connection to SQLite may hold; its own 2 MiB are few for large archives."""
+
+IDLE_S = 1.0
+"""After so long it is asked whether a connection to PostgreSQL is still one."""
 
 _NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "lustre"}
 
@@ -152,12 +156,25 @@ class Database:
             if self.local and not settings.sqlite_path.exists():
                 os.close(os.open(settings.sqlite_path, os.O_CREAT | os.O_RDWR, 0o600))
         self.engine = _sqlite(settings.sqlite_path) if self.local else _postgres(settings)
+        # On PostgreSQL without transactions, whose ends would cost two round trips, and all
+        # statements that the connection has prepared.
+        self._reading = (
+            self.engine
+            if self.local
+            else self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        )
         self._turn = threading.Lock()
         self._place = f"database {settings.sqlite_path}" if self.local else "database"
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
-        """Open a connection for reading."""
+        """Open a connection for reading; each statement may see another moment."""
+        with self._translated(), self._reading.connect() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def stream(self) -> Iterator[Connection]:
+        """Open a transaction for reading rows that are fetched as they are needed."""
         with self._translated(), self.engine.connect() as connection:
             yield connection
 
@@ -275,9 +292,25 @@ def _postgres(settings: Settings) -> Engine:
             f"ARCSECOND_DATABASE_URL names {url.get_backend_name()!r}; only PostgreSQL is served.",
             hint="Leave it away to use SQLite.",
         )
-    return sa.create_engine(
-        url.set(drivername="postgresql+psycopg"), pool_size=8, max_overflow=24, pool_pre_ping=True
+    engine = sa.create_engine(
+        url.set(drivername="postgresql+psycopg"), pool_size=8, max_overflow=24
     )
+    import psycopg
+
+    @sa.event.listens_for(engine, "checkin")
+    def _put_back(_connection: Any, record: sa.pool.ConnectionPoolEntry) -> None:
+        record.info["used"] = time.monotonic()
+
+    @sa.event.listens_for(engine, "checkout")
+    def _taken(connection: Any, record: sa.pool.ConnectionPoolEntry, _proxy: object) -> None:
+        """Look whether one that lay idle is still connected: its database may have restarted."""
+        if time.monotonic() - record.info.get("used", time.monotonic()) > IDLE_S:
+            try:
+                engine.dialect.do_ping(connection)
+            except psycopg.OperationalError as error:
+                raise sa.exc.InvalidatePoolError from error
+
+    return engine
 
 
 def on_network_file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> bool:

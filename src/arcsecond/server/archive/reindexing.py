@@ -73,7 +73,7 @@ def reindex_some(
     chosen = sa.select(versions).join(files, files.c.pk == versions.c.file).where(where)
     if not body.everything:
         chosen = chosen.where(_is_stale(backend))
-    with backend.db.read() as connection:
+    with backend.db.stream() as connection:
         left = None
         if body.after is None:
             left = connection.scalar(sa.select(sa.func.count()).select_from(chosen.subquery()))

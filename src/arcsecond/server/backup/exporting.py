@@ -245,7 +245,7 @@ class _Export:
                     living = sa.exists().where(held.c.uuid == key, held.c.deleted_at.is_(None))
                     statement = statement.where(living)
             part = self._unfinished / table.name
-            with part.open("wb") as file, self._backend.db.read() as connection:
+            with part.open("wb") as file, self._backend.db.stream() as connection:
                 result = connection.execution_options(yield_per=TOGETHER).execute(statement)
                 for row in result.mappings():
                     file.write(msgspec.json.encode(dict(row), order="sorted") + b"\n")

@@ -173,7 +173,7 @@ def _back_up(copying: _Copying) -> Made:
 @contextlib.contextmanager
 def _one_moment(backend: Backend) -> Iterator[sa.Connection]:
     """Open a transaction that sees the rows of one moment, whatever is written meanwhile."""
-    with backend.db.read() as connection:
+    with backend.db.stream() as connection:
         if not backend.db.local:
             connection = connection.execution_options(isolation_level="REPEATABLE READ")
         with connection.begin():

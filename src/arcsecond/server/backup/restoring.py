@@ -316,7 +316,7 @@ def _compare(
         backend = _backend(settings, db, KnownPlaces(db) if manifest.left else Nowhere())
         index_all(backend)
         if manifest.revision == HEAD:
-            with db.read() as connection:
+            with db.stream() as connection:
                 found = dump(connection, None)
             for table, told in manifest.tables.items():
                 if found[table] != told:

@@ -131,15 +131,18 @@ class SearchListing:
                 ("rows", self.viewer.sight, dialect),
                 lambda: select_visible(self.viewer).where(among(dialect, files.c.pk)),
             )
+            keys = self._untested(connection, seen, limit)
             while (wanted := limit - len(found)) > 0:
-                if not (keys := self._keys(connection, seen, wanted)):
-                    break
-                pks = these(dialect, [key[-1] for key in keys])
-                rows = {row.pk: row for row in connection.execute(statement, pks)}
-                found += [([*key], shape(rows[key[-1]])) for key in keys if key[-1] in rows]
+                if keys is None:
+                    keys = self._keys(connection, seen, wanted)
+                if keys:
+                    pks = these(dialect, [key[-1] for key in keys])
+                    rows = {row.pk: row for row in connection.execute(statement, pks).all()}
+                    found += [([*key], shape(rows[key[-1]])) for key in keys if key[-1] in rows]
                 if len(keys) < wanted:
                     break
-                seen = keys[-1]  # one that was deleted this very moment is no end of the list
+                # Not everybody may see every file, and one may be deleted this very moment.
+                seen, keys = keys[-1], None
         return found
 
     def count(self) -> int:
@@ -164,6 +167,21 @@ class SearchListing:
                 raise bad_cursor()
             key.append(int(part) if is_whole else float(part))
         return tuple(key)
+
+    def _untested(
+        self, connection: sa.Connection, seen: Key | None, limit: int
+    ) -> list[Key] | None:
+        """Return the next keys of a way all of whose files fulfil all conditions.
+
+        Nobody has looked yet whether the viewer may see them. None where there is no such way.
+        """
+        way, told = self._along_the_order()
+        if len(told) < len(self.conditions) or any(c.is_rough for c in told):
+            return None
+        params: dict[str, Any] = {}
+        for condition in told:
+            params |= condition.params(connection)
+        return self._batch(connection, way, params, seen, limit)
 
     def _keys(self, connection: sa.Connection, seen: Key | None, limit: int) -> list[Key]:
         """Return the keys of the files that are found, at most so many."""
