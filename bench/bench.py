@@ -23,7 +23,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bench.catalogues import catalogue_rows, known_names
-from bench.downloads import download_rows, plan_rows
+from bench.downloads import download_rows, ingest_rows, plan_rows
 from bench.feed import feed_row
 from bench.frames import frame_rows
 from bench.observatory import observatory_rows
@@ -44,6 +44,7 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=1000, help="small files to upload")
     parser.add_argument("--many", type=int, default=10_000, help="small files beside rivals")
     parser.add_argument("--planned", type=int, default=100_000, help="files of a plan")
+    parser.add_argument("--ingested", type=int, default=50_000, help="files taken in in place")
     parser.add_argument("--readers", type=int, default=1000, help="readers of the feed")
     parser.add_argument("--stars", type=int, default=1_000_000, help="stars to import")
     parser.add_argument("--searched", type=int, default=1_000_000, help="files to search")
@@ -56,6 +57,7 @@ def main() -> int:
     rows += many_files_rows(ROOT, options.many)
     rows += plan_rows(ROOT, options.planned)
     rows += download_rows(ROOT, options.mib)
+    rows += ingest_rows(ROOT, options.ingested)
     rows.append(feed_row(ROOT, options.readers))
     rows += catalogue_rows(ROOT, options.stars)
     rows += observatory_rows(ROOT)

@@ -32,19 +32,22 @@ def plan_rows(root: Path, count: int) -> list[Row]:
         folder = Path(name)
         night = folder / "night"
         write_many(night, count)
-        with serving(folder / "home") as (port, _):
+        with serving(folder / "home") as (port, worker):
             environ = account(port, folder)
             output("datasets", "create", "--name", "bench", "--quiet", **environ)
             words = [ARCSECOND, "upload", str(night), "--dataset", "bench", "--dry-run", "--quiet"]
             time.sleep(3)  # files that are younger are not remembered
             few = [*words[:2], str(night / "000" / "000000.fits"), *words[3:]]
             _, before = measured(few, environ)
+            server_before = resident(worker, "VmRSS")
+            forget_peak(worker)
             first, after = measured(words, environ)
             again = measured(words, environ)[0]
             begin = time.perf_counter()
             upload("bench", night, environ)
             sent = count / (time.perf_counter() - begin)
             unchanged = measured([*words[:-2], "--yes", "--quiet"], environ)[0]
+            server_after = resident(worker, "VmHWM")
         hashing, _ = measured(
             ["sh", "-c", f"find {night} -type f -print0 | xargs -0 sha256sum > /dev/null"], {}
         )
@@ -57,14 +60,43 @@ def plan_rows(root: Path, count: int) -> list[Row]:
         (f"second run, all {files} there / the same", f"{unchanged:.1f} s", f"{hashing:.1f} s",
          f"{unchanged / hashing:.1f}", f"under 5 s (sent at {sent:.0f}/s)", unchanged < 5),
         growth_row(f"client's growth for a plan of {files}", before, after),
+        growth_row("server's growth for all of these", server_before, server_after),
     ]  # fmt: skip
 
 
-def write_many(folder: Path, count: int) -> None:
+def ingest_rows(root: Path, count: int) -> list[Row]:
+    """Register files where they lie, headers indexed, and look at all of them once more."""
+    with tempfile.TemporaryDirectory(dir=root) as name:
+        folder = Path(name)
+        archive = folder / "archive"
+        write_many(archive, count, 5760)
+        environ = {"ARCSECOND_HOME": str(folder / "home"), "ARCSECOND_CONFIG": f"{folder}/c.ini"}
+        words = [ARCSECOND, "server", "ingest", "--in-place", "--dataset", "bench"]
+        one = str(archive / "000" / "000000.fits")
+        measured([*words, one], environ)  # which makes the data directory
+        _, before = measured([*words, one], environ)
+        seconds, after = measured([*words, str(archive)], environ)
+        again, _ = measured([*words, str(archive)], environ)
+        hashing, _ = measured(
+            ["sh", "-c", f"find {archive} -type f -print0 | xargs -0 sha256sum > /dev/null"], {}
+        )
+    files = f"{count:,} files of 6 KiB in place"
+    return [
+        (f"ingest of {files} / sha256sum", f"{count / seconds:.0f} files/s",
+         f"{count / hashing:.0f} files/s", f"{hashing / seconds:.0%}", "beside", True),
+        (f"ingest of {files}, once more / the same", f"{count / again:.0f} files/s",
+         f"{count / hashing:.0f} files/s", f"{hashing / again:.0%}", "beside", True),
+        growth_row("growth for it", before, after),
+    ]  # fmt: skip
+
+
+def write_many(folder: Path, count: int, size: int = 4096) -> None:
     """Write small files, each with content of its own, a thousand in a folder."""
     small = folder.parent / "one.fits"
-    write_small_frame(small)
-    frame = small.read_bytes()[:4096]
+    write_frame(small, 1)
+    frame = small.read_bytes()[:size]
+    if size == 5760:  # whole: a header, and data of one block
+        frame = frame.replace(b"1048576", b"   2880", 1)
     for n in range(count):
         path = folder / f"{n // 1000:03}" / f"{n:06}.fits"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,6 +138,7 @@ def download_rows(root: Path, mib: int) -> list[Row]:
                 figures.append(seconds)
                 client_after = max(client_after, peak)
             server_after = resident(worker, "VmHWM")
+            archives = archive_rows(port, dataset, header, worker, mib)
     figure, baseline = statistics.median(figures), statistics.median(baselines)
     speed = baseline / figure
     name = f"download of {mib} MiB, verified / curl"
@@ -114,4 +147,31 @@ def download_rows(root: Path, mib: int) -> list[Row]:
         (name, *shown, "70 % of the speed or more", speed >= 0.7),
         growth_row("client's growth for it", client_before, client_after),
         growth_row("server's growth for it", server_before, server_after),
+        *archives,
     ]
+
+
+def archive_rows(port: int, dataset: str, header: str, worker: int, mib: int) -> list[Row]:
+    """Fetch a dataset as one archive beside its only file, each by curl and thrown away."""
+    files = f"http://127.0.0.1:{port}/datasets/{dataset}"
+    address = {
+        "file": f"{files}/fitsfiles/1/download/",
+        "ZIP": f"{files}/files.zip",
+        "tar": f"{files}/files.tar",
+    }
+    before = resident(worker, "VmRSS")
+    forget_peak(worker)
+    times: dict[str, list[float]] = {what: [] for what in address}
+    for _ in range(3):
+        for what, url in address.items():
+            words = ["curl", "-sS", "-f", "-H", header, "-o", os.devnull, url]
+            times[what].append(measured(words, {})[0])
+    after = resident(worker, "VmHWM")
+    figures = {what: statistics.median(seconds) for what, seconds in times.items()}
+    whole = figures.pop("file")
+    return [
+        *((f"{mib} MiB streamed as {what} / as they are, both by curl", f"{figure:.2f} s",
+           f"{whole:.2f} s", f"{whole / figure:.0%}", "beside", True)
+          for what, figure in figures.items()),
+        growth_row("server's growth for both", before, after),
+    ]  # fmt: skip

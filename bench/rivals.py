@@ -36,13 +36,17 @@ from bench.servers import (
 from bench.uploads import touch, upload, write_frame, write_small_frame
 
 KiB = 1 << 10
+DAV = Path("/usr/lib/nginx/modules/ngx_http_dav_ext_module.so")
+"""Of libnginx-mod-http-dav-ext: rclone asks what is there."""
+
+SAID = "header.EXPTIME=30 and header.OBJECT=bench"
 OLD = "3.14.1"
 PINS = Path(__file__).parents[1] / "tests" / "clients" / f"constraints-{OLD}.txt"
 
 
 def large_file_rows(root: Path, mib: int) -> list[Row]:
     """Upload a large frame beside ``curl -T`` and ``rclone copyto`` of the same to WebDAV."""
-    if missing := [name for name in ("nginx", "curl", "rclone") if not shutil.which(name)]:
+    if missing := _missing():
         return [_absent(f"upload of {mib} MiB / WebDAV", missing)]
     with tempfile.TemporaryDirectory(dir=root) as name:
         folder = Path(name)
@@ -89,9 +93,12 @@ def many_files_rows(root: Path, count: int) -> list[Row]:
             seconds, client_after = upload(dataset, night, environ)
             server_after = resident(worker, "VmHWM")
             kept = _listed("fitsfiles", dataset, **environ)
+            asked = ("--dataset", dataset, "--where", SAID)
+            if len(_listed("fitsfiles", "search", *asked, **environ)) != count:
+                raise SystemExit("not all files are found by their headers")
             old = _old_rate(root, few, port, folder, environ)
         rclone, curl = _rates(night, folder, count)
-    if [file["target"] for file in kept] != ["bench"] * count:
+    if len(kept) != count or not all(map(_is_indexed, kept)):
         raise SystemExit("not all headers were indexed")
     ours = count / seconds
     files = f"{count:,} files of 50 KiB"
@@ -108,6 +115,15 @@ def many_files_rows(root: Path, count: int) -> list[Row]:
         growth_row(f"client's growth for {files}", client_before, client_after),
         growth_row(f"server's growth for {files}", server_before, server_after),
     ]  # fmt: skip
+
+
+def _is_indexed(file: dict[str, Any]) -> bool:
+    """Tell whether everything is known of a file that its header says."""
+    told = {name: file[name] for name in ("target", "exposure", "filter", "problems", "doubts")}
+    said = {"target": "bench", "exposure": 30.0, "filter": "R", "problems": [], "doubts": []}
+    place = file["position"] or {"right_ascension": 0.0, "declination": 0.0}
+    near = math.isclose(place["right_ascension"], 14.86071, abs_tol=1e-4)
+    return told == said and near and file["start"].startswith("2026-11-22T21:22:23.456")
 
 
 def write_night(folder: Path, count: int) -> None:
@@ -127,7 +143,7 @@ def _rates(night: Path, folder: Path, count: int) -> tuple[float, float]:
     rclone before 1.68 waits 10 ms between requests to WebDAV, whoever answers, and makes
     three for a file.
     """
-    if not all(map(shutil.which, ("nginx", "rclone", "curl"))):
+    if _missing():
         return float("nan"), float("nan")
     with webdav(folder / "dav") as url:
         os.sync()
@@ -205,12 +221,11 @@ def webdav(folder: Path) -> Iterator[str]:
         one.mkdir(parents=True)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    modules = sorted(Path("/usr/lib/nginx/modules").glob("ngx_http_dav_ext_module.so"))
     user = "user root;" if os.geteuid() == 0 else ""
     configuration = folder / "nginx.conf"
     configuration.write_text(
-        "".join(f"load_module {module};\n" for module in modules)
-        + f"""
+        f"""
+        load_module {DAV};
         daemon off; {user} pid {folder}/pid; error_log {folder}/error.log; worker_processes 2;
         events {{ worker_connections 512; }}
         http {{
@@ -223,7 +238,7 @@ def webdav(folder: Path) -> Iterator[str]:
                 location / {{
                     root {files}; create_full_put_path on;
                     dav_methods PUT DELETE MKCOL COPY MOVE;
-                    {"dav_ext_methods PROPFIND OPTIONS;" if modules else ""}
+                    dav_ext_methods PROPFIND OPTIONS;
                 }}
             }}
         }}
@@ -239,6 +254,12 @@ def webdav(folder: Path) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(20)
+
+
+def _missing() -> list[str]:
+    """Return what is not installed here of what the rows beside WebDAV need."""
+    programs = [name for name in ("nginx", "curl", "rclone") if not shutil.which(name)]
+    return programs + ([] if DAV.exists() else [DAV.name])
 
 
 def _absent(name: str, missing: Sequence[str]) -> Row:
