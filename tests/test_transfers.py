@@ -357,6 +357,34 @@ def test_uploads_are_nobody_elses(tus: Tus, user: Callable[[str], Headers]) -> N
     assert tus.offset() == 0
 
 
+def test_content_of_somebody_else_is_sent_and_stored_once(
+    tus: Tus, user: Callable[[str], Headers]
+) -> None:
+    """Every byte of it, with the answers that anybody gets: nothing tells that it is there."""
+    sha256 = hashlib.sha256(FRAME).hexdigest()
+
+    def sends(who: Tus) -> list[tuple[int, dict[str, str]]]:
+        told = []
+        for answer in (
+            who.begin(sha256=sha256),
+            who.http.head(who.address, headers=TUS | who.key),
+            who.send(0, FRAME[:3000]),
+            who.send(3000, FRAME[3000:]),
+        ):
+            own = ("location", "upload-expires", "arcsecond-file", "date")
+            headers = {k: v for k, v in answer.headers.items() if k.lower() not in own}
+            told.append((answer.status_code, headers))
+        return told
+
+    first = sends(tus)
+    bob = Tus(tus.http, user("bob"))
+    assert sends(bob) == first
+    assert [status for status, _ in first] == [201, 200, 204, 204]
+    assert bob.files()[0]["sha256"] == tus.files()[0]["sha256"] == sha256
+    assert list(tus.http.inside.store.digests()) == [sha256]
+    sound(tus.http)
+
+
 def test_those_that_wait_are_listed(tus: Tus) -> None:
     tus.begin(name="a/one.fits", sha256=hashlib.sha256(FRAME).hexdigest())
     tus.send(0, FRAME[:1000])

@@ -238,7 +238,7 @@ def killed_somewhere(
 
 
 @pytest.mark.parametrize("seed", ROUNDS)
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_client_that_is_killed_again_and_again(
     how: signal.Signals, seed: int, account: Account, night: Path, tmp_path: Path,
     serve: Callable[..., Server],
@@ -271,7 +271,7 @@ def test_a_client_that_is_killed_again_and_again(
                     killed_somewhere(running, how, storm, dice)
                     said = running.communicate()[1]
                     # Python itself ends with 1 when it is interrupted before any of ours runs.
-                    begun_just_now = how == signal.SIGINT and b"KeyboardInterrupt" in said
+                    begun_just_now = how != signal.SIGKILL and b"KeyboardInterrupt" in said
                     if running.returncode not in (-how, 130) and not begun_just_now:
                         break
                     kills += 1
@@ -286,16 +286,48 @@ def test_a_client_that_is_killed_again_and_again(
     assert content(target) == wanted
 
 
-class TestClocks:
-    """A server whose clock jumps; those of the wall are asked for expiry alone."""
+JUMPS_S = (3 * 86400, -4000 * 86400, 400 * 86400, 0)
 
-    def test_an_upload(self, account: Account, night: Path, tmp_path: Path) -> None:
+
+class TestClocks:
+    """Clocks of the wall that jump: the server's is asked for expiry, the client's for little."""
+
+    def test_of_the_client(
+        self, account: Account, night: Path, tmp_path: Path, serve: Callable[..., Server],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        """Both ways, with digests that are remembered; what changed is seen all the same."""
+        wrong, seen = 0, 0
+        right_s, right_ns = time.time, time.time_ns
+        monkeypatch.setattr(time, "time", lambda: right_s() + wrong)
+        monkeypatch.setattr(time, "time_ns", lambda: right_ns() + wrong * 10**9)
+
+        def jump(_standing: Any) -> None:
+            nonlocal wrong, seen
+            seen += 1
+            wrong = JUMPS_S[seen % len(JUMPS_S)]
+
+        server, target = serve(), tmp_path / "here"
+        with client(account, server.url) as api:
+            dataset = api.datasets(account.dataset)
+            for _ in JUMPS_S:
+                assert dataset.upload(night, progress=jump).ok
+                assert dataset.download(target, progress=jump).ok
+                jump(None)
+            assert seen > 100
+            write(night / "0" / "0.fits", fits_bytes((50, 60), OBJECT="changed"))
+            assert [one.name for one in dataset.upload(night).failed] == ["0/0.fits"]
+            assert dataset.upload(night, replace=True).ok
+        wrong = 0
+        is_there(account, night, server.url)
+
+    def test_of_the_server(self, account: Account, night: Path, tmp_path: Path) -> None:
         clock = tmp_path / "clock"
         clock.write_text("0")
         server = start(
             account.settings, module="tests.faults.jumping", fresh=True, CLOCK=str(clock)
         )
-        jumps = iter([3 * 86400, -4000 * 86400, 400 * 86400, 0] * 100)
+        jumps = iter(JUMPS_S * 100)
         seen: list[int] = []
 
         def jump(standing: Any) -> None:
