@@ -339,10 +339,8 @@ def test_what_cannot_be_done_is_told(
     assert "is no plan" in arcsecond("upload", "--plan", str(night / "nowhere.json")).err
 
 
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("place", ["embedded"], indirect=True)
 class TestModule:
-    """What the module's upload does, on the embedded server."""
+    """What the module's upload does."""
 
     def test_progress_and_outcomes_are_told(self, api: ArcsecondAPI, night: Path) -> None:
         dataset = api.datasets.create(name="d")["uuid"]
