@@ -14,18 +14,20 @@ def main() -> None:
     what, folder, count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     import django
     from django.conf import settings
+    from tom_common.default_settings import (
+        TOMTOOLKIT_AUTHENTICATION_BACKENDS,
+        TOMTOOLKIT_INSTALLED_APPS,
+        TOMTOOLKIT_MIDDLEWARE,
+    )
 
     settings.configure(
         SECRET_KEY="bench",  # noqa: S106
         DATABASES={
             "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": folder / "tom.sqlite"}
         },
-        INSTALLED_APPS=[
-            "django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sites",
-            "django.contrib.sessions", "django.contrib.messages", "django.contrib.staticfiles",
-            "django.contrib.admin", "guardian", "django_comments", "tom_common", "tom_targets",
-            "tom_dataproducts", "tom_observations", "tom_catalogs", "tom_alerts",
-        ],
+        INSTALLED_APPS=TOMTOOLKIT_INSTALLED_APPS,
+        MIDDLEWARE=TOMTOOLKIT_MIDDLEWARE,
+        AUTHENTICATION_BACKENDS=TOMTOOLKIT_AUTHENTICATION_BACKENDS,
         TARGET_TYPE="SIDEREAL",
         TARGET_PERMISSIONS_ONLY=True,
         SITE_ID=1,

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: what they keep between two requests, and what they survive."""
+"""What connections keep between two requests and survive, and what columns give back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from arcsecond.server import db as database_module
 from arcsecond.server.db import Database
 from arcsecond.server.settings import Settings
 
-pytestmark = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+POSTGRESQL = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 
 TIMES = 7
 """The driver prepares a statement when it comes again and again."""
@@ -43,6 +43,7 @@ def end(db: Database, pid: int) -> None:
     other.close()
 
 
+@POSTGRESQL
 def test_what_was_prepared_stays_so(db: Database) -> None:
     for number in range(TIMES):
         with db.read() as connection:
@@ -52,6 +53,7 @@ def test_what_was_prepared_stays_so(db: Database) -> None:
         assert connection.scalar(prepared, {"what": "%+ 40"}) == 1
 
 
+@POSTGRESQL
 def test_writing_and_reading_share_connections(db: Database) -> None:
     """A transaction is one after a connection was read from, and none before it is again."""
     pid = process(db)
@@ -72,6 +74,7 @@ def test_writing_and_reading_share_connections(db: Database) -> None:
     assert process(db) == pid
 
 
+@POSTGRESQL
 def test_rows_are_streamed(db: Database) -> None:
     with db.stream() as connection:
         series = sa.text("SELECT * FROM generate_series(1, 5000)")
@@ -79,6 +82,7 @@ def test_rows_are_streamed(db: Database) -> None:
         assert sum(1 for _ in result) == 5000
 
 
+@POSTGRESQL
 def test_an_idle_connection_that_was_cut_is_made_anew(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,6 +94,7 @@ def test_an_idle_connection_that_was_cut_is_made_anew(
         connection.execute(sa.text("CREATE TABLE made (x int)"))
 
 
+@POSTGRESQL
 def test_a_busy_connection_that_was_cut_fails_once(db: Database) -> None:
     """With an error that passes; the next one finds a connection that is new."""
     pid = process(db)
@@ -98,3 +103,15 @@ def test_a_busy_connection_that_was_cut_fails_once(db: Database) -> None:
         process(db)
     assert caught.value.passes
     assert process(db) not in (0, pid)
+
+
+ODD = [None, 2**70, -(2**63) - 1, 0.1, 1e308, "\ud83d", "\u00e9t\u00e9", {"a": [True, {}]}]
+
+
+def test_columns_of_json_give_back_what_was_written(db: Database) -> None:
+    things = sa.Table("things", sa.MetaData(), sa.Column("what", sa.JSON))
+    with db.write() as connection:
+        things.create(connection)
+        connection.execute(sa.insert(things), [{"what": ODD}])
+    with db.read() as connection:
+        assert connection.scalar(sa.select(things.c.what)) == ODD

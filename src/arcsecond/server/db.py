@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import json
 import logging
 import os
 import sqlite3
@@ -20,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Dialect, Engine
 
@@ -129,6 +131,18 @@ def upsert(
     statement = insert.on_conflict_do_update(index_elements=index, set_=told, where=where)
     # In one order: two transactions with the same rows would else wait for each other.
     connection.execute(statement, sorted(rows, key=lambda row: [str(row[n]) for n in index]))
+
+
+def from_json(text: str | bytes) -> Any:
+    """Return what is in a column of JSON.
+
+    By msgspec, which takes a tenth of the time of Python's; what it refuses, such as half a
+    surrogate, came there by Python's own writer.
+    """
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return json.loads(text)
 
 
 def now() -> datetime:
@@ -253,6 +267,7 @@ def _sqlite(path: Path) -> Engine:
         sa.URL.create("sqlite", database=str(path)),
         # pysqlite's own transactions begin late; ours begin when we say so.
         connect_args={"isolation_level": None, "timeout": 30, "check_same_thread": False},
+        json_deserializer=from_json,
         pool_size=16,
         max_overflow=64,
     )
@@ -293,7 +308,10 @@ def _postgres(settings: Settings) -> Engine:
             hint="Leave it away to use SQLite.",
         )
     engine = sa.create_engine(
-        url.set(drivername="postgresql+psycopg"), pool_size=8, max_overflow=24
+        url.set(drivername="postgresql+psycopg"),
+        pool_size=8,
+        max_overflow=24,
+        json_deserializer=from_json,
     )
     import psycopg
 
