@@ -8,7 +8,7 @@ TEMPROOT := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 
 # Two processes at once; who is done first takes from the other.
 SPREAD := -n 2 --dist worksteal
-MOST := --ignore=tests/faults --ignore=tests/pages
+MOST := --ignore=tests/faults --ignore=tests/pages --ignore=tests/documents
 
 export PYTEST_DEBUG_TEMPROOT := $(TEMPROOT)
 
@@ -16,13 +16,16 @@ export PYTEST_DEBUG_TEMPROOT := $(TEMPROOT)
 ALONE := unshare -n$(if $(filter-out 0,$(shell id -u)),r) \
 	sh -c 'ip link set lo up && exec "$$@"' alone env ARCSECOND_OFFLINE=1
 
-.PHONY: demo test test-pages test-faults test-clients test-offline check fix docs serve bench screenshots clean
+.PHONY: demo test test-documents test-pages test-faults test-clients test-offline check fix docs serve bench screenshots clean
 
 demo: $(VENV)/ready  ## The main job with real frames, on 127.0.0.1:8000; ONCE=1 ends by itself.
 	@$(BIN)/python demo/demo.py --port $(PORT) $(if $(ONCE),--once)
 
-test: $(VENV)/dev check  ## All checks and tests, on SQLite and on PostgreSQL.
+test: $(VENV)/dev check  ## All checks, and tests on SQLite and on PostgreSQL.
 	$(if $(OFFLINE),$(ALONE)) $(BIN)/python -m pytest $(MOST) $(SPREAD) $(ARGS)
+
+test-documents: $(VENV)/dev  ## Every page of the documents, typed as it stands there.
+	$(if $(OFFLINE),$(ALONE)) $(BIN)/python -m pytest tests/documents $(SPREAD) $(ARGS)
 
 test-pages: $(VENV)/dev  ## Every page in a real browser, and pictures of many frames.
 	$(BIN)/python -m pytest tests/pages $(SPREAD) $(ARGS)

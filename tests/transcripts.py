@@ -29,7 +29,7 @@ stands for any, but always for the same one; a moment stands for any moment of
 the last hour; a port for any port; ``...`` in a line for anything in the line,
 and alone in a line for any lines.
 
-``ARCSECOND_TRANSCRIPTS=write pytest tests/test_documents.py`` writes what the
+``ARCSECOND_TRANSCRIPTS=write pytest tests/documents`` writes what the
 terminal showed into the documents; then read the difference.
 """
 
