@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import threading
 import time
@@ -193,6 +194,39 @@ class TestWatch:
         again = dataset.watch(night, stopping=ends, told=lambda _outcome: ends.set())
         assert again.outcomes
         assert names(dataset) == ["V/b.fits", "a.fits"]
+
+    def test_what_was_sent_is_not_looked_into_again(
+        self, dataset: Inside, night: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """By the next watch: packed files would have to be unpacked, all of them at once."""
+        write(night / "V" / "b.fits.gz", gzip.compress((night / "a.fits").read_bytes()))
+        looked: list[str] = []
+        incomplete = watching.incomplete
+
+        def look(path: str) -> str:
+            looked.append(Path(path).name)
+            return incomplete(path)
+
+        monkeypatch.setattr(watching, "incomplete", look)
+
+        def watch(count: int) -> set[str]:
+            ends = threading.Event()
+            told: list[Outcome] = []
+
+            def tell(outcome: Outcome) -> None:
+                told.append(outcome)
+                if len(told) == count:
+                    ends.set()
+
+            dataset.watch(night, told=tell, stopping=ends)
+            return {outcome.outcome for outcome in told}
+
+        assert watch(3) == {"done"}
+        assert sorted(looked) == ["a.fits", "b.fits", "b.fits.gz", "observing.log"]
+        looked.clear()
+        write(night / "another", fits_bytes((9, 9), OBJECT="another")).replace(night / "a.fits")
+        assert watch(3) == {"there", "failed"}
+        assert sorted(looked) == ["a.fits", "observing.log"]
 
     def test_what_is_wrong_for_good_ends_it(self, api: ArcsecondAPI, night: Path) -> None:
         with pytest.raises(NotFoundError):

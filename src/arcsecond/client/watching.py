@@ -110,6 +110,7 @@ class Watch:
         self._say = say
         self._seen: dict[str, _Seen] = {}
         self._unreadable: set[tuple[str, str]] = set()
+        self._were_complete: set[tuple[str, Stamp, Identity]] = set()
         self.left_out: dict[str, list[str]] = {}
 
     def look(self) -> tuple[Found, list[Renamed]]:
@@ -138,6 +139,8 @@ class Watch:
                 others = 0 if seen is None or seen.stamp != stamp else seen.others + 1
                 seen = _Seen(item.name, stamp, _identity(item), moment, damaged=damaged)
                 seen.others = others
+                if (item.path, stamp, seen.identity) in self._were_complete:
+                    seen.complete = True
                 self._seen[item.path] = seen
             if (
                 not seen.done
@@ -247,11 +250,12 @@ class Watch:
         return Sent(path, *stamp, *seen.identity, pk) if pk is not None else None
 
     def recall(self, before: Sequence[Sent]) -> None:
-        """Learn what an earlier watch sent: a file may have another name since."""
+        """Learn what an earlier watch sent: it was complete, and may have another name since."""
         for sent in before:
             if sent.path in self._seen:
                 continue
             stamp, identity = (sent.size, sent.changed_ns), (sent.device, sent.inode)
+            self._were_complete.add((sent.path, stamp, identity))
             if _is_another(sent.path, identity):
                 seen = _Seen("", stamp, identity, time.monotonic(), done=True)
                 seen.pk = sent.pk
