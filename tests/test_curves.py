@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
@@ -286,6 +287,13 @@ def test_packed_and_damaged_ones(http: Http, sent: Callable[..., tuple[str, Head
     content = written(fits.PrimaryHDU(), TABLE)
     path, ann = sent(gzip.compress(content), "a.fits.gz")
     assert len(http.get(path + "rows/1/", headers=ann).json()["rows"]) == 10
+    spectrum = written(line(CRVAL1=5000.0, CDELT1=2.0, CTYPE1="WAVE", CUNIT1="Angstrom"))
+    plain, ann = sent(spectrum, "s.fits")
+    drawn = http.get(plain + "preview/0/", headers=ann)
+    assert drawn.headers["content-type"].startswith("image/svg")
+    for packed, name in ((gzip.compress(spectrum), "s.fits.gz"), (bz2.compress(spectrum), "s.bz2")):
+        path, ann = sent(packed, name)
+        assert http.get(path + "preview/0/", headers=ann).content == drawn.content
     path, ann = sent(content[:-5000], "cut.fits")
     assert http.get(path + "rows/1/", headers=ann).status_code in (200, 404)
     blank = written(fits.PrimaryHDU(np.full(300, np.nan)))

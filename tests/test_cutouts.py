@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
 import warnings
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -266,6 +269,31 @@ class TestFaces:
             assert hdus[3].header["EXTNAME"] == "P2"
             assert remote.fetched < len(content) / 2
             assert (hdus["P7"].data == 7).all()
+
+    def test_what_is_packed_as_a_whole_is_unpacked(
+        self, api: ArcsecondAPI, dataset: str, tmp_path: Path
+    ) -> None:
+        content = written(fits.PrimaryHDU(IMAGE))
+        packed = {"a.fits.gz": gzip.compress(content), "a.bz2": bz2.compress(content)}
+        with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("a.fits", content)
+        packed["a.zip"] = (tmp_path / "a.zip").read_bytes()
+        packed["a.fits.Z"] = (ASTROPY_FRAMES / "lzw.fits.Z").read_bytes()
+        packed["cut.gz"] = packed["a.fits.gz"][:-20]
+        for name, data in packed.items():
+            (tmp_path / name).write_bytes(data)
+        assert api.datasets(dataset).upload([tmp_path / name for name in packed]).ok
+        frames = api.datasets(dataset).fitsfiles
+        for name in ("a.fits.gz", "a.bz2", "a.zip"):
+            with frames.open(name) as hdus:
+                assert np.array_equal(hdus[0].data, IMAGE)
+        with frames.open("a.fits.Z") as hdus:
+            assert hdus[0].header["SIMPLE"]
+        with (
+            pytest.warns(UserWarning, match="gzip stream is damaged"),
+            frames.open("cut.gz") as hdus,
+        ):
+            assert hdus[0].header["NAXIS1"] == IMAGE.shape[1]
 
     def test_a_file_that_is_replaced_meanwhile_stays_what_it_was(
         self, api: ArcsecondAPI, dataset: str, tmp_path: Path

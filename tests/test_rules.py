@@ -29,6 +29,7 @@ from arcsecond.server.context import Backend, Viewer
 from tests.conftest import SHARED, Command, add_file, fits_bytes, new_user
 from tests.real_headers import header_of
 from tests.test_fits import frame_of, parsed
+from tests.test_footprints import sky
 
 needs_shared = pytest.mark.skipif(
     not SHARED.exists(), reason="shared data are not beside this clone"
@@ -138,6 +139,9 @@ class TestDoubts:
             ("DATE-OBS= '1928-07-23T21:03:27'", "start", "1928-07-23T21:03:27"),
             ("DATE-OBS= '2987-07-23T21:03:27'", "start", "2987-07-23T21:03:27"),
             ("DATE-OBS= 'last night'", "start", "last night"),
+            ("DATE-OBS= '19930417'", "start", "19930417"),
+            ("DATE-OBS=             19930417", "start", "19930417"),
+            ("DATE-OBS= '2011-08-12T25:00:00'", "start", "2011-08-12T25:00:00"),
             ("EXPTIME =                -30.0", "exposure", "-30.0"),
             ("EXPTIME =                1E300", "exposure", "1e+300"),
             ("EXPTIME = 'long'", "exposure", "long"),
@@ -160,10 +164,44 @@ class TestDoubts:
         assert {doubt.keyword for doubt in told.doubts} == {"EXPTIME", "DATE-OBS"}
 
     @pytest.mark.parametrize(
-        "line", ["EXPTIME = ''", "EXPTIME = 'N/A'", "EXPTIME = NaN", "DATE-OBS= '2011-01-01'"]
+        "line", ["EXPTIME = ''", "EXPTIME = 'N/A'", "EXPTIME = NaN", "DATE-OBS= ''"]
     )
     def test_what_says_nothing_is_no_doubt(self, line: str) -> None:
         assert observed(line).doubts == []
+
+    @pytest.mark.parametrize(
+        ("beside", "value", "why"),
+        [
+            ("UT      = '25:00:00'", "2011-08-12 25:00:00", "no time of day"),
+            ("UT      = 'late'", "2011-08-12", "a day without a time"),
+        ],
+    )
+    def test_a_day_whose_time_is_none(self, beside: str, value: str, why: str) -> None:
+        told = observed("DATE-OBS= '2011-08-12'", beside)
+        assert (told.start, told.night) == (None, None)
+        assert [(d.keyword, d.value, d.why) for d in told.doubts] == [("DATE-OBS", value, why)]
+        assert observed("DATE-OBS= '2011-08-12'", beside, "MJD-OBS = 55785.25").doubts == []
+
+    @pytest.mark.parametrize(
+        ("cards", "keyword"),
+        [
+            ({"RA": "xx:yy", "DEC": "99:00:00"}, "RA DEC"),
+            ({"RA": 10.0, "DEC": 99.0}, "RA DEC"),
+            ({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 10.0, "CRVAL2": 20.0}, "CTYPE1"),
+            (sky(10, 20, 1) | dict.fromkeys(("CD1_1", "CD1_2", "CD2_1", "CD2_2"), 0.0), "CTYPE1"),
+            (sky(10, 20, 1) | {"CRVAL2": "high"}, "CRVAL2"),
+        ],
+    )  # fmt: skip
+    def test_a_position_that_is_none(
+        self, cards: dict[str, Any], keyword: str, tmp_path: Path
+    ) -> None:
+        told = frame_of(fits_bytes(**cards), tmp_path).observation
+        assert (told.ra_deg, told.position_source, told.footprint) == (None, None, None)
+        assert [(d.field, d.keyword) for d in told.doubts] == [("position", keyword)]
+        if "RA" not in cards:  # then that of the telescope is taken
+            beside = fits_bytes(**cards, RA="01:00:00", DEC="10:00:00")
+            told = frame_of(beside, tmp_path).observation
+            assert (told.ra_deg, told.position_source) == (pytest.approx(15.0), "pointing")
 
     def test_a_position_that_nobody_set(self, tmp_path: Path) -> None:
         told = frame_of(fits_bytes(RA=0.0, DEC=0.0), tmp_path).observation

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from arcsecond.fits.packing import detect
 from arcsecond.server.archive import pictures
-from arcsecond.server.archive.packing import detect
 from tests.conftest import SHARED
 
 

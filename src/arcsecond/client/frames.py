@@ -7,13 +7,19 @@ import io
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from arcsecond.client.endpoint import PAGE, PICTURE_PATIENCE_S, Endpoint, as_segment
 from arcsecond.client.searching import Found, query_of
-from arcsecond.errors import ArcsecondConnectionError, ChangedError, NotFoundError
+from arcsecond.errors import (
+    ArcsecondConnectionError,
+    ChangedError,
+    NotFitsError,
+    NotFoundError,
+)
 
 if TYPE_CHECKING:
     from astropy.io.fits import HDUList
@@ -22,6 +28,9 @@ if TYPE_CHECKING:
 
 BLOCK = 256 << 10
 """Bytes that are fetched at once where fewer are read: headers come one after another."""
+
+LARGE_BLOCK = 8 << 20
+"""The same where all of a file is read."""
 
 
 class Frames(Endpoint):
@@ -102,10 +111,10 @@ class Frames(Endpoint):
 
         file, address = self._one_version(key, version)
         remote = RemoteFile(self.transport, address, file["size"], file["sha256"])
-        opened = io.BufferedReader(remote, BLOCK)
-        if file["packing"] == "xisf":
-            return fits.open(_translated(opened))
-        return fits.open(opened, lazy_load_hdus=True)
+        if file["packing"]:
+            opened = io.BufferedReader(remote, LARGE_BLOCK)
+            return fits.open(_unpacked(opened, file["packing"], file["content_size"]))
+        return fits.open(io.BufferedReader(remote, BLOCK), lazy_load_hdus=True)
 
     def _one_version(self, key: Any, version: int | None) -> tuple[Mapping[str, Any], str]:
         """Return a file, and the address of the bytes that it has now, or had."""
@@ -320,12 +329,25 @@ class RemoteFile(io.RawIOBase):
         return got
 
 
-def _translated(file: BinaryIO) -> BinaryIO:
-    """Return the FITS that an XISF file stands for, as a nameless file."""
-    from arcsecond.fits.xisf import as_fits
+def _unpacked(file: BinaryIO, packing: str, size: int | None) -> BinaryIO:
+    """Return the FITS inside a file, or that an XISF file stands for, as a nameless file.
 
-    with tempfile.TemporaryFile() as translated:
-        for piece in as_fits(file, tempfile.TemporaryFile, sys.maxsize):
-            translated.write(piece)
-        translated.seek(0)  # which also writes what was waiting
-        return open(os.dup(translated.fileno()), "rb")
+    Parameters
+    ----------
+    size
+        Of what is inside, in bytes, where the server knows it.
+
+    Raises
+    ------
+    NotFitsError
+        It is so damaged that nothing comes out.
+    """
+    from arcsecond.fits.packing import unpacked
+
+    with unpacked(file, packing, tempfile.TemporaryFile, size or sys.maxsize) as content:
+        if content.problem and not content.size:
+            raise NotFitsError(content.problem)
+        if content.problem:
+            warnings.warn(content.problem, stacklevel=3)
+        content.file.seek(0)  # which also writes what was waiting
+        return open(os.dup(content.file.fileno()), "rb")

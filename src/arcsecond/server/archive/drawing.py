@@ -3,7 +3,8 @@
 import PIL.Image
 import PIL.WebPImagePlugin
 
-from arcsecond.server.archive import cutting, orientation, packing, pictures, plots, rows, shading
+from arcsecond.fits import packing
+from arcsecond.server.archive import cutting, orientation, pictures, plots, rows, shading
 
 __all__ = [
     "PIL",

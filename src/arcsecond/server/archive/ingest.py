@@ -15,12 +15,18 @@ from typing import Any
 from arcsecond.errors import NotFitsError
 from arcsecond.fits import walking
 from arcsecond.fits.cards import Values
+from arcsecond.fits.packing import Content, detect, unpacked
 from arcsecond.schemas.archive import Doubt
 from arcsecond.server.archive.index.entries import said_by
-from arcsecond.server.archive.observation import Observation, observe, pointings
-from arcsecond.server.archive.packing import Content, detect, unpacked
+from arcsecond.server.archive.observation import (
+    Observation,
+    as_number,
+    no_pointings,
+    observe,
+    pointings,
+)
 from arcsecond.server.archive.product import product_of
-from arcsecond.server.archive.rules import FrameRules, RuleBook
+from arcsecond.server.archive.rules import FrameRules, RuleBook, written
 from arcsecond.server.storage import Readable
 
 logger = logging.getLogger(__name__)
@@ -30,6 +36,7 @@ NOT_UNDERSTOOD = "What the headers mean could not be understood."
 MOST_IMAGES = 128
 """HDUs that are looked at for where they lie: the largest cameras have a hundred detectors."""
 
+_CD = ("CD{}_{}", "CD{:03}{:03}")
 _SKY = ("RA--", "DEC-", "GLON", "GLAT", "ELON", "ELAT")
 
 
@@ -185,6 +192,7 @@ def _locate(observation: Observation, hdus: Sequence[walking.RawHdu], rules: Fra
         observation.position_source = "pointing"
         observation.read_from["position"] = keywords
         return
+    observation.doubts += no_pointings([hdu.values for hdu in hdus], rules)
 
 
 def _look(observation: Observation, images: Sequence[walking.RawHdu]) -> None:
@@ -199,6 +207,9 @@ def _look(observation: Observation, images: Sequence[walking.RawHdu]) -> None:
         if told in before:  # errors and flags lie where the image does
             continue
         before.add(told)
+        if doubt := unscaled(hdu.values):
+            observation.doubts.append(doubt)
+            continue
         if (one := seen(hdu.cards, hdu.values)) is None:
             continue
         found += one.patches
@@ -210,5 +221,28 @@ def _look(observation: Observation, images: Sequence[walking.RawHdu]) -> None:
 
 def has_sky(values: Values) -> bool:
     """Tell whether a header says that two axes of its data are of the sky."""
-    types = [str(values.get(f"CTYPE{n}", "")).upper() for n in range(1, 6)]
-    return sum(t.startswith(_SKY) or t[1:4] in ("LON", "LAT") for t in types) >= 2
+    return len(_sky_axes(values)) >= 2
+
+
+def _sky_axes(values: Values) -> list[int]:
+    types = {n: str(values.get(f"CTYPE{n}", "")).upper() for n in range(1, 6)}
+    return [n for n, t in types.items() if t.startswith(_SKY) or t[1:4] in ("LON", "LAT")]
+
+
+def unscaled(values: Values) -> Doubt | None:
+    """Return why the celestial WCS of a header is not believed, where its cards say so.
+
+    It has no scale, for which astropy would take one degree for a pixel, or no place.
+    """
+    for n in _sky_axes(values):
+        keyword, why = f"CRVAL{n}", "no number"
+        if keyword not in values or as_number(values[keyword]) is not None:
+            keyword, why = f"CTYPE{n}", "a WCS without a scale"
+            told = [as_number(values.get(form.format(n, m))) for m in range(1, 6) for form in _CD]
+            turned = [as_number(values.get(f"PC{n}_{m}")) for m in range(1, 6)]
+            scaled = any(told) or any(abs(part or 0) not in (0, 1) for part in turned)
+            if scaled or as_number(values.get(f"CDELT{n}")):
+                continue
+        said = written(values[keyword])[:80]
+        return Doubt(field="position", keyword=keyword, value=said, why=why)
+    return None

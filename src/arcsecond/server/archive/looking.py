@@ -72,10 +72,14 @@ def _unpacked(frame: BinaryIO, order: dict[str, Any]) -> Iterator[tuple[BinaryIO
     if order["packing"] is None:
         yield frame, frame.seek(0, io.SEEK_END)
         return
-    from arcsecond.server.archive.packing import unpacked
+    from arcsecond.fits.packing import unpacked
 
     def scratch() -> BinaryIO:
         return tempfile.TemporaryFile(dir=order["scratch"])
 
-    with unpacked(frame, order["packing"], scratch, order["limit"]) as content:
-        yield content.file, content.size
+    with (
+        unpacked(frame, order["packing"], scratch, order["limit"]) as content,
+        # For reading alone: astropy takes nothing else.
+        open(content.file.fileno(), "rb", closefd=False) as file,
+    ):
+        yield file, content.size

@@ -91,6 +91,7 @@ class _Reader:
         self.headers = headers[:_EXTENSIONS_READ]
         self.book = book
         self.observation = seen = Observation()
+        self._timeless: list[tuple[str, str, str]] = []
         for name in ("target", "instrument", "telescope", "observer", "programme"):
             setattr(seen, name, self._text(name))
         seen.filter = self._text("filter") or self._wheels()
@@ -99,6 +100,9 @@ class _Reader:
         seen.airmass = self._believed("airmass", self._numbers("airmass"))
         start = self._believed("start", self._starts())
         seen.start = None if start is None else datetime.fromtimestamp(start, UTC)
+        if start is None:
+            for keyword, text, why in self._timeless:
+                self._doubt("start", keyword, text, why)
         seen.night = self._night()
 
     def _values(self, keyword: str) -> Iterator[tuple[Values, Value | list[str]]]:
@@ -212,7 +216,9 @@ class _Reader:
                 text = rules.written(value)
                 found = self._moment(entry, value, values)
                 if found is None:
-                    if self._is_text(value) and not is_date(text):
+                    if is_date(text):
+                        self._timeless.append((keyword, *self._why_timeless(text, values)))
+                    elif self._is_text(value):
                         self._doubt("start", keyword, text, "no date")
                     continue
                 # Z behind it is UTC, whatever else is.
@@ -256,6 +262,14 @@ class _Reader:
         return datetime(*date_.timetuple()[:3]) + timedelta(
             hours=hours, minutes=minutes, seconds=seconds
         )
+
+    def _why_timeless(self, text: str, values: Values) -> tuple[str, str]:
+        """Return what is written of a day, and why it tells no moment."""
+        day, _, clock = _parted(text)
+        beside = [t for k in self.book["clock"] if (t := _clock(values.get(k)))]
+        if clock or beside:
+            return (text if clock else f"{day} {beside[0]}"), "no time of day"
+        return text, "a day without a time"
 
     def _to_utc(self, moment: datetime, values: Values) -> datetime | None:
         """Convert from the time scale that TIMESYS names, or the rules; UTC unless one does."""
@@ -314,20 +328,46 @@ def pointings(
     number in degrees unless the rules say otherwise. The equinox is None when the
     header says ICRS or nothing.
     """
+    for values, ra_key, dec_key, unit in _pairs(headers, book):
+        if place := _place(values.get(ra_key), values.get(dec_key), unit):
+            yield f"{ra_key} {dec_key}", *place, equinox_of(values)
+
+
+def no_pointings(headers: Sequence[Values], book: FrameRules) -> Iterator[Doubt]:
+    """Yield what keywords of a position say that is none."""
+    for values, ra_key, dec_key, unit in _pairs(headers, book):
+        ra, dec = values.get(ra_key), values.get(dec_key)
+        if ra is None or dec is None or isinstance(ra, bool | list) or isinstance(dec, bool | list):
+            continue
+        texts = rules.written(ra), rules.written(dec)
+        if not any(map(book.says_nothing, texts)) and _place(ra, dec, unit) is None:
+            told = " ".join(texts)[:80]
+            yield Doubt(
+                field="position", keyword=f"{ra_key} {dec_key}", value=told, why="no position"
+            )
+
+
+def _pairs(headers: Sequence[Values], book: FrameRules) -> Iterator[tuple[Values, str, str, str]]:
+    """Yield the keywords of right ascension and declination, and how numbers in them are meant."""
     for values in headers[:_EXTENSIONS_READ]:
         for entry in book["position"]:
-            unit = "degrees"
             if isinstance(entry, rules.Pointing):
-                ra_key, dec_key, unit = entry.ra, entry.dec, entry.unit
+                yield values, entry.ra, entry.dec, entry.unit
             else:
-                ra_key, dec_key = entry
-            read = as_packed if unit == "packed" else as_angle
-            ra = read(values.get(ra_key), hours=True)
-            dec = read(values.get(dec_key), hours=False)
-            if unit == "hours" and as_number(values.get(ra_key)) is not None and ra is not None:
-                ra *= 15
-            if ra is not None and dec is not None and 0 <= ra <= 360 and -90 <= dec <= 90:
-                yield f"{ra_key} {dec_key}", ra, dec, equinox_of(values)
+                yield values, *entry, "degrees"
+
+
+def _place(
+    ra_told: Value | list[str] | None, dec_told: Value | list[str] | None, unit: str
+) -> tuple[float, float] | None:
+    """Return degrees of what two cards tell; None when that is no position."""
+    read = as_packed if unit == "packed" else as_angle
+    ra, dec = read(ra_told, hours=True), read(dec_told, hours=False)
+    if unit == "hours" and as_number(ra_told) is not None and ra is not None:
+        ra *= 15
+    if ra is not None and dec is not None and 0 <= ra <= 360 and -90 <= dec <= 90:
+        return ra, dec
+    return None
 
 
 def equinox_of(values: Values) -> float | None:

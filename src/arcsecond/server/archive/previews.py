@@ -27,7 +27,7 @@ from arcsecond.server.remade import Kept
 
 logger = logging.getLogger(__name__)
 
-RECIPE = "r3"
+RECIPE = "r4"
 """Another one for each change of how pictures look."""
 
 WEBP, SVG, JSON = "image/webp", "image/svg+xml", "application/json"
