@@ -119,6 +119,21 @@ def test_it_ends_where_the_image_does(get: Callable[..., Any]) -> None:
         assert part[0].data[0, 0] == IMAGE[0, 0]
 
 
+def test_what_shows_the_sun_is_passed_over(get: Callable[..., Any]) -> None:
+    solar = {"CTYPE1": "HPLN-TAN", "CTYPE2": "HPLT-TAN", "CUNIT1": "arcsec", "CUNIT2": "arcsec",
+             "CDELT1": 0.6, "CDELT2": 0.6, "CRPIX1": 30.5, "CRPIX2": 20.5, "CRVAL1": 0.0,
+             "CRVAL2": 0.0, "DATE-OBS": "2011-08-11T10:00:00"}  # fmt: skip
+    sun = fits.PrimaryHDU(IMAGE.astype("f4"))
+    sun.header.update(solar)
+    refused = get(written(sun), "sun.fits", cutout="83.8,-5.4,1arcmin")
+    assert refused.status_code == 404
+    assert refused.json()["detail"] == "No cutout: sun.fits shows nothing of that position."
+    both = written(sun, with_wcs(fits.ImageHDU(IMAGE.astype("f4"), name="SCI")))
+    answer = get(both, "both.fits", cutout="83.8,-5.4,1arcmin")
+    with fits.open(io.BytesIO(answer.content)) as part:
+        assert part[1].header["EXTNAME"] == "SCI"
+
+
 def test_names_and_packed_frames(get: Callable[..., Any]) -> None:
     import gzip
 

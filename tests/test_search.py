@@ -23,6 +23,7 @@ from arcsecond import ArcsecondAPI
 from arcsecond.errors import ArcsecondInputValueError, InvalidInputError, NotFoundError
 from arcsecond.schemas.archive import DatasetChange, FitsFileChange, Reindex
 from arcsecond.schemas.trash import Restore
+from arcsecond.server import crud
 from arcsecond.server.archive import files, in_force, reindexing, sweep
 from arcsecond.server.archive.adding import add_files
 from arcsecond.server.archive.index import entries
@@ -38,7 +39,7 @@ from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.settings import Settings
 from arcsecond.server.storage import Arrived
 from arcsecond.server.trash import service as trash
-from tests.conftest import Command, add_file, fits_bytes, new_user
+from tests.conftest import Command, Http, add_file, fits_bytes, new_user
 
 RANDOM = random.Random(7)
 
@@ -131,7 +132,7 @@ class Sky:
         while some := asked.rows(after, size):
             found += [file for _, file in some]
             after = some[-1][0]
-        assert asked.count() == len(found)
+        assert asked.count(1000) == len(found)
         return found
 
     def names(self, **filters: str) -> set[str]:
@@ -516,6 +517,24 @@ class TestFaces:
                 assert str(table["ra"].unit) == "deg"
             none = arcsecond("fitsfiles", "search", "--kind", "none", "--format", chosen)
             assert none.status == 0
+            empty = Table.read(io.BytesIO(none.out.encode()), format=read)
+            assert empty.colnames == table.colnames
+            if chosen == "ecsv":
+                assert empty["size"].dtype == table["size"].dtype
+                assert isinstance(empty["start"], Time)
+        shown = arcsecond("fitsfiles", "search", "--format", "table").out.splitlines()
+        assert len(shown) > 15
+        assert not shown[0].startswith("[")
+
+    def test_how_many(
+        self, arcsecond: Command, api: ArcsecondAPI, night: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        flats = sum(one.kind == "flat" for one in SHOTS[:15])
+        assert arcsecond("fitsfiles", "search", "--count").out == "15\n"
+        assert arcsecond("fitsfiles", "search", "kind=flat", "--count").out == f"{flats}\n"
+        assert api.fitsfiles.search(kind="flat").total() == flats
+        assert api.datasets(night).fitsfiles.search().total() == 15
+        assert arcsecond("fitsfiles", night, "--count").status == 2
 
     def test_the_module(self, api: ArcsecondAPI, night: str) -> None:
         found = api.fitsfiles.search(airmass=(None, 1.5), sort="airmass")
@@ -535,3 +554,86 @@ class TestFaces:
         assert len(api.fitsfiles.search(kind="none").to_table()) == 0
         with pytest.raises(ArcsecondInputValueError):
             api.fitsfiles.search(beauty=3)
+
+
+class TestOverHttp:
+    """Tables for other programs, and counts."""
+
+    @pytest.fixture
+    def ann(self, http: Http, user: Callable[[str], dict[str, str]]) -> dict[str, str]:
+        headers = user("ann")
+        dataset = http.post("/datasets/", json={"name": "d"}, headers=headers).json()["uuid"]
+        files = [("file", (f"{n}.fits", one.content)) for n, one in enumerate(SHOTS[:8])]
+        odd = fits_bytes(INSTRUME="H1,L1,V1", OBSERVER="Dey, Atlee", OBJECT="odd")
+        files.append(("file", ("odd.fits", odd)))
+        sent = http.post(f"/datasets/{dataset}/fitsfiles/", files=files, headers=headers)
+        assert sent.status_code in (200, 201, 207), sent.text
+        return headers
+
+    @pytest.mark.parametrize(
+        ("chosen", "accept", "read", "kind"),
+        [
+            ("csv", "", "ascii.csv", "text/csv"), ("ecsv", "", "ascii.ecsv", "text/plain"),
+            ("votable", "", "votable", "application/x-votable+xml"),
+            ("", "text/csv", "ascii.csv", "text/csv"),
+            ("", "application/x-votable+xml", "votable", "application/x-votable+xml"),
+        ],
+    )  # fmt: skip
+    def test_tables(
+        self, http: Http, ann: dict[str, str], chosen: str, accept: str, read: str, kind: str
+    ) -> None:
+        from astropy.table import Table
+
+        asked = {"sort": "added"} | ({"format": chosen} if chosen else {})
+        headers = ann | ({"Accept": accept} if accept else {})
+        answer = http.get("/fitsfiles/", params=asked, headers=headers)
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith(kind)
+        table = Table.read(io.BytesIO(answer.content), format=read)
+        assert [str(name) for name in table["name"]] == [
+            *(f"{n}.fits" for n in range(8)),
+            "odd.fits",
+        ]
+        two = http.get("/fitsfiles/", params=asked | {"limit": 2}, headers=headers)
+        assert len(Table.read(io.BytesIO(two.content), format=read)) == 2
+        behind = two.headers["link"].partition(">")[0].lstrip("<")
+        rest = http.get(behind.removeprefix("http://testserver.local"), headers=headers)
+        assert str(Table.read(io.BytesIO(rest.content), format=read)["name"][0]) == "2.fits"
+
+    def test_a_format_that_is_none(self, http: Http, ann: dict[str, str]) -> None:
+        refused = http.get("/fitsfiles/?format=bogus", headers=ann)
+        assert refused.status_code == 400
+        assert "votable" in refused.json()["detail"]
+        assert http.get("/fitsfiles/?format=json", headers=ann).json()
+
+    def test_counts(self, http: Http, ann: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+        """They end at a bound, and say so, unless somebody wants to know exactly."""
+
+        def told(**asked: Any) -> tuple[int, bool]:
+            answer = http.get("/fitsfiles/", params={"page_size": 2} | asked, headers=ann).json()
+            return answer["count"], answer.get("more_than_count", False)
+
+        assert told() == (9, False)
+        for bound, expected in ((8, (8, True)), (9, (9, False)), (10, (9, False))):
+            monkeypatch.setattr(crud, "COUNT_BOUND", bound)
+            monkeypatch.setattr(listing, "COUNT_BOUND", bound)
+            monkeypatch.setattr(listing, "COUNTED_TOGETHER", 4)
+            assert told() == expected
+            assert told(total="exact") == (9, False)
+            assert told(total="exact", where="target=odd") == (1, False)
+        assert http.get("/fitsfiles/?total=1", headers=ann).status_code == 400
+        datasets = http.get("/datasets/?total=exact", headers=ann).json()
+        assert datasets["count"] == 1
+
+    @pytest.mark.parametrize(
+        "asked",
+        [
+            {"instrument": "H1,L1,V1"}, {"observer": "Dey, Atlee"},
+            {"where": 'instrument="H1,L1,V1"'}, {"where": "observer='Dey, Atlee' and target=odd"},
+        ],
+    )  # fmt: skip
+    def test_values_with_commas(
+        self, http: Http, ann: dict[str, str], asked: dict[str, str]
+    ) -> None:
+        found = http.get("/fitsfiles/", params=asked, headers=ann).json()
+        assert [one["name"] for one in found] == ["odd.fits"]

@@ -197,6 +197,8 @@ def resource_command(resource: Resource) -> click.Command:
         told = "With search: table, json, csv, ecsv or votable."
         formats = click.Choice(["table", "json", "csv", "ecsv", "votable"])
         params.append(click.Option(["--format"], type=formats, help=told))
+        told = "With search: how many there are, exactly, and nothing else."
+        params.append(click.Option(["--count"], is_flag=True, help=told))
         told = "A part of an image, with its WCS: RA,DEC,SIZE or NAME,SIZE."
         params.append(click.Option(["--cutout"], metavar="PLACE,SIZE", help=told))
         told = "Save it there, or a cutout, or the picture (.webp) or plot (.svg)."

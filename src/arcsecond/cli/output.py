@@ -15,7 +15,6 @@ import click
 
 from arcsecond import views
 from arcsecond.client.transport import Answer, Progress
-from arcsecond.registry import COUNT_BOUND
 
 LABEL_WIDTH = 22
 LONGEST_CELL = 32
@@ -69,8 +68,11 @@ class Output:
             if not items and not answer.note:
                 self.say(f"Nothing found on {where}." if where else "Nothing found.")
             if answer.next:
-                count = data["count"] if isinstance(data, dict) else 0
-                many = f"{count:,} in all" if count not in (0, COUNT_BOUND) else "There are more"
+                envelope = data if isinstance(data, dict) else {}
+                count = envelope.get("count") or 0
+                many = f"{count:,} in all" if count else "There are more"
+                if envelope.get("more_than_count"):
+                    many = f"More than {count:,}"
                 self.say(f"{many}; this is the first page, --all shows everything.")
 
     def raw(self, answer: Answer) -> None:

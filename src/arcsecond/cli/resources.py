@@ -35,6 +35,7 @@ from arcsecond.registry import (
     Verb,
     inside_of,
 )
+from arcsecond.tables import FORMATS
 
 INSIDE_PATIENCE_S = 120.0
 """How much longer what is worked out, such as the passes of all satellites, may take."""
@@ -134,12 +135,12 @@ def _of_files(
     version: int | None,
 ) -> bool:
     """Search files, or read their headers again, if that was asked for."""
-    chosen = given.pop("format", None)
+    chosen, counting = given.pop("format", None), given.pop("count", False)
     if words[:1] == ("search",):
-        _search(resource, words[1:], given, server, wanted, chosen)
+        _search(resource, words[1:], given, server, wanted, "count" if counting else chosen)
         return True
-    if chosen:
-        raise click.UsageError("--format goes with search.")
+    if chosen or counting:
+        raise click.UsageError(f"--{'count' if counting else 'format'} goes with search.")
     cutout = given.pop("cutout", None)
     if words[1:] == ("reindex",):
         reindex(words[0], server, wanted.output)
@@ -195,10 +196,15 @@ def _search(
     with ArcsecondAPI(server=server) as api:
         try:
             endpoint = api.endpoint(resource.name)
-            if chosen in searching.FORMATS:
+            if chosen in FORMATS:
                 searching.write(endpoint.everything(**filters).data, chosen)
                 return
-            output = wanted.output if chosen != "json" else Output(as_json=True)
+            if chosen == "count":
+                params = {**filters, "page_size": "1", "total": "exact"}
+                click.echo(endpoint.answer("GET", params=params).data["count"])
+                return
+            output = wanted.output if chosen is None else Output(as_json=chosen == "json")
+            output.for_people = output.for_people or chosen == "table"
             answer = _asked(endpoint, None, filters, replace(wanted, output=output))
             output.answer(resource.name, answer, where=api.config.server)
         except ArcsecondNotLoggedInError as error:

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from arcsecond.client.endpoint import Json, LazyList
+from arcsecond.client.endpoint import LazyList
 from arcsecond.client.running import JOBS, Manner, Progress, Summary, Told
 
 if TYPE_CHECKING:
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 SHOWN = 20
 """Rows that a notebook shows."""
 
-_TEXTS = (
-    "name", "dataset", "target", "kind", "product", "filter", "instrument", "telescope",
-    "observer", "programme", "night", "sha256",
-)  # fmt: skip
 _RANGES = ("exposure", "airmass", "size", "night")
 
 
@@ -36,6 +32,8 @@ class Found(LazyList):
             A row for each file: positions in degrees (ICRS), ``start`` as a ``Time`` in UTC,
             ``exposure`` in seconds, ``size`` in bytes. What nobody knows is masked.
         """
+        from arcsecond.tables import table_of
+
         return table_of(self)
 
     def download(
@@ -62,6 +60,18 @@ class Found(LazyList):
         manner = Manner(jobs, progress=progress, told=told)
         where = self._endpoint.inside
         return fetch_into(self._endpoint.transport, where, folder, filters, chosen, manner)
+
+    def total(self) -> int:
+        """Return how many there are, exactly, without fetching them.
+
+        Raises
+        ------
+        InvalidInputError
+            Too many files would have to be looked at.
+        """
+        filters = {name: value for name, value in self.query.items() if name != "limit"}
+        params = {**filters, "page_size": 1, "total": "exact"}
+        return int(self._endpoint.answer("GET", params=params).data["count"])
 
     def _repr_html_(self) -> str:
         """Show the first of them in a notebook."""
@@ -100,47 +110,3 @@ def _written(name: str, value: Any) -> str:
     if name in _RANGES and len(parts) == 2:
         return "..".join(parts)
     return (" and " if name == "where" else ",").join(parts)
-
-
-def table_of(items: Sequence[Json], *, times_as_text: bool = False) -> Table:
-    """Return files as an astropy table; see ``Found.to_table``.
-
-    Parameters
-    ----------
-    times_as_text
-        Whether ``start`` is text, for formats that know no times.
-    """
-    import numpy as np
-    from astropy import units
-    from astropy.table import Column, MaskedColumn, Table
-    from astropy.time import Time
-
-    def column(values: Sequence[Any], kind: Any, unit: Any = None) -> Column:
-        empty = "" if kind is str else 0
-        mask = [value is None for value in values]
-        data = [empty if value is None else value for value in values]
-        made = Column if not any(mask) else MaskedColumn
-        told: dict[str, Any] = {"mask": mask} if any(mask) else {}
-        return made(data, dtype=kind if values else np.dtype("U1"), unit=unit, **told)
-
-    places = [item["position"] or {} for item in items]
-    table = Table()
-    table["pk"] = column([item["pk"] for item in items], np.int64)
-    for name in _TEXTS:
-        table[name] = column([item[name] for item in items], str)
-    table["ra"] = column([p.get("right_ascension") for p in places], float, units.deg)
-    table["dec"] = column([p.get("declination") for p in places], float, units.deg)
-    starts = [item["start"] for item in items]
-    if times_as_text:
-        table["start"] = column(starts, str)
-    elif items:
-        never = np.array([start is None for start in starts])
-        given = [(start or "2000-01-01T00:00:00Z").rstrip("Z") for start in starts]
-        moments = Time(given, format="isot", scale="utc")
-        if never.any():
-            moments[never] = np.ma.masked
-        table["start"] = moments
-    table["exposure"] = column([item["exposure"] for item in items], float, units.s)
-    table["airmass"] = column([item["airmass"] for item in items], float)
-    table["size"] = column([item["size"] for item in items], np.int64, units.byte)
-    return table

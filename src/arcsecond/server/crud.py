@@ -56,8 +56,8 @@ class Listing(Protocol[T]):
         """Return at most ``limit`` rows behind a cursor, each with its own."""
         ...
 
-    def count(self) -> int:
-        """Return how many there are, at most COUNT_BOUND."""
+    def count(self, most: int) -> int:
+        """Return how many there are, at most so many."""
         ...
 
 
@@ -72,9 +72,9 @@ class MemoryListing(Generic[T]):
         first = as_index(after) + 1
         return [([i], x) for i, x in enumerate(self.items[first : first + limit], start=first)]
 
-    def count(self) -> int:
+    def count(self, most: int) -> int:
         """Return the length, bounded."""
-        return min(len(self.items), COUNT_BOUND)
+        return min(len(self.items), most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +112,11 @@ class SqlListing(Generic[T]):
         cursors = [[_plain(getattr(row, c.name)) for c in self.order] for row in found]
         return list(zip(cursors, shaped, strict=True))
 
-    def count(self) -> int:
+    def count(self, most: int) -> int:
         """Count no further than the bound."""
         bounded = (
             self.statement.with_only_columns(sa.literal(1), maintain_column_froms=True)
-            .limit(COUNT_BOUND)
+            .limit(most)
             .subquery()
         )
         with self.db.read() as connection:
@@ -134,11 +134,18 @@ class SqlListing(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """One page of a list, or a short list as a whole."""
+    """One page of a list, or a short list as a whole.
+
+    Attributes
+    ----------
+    more
+        Whether there are more than ``count`` tells, which goes no further unless asked.
+    """
 
     items: list[T]
     next: str | None = None
     count: int | None = None
+    more: bool = False
     enveloped: bool = False
     note: str = ""
 
@@ -146,18 +153,22 @@ class Page(Generic[T]):
         """Return the bare list, or the envelope."""
         if not self.enveloped:
             return self.items
-        return {
+        envelope = {
             "count": self.count,
             "next": self.next,
             "previous": None,
             "results": self.items,
         }
+        return envelope | ({"more_than_count": True} if self.more else {})
 
+
+EVERY = 1 << 62
+"""Of a count that ends nowhere."""
 
 NOTE_HEADER = "Arcsecond-Note"
 """What there is to say of a list as a whole, beside its items."""
 
-PAGING = frozenset({"limit", "cursor", "page", "page_size", "format", "share"})
+PAGING = frozenset({"limit", "cursor", "page", "page_size", "format", "share", "total"})
 
 
 def filters_of(request: AnyRequest, known: Sequence[str]) -> dict[str, str]:
@@ -188,6 +199,7 @@ async def listed(
     *,
     enveloped: bool = False,
     latest: int | None = None,
+    whole: int | None = None,
     present: Callable[[T], T] = lambda item: item,
     pinned: Mapping[str, str] | None = None,
     note: str = "",
@@ -202,6 +214,8 @@ async def listed(
         Whether it always comes as {count, next, previous, results}.
     latest
         How many a bare list holds; None for all of them, streamed.
+    whole
+        How many a page holds where the query does not say it, which then is never streamed.
     present
         Last touch to each item, such as absolute addresses.
     pinned
@@ -210,7 +224,10 @@ async def listed(
         What there is to say of the whole list, in ASCII.
     """
     query = request.query_params
-    enveloped = enveloped or "page" in query or "page_size" in query
+    exact = query.get("total")
+    if exact not in (None, "exact"):
+        raise InvalidInputError(fields={"total": ["It is counted to a bound, or `exact`."]})
+    enveloped = enveloped or "page" in query or "page_size" in query or exact is not None
     asked = [_limit(query[name]) for name in ("limit", "page_size") if name in query]
     limit = asked[0] if asked else None
     after = _decode(query.get("cursor"))
@@ -220,22 +237,28 @@ async def listed(
         )
     listing = await reading(request, lambda backend, viewer: service(backend, viewer))
     for_people = wanted(request) != "json"
-    if limit is None and after is None and not enveloped and not for_people and latest is None:
+    bare = limit is None and after is None and not enveloped
+    if bare and not for_people and latest is None and whole is None:
         return Stream(
             _streamed(request, listing, present),
             media_type="application/json",
             headers={NOTE_HEADER: note} if note else None,
         )
-    size = limit or (latest if latest and not enveloped and after is None else PAGE_SIZE)
+    size = limit or whole or (latest if latest and bare else PAGE_SIZE)
     found = await reading(request, lambda _b, _v: listing.rows(after, size + 1))
     more = len(found) > size
-    bare_and_short = latest is not None and limit is None and not enveloped and after is None
+    count = None
+    if enveloped:
+        most = EVERY if exact else COUNT_BOUND + 1
+        count = await reading(request, lambda _b, _v: listing.count(most))
+    is_more = count is not None and not exact and count > COUNT_BOUND
     return Page(
         items=[present(item) for _, item in found[:size]],
         next=_next(request, found[size - 1][0], pinned or {})
-        if more and not bare_and_short
+        if more and not (bare and latest is not None)
         else None,
-        count=await reading(request, lambda _b, _v: listing.count()) if enveloped else None,
+        count=COUNT_BOUND if is_more else count,
+        more=is_more,
         enveloped=enveloped,
         note=note,
     )

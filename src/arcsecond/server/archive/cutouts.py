@@ -101,7 +101,7 @@ def cut(
             logger.warning("cutting %s ended with status %s", file.sha256, status)
             raise UnavailableError(f"{file.name} cannot be cut now.")
         if "problem" in told:
-            raise NotFoundError(f"A cutout not found: {file.name} {told['problem']}")
+            raise NotFoundError(f"No cutout: {file.name} {told['problem']}")
         return file, Path(path).open("rb")
     finally:
         os.unlink(path)  # who has it open reads on

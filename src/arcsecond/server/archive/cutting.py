@@ -68,7 +68,7 @@ Box = dict[int, tuple[int, int]]
 
 def _box(hdus: Any, index: int, order: dict[str, Any]) -> Box | None:
     """Return which pixels are asked for; None when the image has none of them."""
-    from astropy.coordinates import SkyCoord
+    from astropy.coordinates import ConvertError, SkyCoord
     from astropy.wcs import WCS
     from astropy.wcs.utils import proj_plane_pixel_scales
 
@@ -80,7 +80,10 @@ def _box(hdus: Any, index: int, order: dict[str, Any]) -> Box | None:
         return None
     sky = wcs.celestial
     at = SkyCoord(order["ra_deg"], order["dec_deg"], unit="deg")
-    x, y = (float(one) for one in sky.world_to_pixel(at))
+    try:
+        x, y = (float(one) for one in sky.world_to_pixel(at))
+    except (ConvertError, ValueError):  # of the Sun, or of another world
+        return None
     scales = proj_plane_pixel_scales(sky)
     box: Box = {}
     for place, scale, axis in zip((x, y), scales, (wcs.wcs.lng, wcs.wcs.lat), strict=True):

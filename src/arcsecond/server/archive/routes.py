@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 from litestar import Response, delete, get, post, route
 from litestar.params import FromPath
 from litestar.response import Redirect
 from msgspec import UNSET
 
+from arcsecond import tables
 from arcsecond.errors import ArcsecondError, ChecksumError, InvalidInputError, NotFoundError
 from arcsecond.filenames import clean_path
-from arcsecond.registry import BY_NAME
+from arcsecond.registry import BY_NAME, COUNT_BOUND
 from arcsecond.schemas.archive import (
     FileKnown,
     FilesAsked,
@@ -40,12 +42,20 @@ from arcsecond.server.context import (
     is_form,
     read_body,
     reading,
+    to_its_end,
     to_struct,
     turns_of,
     wanted,
     writing,
 )
-from arcsecond.server.crud import filters_of, listed, parse_amount, record_routes
+from arcsecond.server.crud import (
+    Listing,
+    Page,
+    filters_of,
+    listed,
+    parse_amount,
+    record_routes,
+)
 from arcsecond.server.receiving import (
     MOST_AT_ONCE,
     Upload,
@@ -62,21 +72,58 @@ ONE = [path + "{key:str}/" for path in _ALL]
 @get(_ALL, opt={"resource": "fitsfiles", "verb": "list"})
 async def list_files(request: AnyRequest, dataset: FromPath[str]) -> Any:
     filters = filters_of(request, BY_NAME["fitsfiles"].filters)
-    return await listed(
-        request,
-        lambda backend, viewer: files_of(backend, viewer, dataset, filters),
-        present=lambda file: present(request, file),
+    return await _files_listed(
+        request, lambda backend, viewer: files_of(backend, viewer, dataset, filters)
     )
 
 
 @get("/fitsfiles/", opt={"resource": "fitsfiles", "verb": "list"})
 async def search_files(request: AnyRequest) -> Any:
     filters = filters_of(request, BY_NAME["fitsfiles"].filters)
-    return await listed(
-        request,
-        lambda backend, viewer: search(backend, viewer, filters),
-        present=lambda file: present(request, file),
-    )
+    return await _files_listed(request, lambda backend, viewer: search(backend, viewer, filters))
+
+
+async def _files_listed(
+    request: AnyRequest, service: Callable[[Backend, Viewer], Listing[FitsFile]]
+) -> Any:
+    """List files as JSON, as a page, or as a table for other programs."""
+
+    def as_told(file: FitsFile) -> FitsFile:
+        return present(request, file)
+
+    if (chosen := _table_format(request)) is None:
+        return await listed(request, service, present=as_told)
+    page = await listed(request, service, present=as_told, whole=COUNT_BOUND)
+    assert isinstance(page, Page)
+    rows = [msgspec.to_builtins(file) for file in page.items]
+    content = await to_its_end(asyncio.to_thread(tables.written, rows, chosen))
+    headers = {"Content-Disposition": f'attachment; filename="fitsfiles.{ENDINGS[chosen]}"'}
+    if page.next:  # as much as is made at once
+        headers["Link"] = f'<{page.next}>; rel="next"'
+    return Response(content, headers=headers, media_type=tables.FORMATS[chosen][1])
+
+
+ENDINGS = {"csv": "csv", "ecsv": "ecsv", "votable": "vot"}
+
+
+def _table_format(request: AnyRequest) -> str | None:
+    """Return which table is asked for, by ``format`` or by a media type; None for none.
+
+    Raises
+    ------
+    InvalidInputError
+        There is no such format.
+    """
+    chosen = request.query_params.get("format", "")
+    if chosen in tables.FORMATS:
+        return chosen
+    if chosen not in ("", "json", "api", "html"):
+        can_be = ", ".join(("json", *tables.FORMATS))
+        problem = f"{chosen[:40]!r} is none; what can be: {can_be}."
+        raise InvalidInputError(fields={"format": [problem]})
+    accept = request.headers.get("accept", "").partition(",")[0].partition(";")[0].strip()
+    asked = {"text/csv": "csv", "application/x-votable+xml": "votable"}.get(accept)
+    return None if chosen else asked
 
 
 @post(_ALL, opt={"resource": "fitsfiles", "verb": "create"})

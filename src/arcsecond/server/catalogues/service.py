@@ -12,7 +12,6 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from arcsecond.errors import InvalidInputError, NotFoundError, UnavailableError
-from arcsecond.registry import COUNT_BOUND
 from arcsecond.schemas.catalogues import (
     Alias,
     AstronomicalObject,
@@ -70,9 +69,9 @@ class Picked(Generic[T]):
         page = enumerate(self.found[first : first + limit], start=first)
         return [([n], self.shape(self.file.row(id_), away)) for n, (away, id_) in page]
 
-    def count(self) -> int:
+    def count(self, most: int) -> int:
         """Return the length, bounded."""
-        return min(len(self.found), COUNT_BOUND)
+        return min(len(self.found), most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +95,10 @@ class InOrder(Generic[T]):
         found = self.file.after(key, limit, self.part)
         return [([sort, id_], self.shape(row(id_), None)) for sort, id_ in found]
 
-    def count(self) -> int:
+    def count(self, most: int) -> int:
         """Return how many there are."""
-        return self.file.parts()[self.part].rows if self.part else self.file.count()
+        count = self.file.parts()[self.part].rows if self.part else self.file.count()
+        return min(count, most)
 
 
 def read_object(backend: Backend, viewer: Viewer, name: str) -> AstronomicalObject:

@@ -13,7 +13,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from arcsecond.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
-from arcsecond.registry import COUNT_BOUND
 from arcsecond.schemas.catalogues import Coordinates
 from arcsecond.schemas.fields import MOST_NIGHTS_ONE
 from arcsecond.schemas.observatory import DirectoryImport, ObservingSite, Satellite
@@ -236,9 +235,9 @@ class Passes:
                 raise bad_cursor()
         return [([*self._key(one)], one) for one in self.items[first : first + limit]]
 
-    def count(self) -> int:
+    def count(self, most: int) -> int:
         """Return how many there are."""
-        return min(len(self.items), COUNT_BOUND)
+        return min(len(self.items), most)
 
     @staticmethod
     def _key(one: Pass) -> tuple[str, int]:

@@ -59,6 +59,9 @@ _BUNDLES = (
 )
 """What all files that a search found can be had as."""
 
+_TABLES = {"csv": "CSV", "ecsv": "ECSV", "votable": "VOTable"}
+"""What the list of them can be had as."""
+
 _JSON_SHOWN = 60_000
 """Characters; a page that shows more would be heavier than its reader wants."""
 
@@ -193,14 +196,19 @@ def _list(request: AnyRequest, resource: Resource, content: Page[Any]) -> str:
         addresses=[address(resource.name, item) for item in items],
         pictures=_thumbnails(content.items) if resource.name == "fitsfiles" else None,
         inside=inside,
-        bundles=[(kind, f"{resource.everywhere}{name}?{query}") for kind, name in _BUNDLES]
-        if searched
-        else [],
+        bundles=_bundles(f"{resource.everywhere}", query) if searched else [],
         next=_local(content.next) if content.next else None,
         fields=_to_add(request, resource),
         imports=_IMPORTS,
         targets=lambda name: next((t.choices for t in resource.tasks if t.name == name), ()),
     )
+
+
+def _bundles(everywhere: str, query: str) -> list[tuple[str, str]]:
+    """Return what all files of a search can be had as, and where."""
+    files = [(kind, f"{everywhere}{name}?{query}") for kind, name in _BUNDLES]
+    asked = f"{everywhere}?{query}&format=" if query else f"{everywhere}?format="
+    return files + [(f"{name} table", asked + form) for form, name in _TABLES.items()]
 
 
 def _heading(resource: Resource, crumb: tuple[str, str] | None, items: list[Any]) -> str:
@@ -403,9 +411,7 @@ def _package(request: AnyRequest, item: dict[str, Any]) -> dict[str, Any]:
     return {
         "datasets": _listed("datasets", items),
         "addresses": [address("datasets", one) for one in items],
-        "bundles": [
-            (kind, f"{everywhere}{name}?package={item['uuid']}") for kind, name in _BUNDLES
-        ],
+        "bundles": _bundles(everywhere, f"package={item['uuid']}"),
         "is_mine": viewer.known and viewer.username == item["profile"],
     }
 

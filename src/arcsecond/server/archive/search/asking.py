@@ -276,7 +276,7 @@ class _Asked:
             if number is None:
                 raise _wrong("where", f"{name} is compared with a number, not with {value[:40]!r}.")
             return _compared(keyword, how, number)
-        text = _text("where", keyword, value)
+        text = _text("where", keyword, value, whole=quoted)
         condition: Condition = text
         if number is not None and kind == "any" and not quoted:
             condition = Either(Within(keyword, number, number), text)
@@ -315,11 +315,19 @@ def _compared(keyword: str, how: str, number: float) -> Condition:
     return Within(keyword, number, number)
 
 
-def _text(field: str, keyword: str, text: str) -> Condition:
-    """Return the condition that a text is this one, or like it, or one of several."""
-    several = tuple(dict.fromkeys(value for one in text.split(",") if (value := folded(one))))
-    if not several:
+def _text(field: str, keyword: str, text: str, *, whole: bool = False) -> Condition:
+    """Return the condition that a text is this one, or like it, or one of several.
+
+    Parameters
+    ----------
+    whole
+        Whether commas belong to it; else it may be one with commas, too.
+    """
+    parts = {value: None for one in text.split(",") if (value := folded(one))}
+    if not parts:
         raise _wrong(field, "An empty text finds nothing.")
+    alone = folded(text)
+    several = (alone,) if whole else tuple({alone: None} | parts)
     if "*" in text:
         if len(several) > 1:
             raise _wrong(field, "A pattern stands alone, without commas.")

@@ -38,6 +38,9 @@ from arcsecond.server.people.visibility import visible_to
 COUNTED = 5_000
 """Files that are sorted rather than gone through in order."""
 
+COUNTED_TOGETHER = COUNT_BOUND + 1
+"""Keys that are held at once when they are counted."""
+
 FEW = 300
 """It is counted that far first: of so few, nothing else has to be looked at for still fewer."""
 
@@ -145,13 +148,29 @@ class SearchListing:
                 seen, keys = keys[-1], None
         return found
 
-    def count(self) -> int:
-        """Count no further than the bound; what cannot be counted in time counts as that."""
+    def count(self, most: int) -> int:
+        """Count no further than the bound; what cannot be counted in time counts as that.
+
+        Raises
+        ------
+        InvalidInputError
+            There is no bound to speak of, and too many files would have to be looked at.
+        """
+        counted, seen = 0, None
         with self.backend.db.read() as connection:
-            try:
-                return len(self._keys(connection, None, COUNT_BOUND))
-            except InvalidInputError:
-                return COUNT_BOUND
+            while counted < most:
+                wanted = min(most - counted, COUNTED_TOGETHER)
+                try:
+                    keys = self._keys(connection, seen, wanted)
+                except InvalidInputError:
+                    if most > COUNT_BOUND + 1:
+                        raise
+                    return most
+                counted += len(keys)
+                if len(keys) < wanted:
+                    break
+                seen = keys[-1]
+        return counted
 
     def _seen(self, after: Cursor | None) -> Key | None:
         if after is None:

@@ -1,0 +1,84 @@
+"""Files as tables: for astropy, and for programs that read CSV, ECSV or VOTable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from io import BytesIO, StringIO
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+FORMATS = {
+    "csv": ("ascii.csv", "text/csv; charset=utf-8; header=present"),
+    "ecsv": ("ascii.ecsv", "text/plain; charset=utf-8"),
+    "votable": ("votable", "application/x-votable+xml"),
+}
+"""What astropy calls a format, and the media type of it, by what we call it."""
+
+_TEXTS = (
+    "name", "dataset", "target", "kind", "product", "filter", "instrument", "telescope",
+    "observer", "programme", "night", "sha256",
+)  # fmt: skip
+
+
+def written(items: Sequence[Mapping[str, Any]], chosen: str) -> bytes:
+    """Return files in one of ``FORMATS``."""
+    table = table_of(items, times_as_text=chosen != "ecsv")
+    form, _ = FORMATS[chosen]
+    if chosen == "votable":
+        raw = BytesIO()
+        # As BINARY2: what astropy 8.0 writes TABLEDATA with writes past its buffer.
+        table.write(raw, format=form, tabledata_format="binary2")
+        return raw.getvalue()
+    text = StringIO()
+    table.write(text, format=form)
+    return text.getvalue().encode()
+
+
+def table_of(items: Sequence[Mapping[str, Any]], *, times_as_text: bool = False) -> Table:
+    """Return files as an astropy table.
+
+    Positions are in degrees (ICRS), ``start`` is a ``Time`` in UTC, ``exposure`` in seconds,
+    ``size`` in bytes; what nobody knows is masked.
+
+    Parameters
+    ----------
+    times_as_text
+        Whether ``start`` is text, for formats that know no times.
+    """
+    import numpy as np
+    from astropy import units
+    from astropy.table import Column, MaskedColumn, Table
+    from astropy.time import Time
+
+    def column(values: Sequence[Any], kind: Any, unit: Any = None) -> Column:
+        empty = "" if kind is str else 0
+        mask = [value is None for value in values]
+        data = [empty if value is None else value for value in values]
+        made = Column if not any(mask) else MaskedColumn
+        told: dict[str, Any] = {"mask": mask} if any(mask) else {}
+        dtype = np.dtype("U1") if kind is str and not values else kind
+        return made(data, dtype=dtype, unit=unit, **told)
+
+    places = [item["position"] or {} for item in items]
+    table = Table()
+    table["pk"] = column([item["pk"] for item in items], np.int64)
+    for name in _TEXTS:
+        table[name] = column([item[name] for item in items], str)
+    table["ra"] = column([p.get("right_ascension") for p in places], float, units.deg)
+    table["dec"] = column([p.get("declination") for p in places], float, units.deg)
+    starts = [item["start"] for item in items]
+    if times_as_text:
+        table["start"] = column(starts, str)
+    else:
+        never = np.array([start is None for start in starts])
+        given = [(start or "2000-01-01T00:00:00Z").rstrip("Z") for start in starts]
+        moments = Time(given or np.zeros(0, "U23"), format="isot", scale="utc")
+        if never.any():
+            moments[never] = np.ma.masked
+        table["start"] = moments
+    table["exposure"] = column([item["exposure"] for item in items], float, units.s)
+    table["airmass"] = column([item["airmass"] for item in items], float)
+    table["size"] = column([item["size"] for item in items], np.int64, units.byte)
+    return table
