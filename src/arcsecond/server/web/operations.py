@@ -38,6 +38,7 @@ from arcsecond.server.observatory.surveys import SURVEYS
 from arcsecond.server.receiving import MOST_AT_ONCE
 from arcsecond.server.transfers.downloads import BUNDLES
 from arcsecond.server.web.summaries import DOES, SUMMARIES
+from arcsecond.tables import FORMATS
 
 Schema = dict[str, Any]
 Paths = dict[str, dict[str, Schema]]
@@ -186,7 +187,7 @@ def _asked(resource: Resource, verb: str) -> dict[str, Schema]:
         return _query(resource)
     if verb != "read" or "list" in resource.verbs:
         return {}
-    paging = ("limit", "cursor", "page", "page_size")
+    paging = ("limit", "cursor", "page", "page_size", "total")
     left_out = paging[2:] if resource.name == "findingcharts" else paging
     return {name: shape for name, shape in _query(resource).items() if name not in left_out}
 
@@ -199,6 +200,9 @@ def _path(resource: Resource, verb: str) -> str:
 
 def _operation_id(resource: Resource, verb: str, method: str) -> str:
     return f"{method}_{verb}_{resource.name.replace('/', '_')}"
+
+
+_FORMAT: Schema = {**_TEXT, "description": "`json`, or `api` for a page that shows it."}
 
 
 def _query(resource: Resource) -> dict[str, Schema]:
@@ -215,7 +219,8 @@ def _query(resource: Resource) -> dict[str, Schema]:
         "cursor": {**_TEXT, "description": "As the address of the next page has it."},
         "page": {"enum": [1], "description": "Asks for {count, next, previous, results}."},
         "page_size": {**_AMOUNT, "description": "The same, in pages of that size."},
-        "format": {**_TEXT, "description": "`json`, or `api` for a page that shows it."},
+        "total": {"const": "exact", "description": "Counts to the end, however many there are."},
+        "format": _FORMAT | ({"enum": ["json", "api", *FORMATS]} if resource.everywhere else {}),
     }
 
 
@@ -227,6 +232,9 @@ def _answers(resource: Resource, verb: str) -> dict[str, Schema]:
             shape = enveloped if resource.paged else {"anyOf": [bare, enveloped]}
             link = {"schema": {"type": "string"}, "description": "The next page, where one is."}
             answers = {"200": _shown(shape) | {"headers": {"Link": link}}}
+            if resource.everywhere:
+                content: Schema = answers["200"]["content"]
+                content |= {kind.partition(";")[0]: {} for _, kind in FORMATS.values()}
             if resource.name == "objects":
                 answers["303"] = {"description": "To the object, for a browser that names one."}
         case "read" if resource.name == "findingcharts":
@@ -251,6 +259,7 @@ def _envelope(item: Schema) -> Schema:
         "required": ["count", "next", "previous", "results"],
         "properties": {
             "count": {"type": "integer"},
+            "more_than_count": {"const": True, "description": "Said where it is no total."},
             "next": {"type": ["string", "null"]},
             "previous": {"type": ["string", "null"]},
             "results": {"type": "array", "items": item},
