@@ -395,7 +395,8 @@ class TestBadInput:
             ({"cone": "1,2"}, "no cone"), ({"cone": "nan,nan,nan"}, "no cone"),
             ({"cone": "1,2,inf"}, "radius"), ({"cone": "1,99,1"}, "Dec"),
             ({"radius": "1"}, "goes with"), ({"night": "yesterday"}, "no date"),
-            ({"night": ".."}, "no range"), ({"after": "9999-99-99"}, "no time"),
+            ({"night": ".."}, "no range"), ({"night": "2026-03-03..2026-03-02"}, "no range"),
+            ({"after": "9999-99-99"}, "no time"),
             ({"before": "0001-01-01T00:00:00+23:00"}, "no time"),
             ({"exposure": "long"}, "no range"), ({"airmass": "2..1"}, "no range"),
             ({"sort": "beauty"}, "no order"), ({"sort": "header.NOPE"}, "not among"),
@@ -499,7 +500,8 @@ class TestFaces:
             done = arcsecond("fitsfiles", *wrong)
             assert done.status == 1
             assert done.err.startswith("Error: ")
-        for misused in (("search", "--header"), (night, "--format", "csv"), ("search", "--open")):
+        for misused in (("search", "--header"), (night, "--format", "csv"), ("search", "--open"),
+                        ("search", "")):  # fmt: skip
             assert arcsecond("fitsfiles", *misused).status == 2
 
     def test_formats(self, arcsecond: Command, night: str) -> None:
@@ -537,6 +539,9 @@ class TestFaces:
         assert arcsecond("fitsfiles", night, "--count").status == 2
 
     def test_the_module(self, api: ArcsecondAPI, night: str) -> None:
+        from astropy import units
+        from astropy.coordinates import SkyCoord
+
         found = api.fitsfiles.search(airmass=(None, 1.5), sort="airmass")
         expected = sorted(one.airmass for one in SHOTS[:15] if one.airmass <= 1.5)
         table = found.to_table()
@@ -552,6 +557,11 @@ class TestFaces:
         cone = api.fitsfiles.search(cone=(84, -5, 1))
         assert len(cone) == sum(apart(one, 84, -5) <= 1 for one in SHOTS[:15])
         assert len(api.fitsfiles.search(kind="none").to_table()) == 0
+        at = SkyCoord(84, -5, unit="deg")
+        for place in ((at, 1 * units.deg), (at.galactic, 60 * units.arcmin)):
+            assert len(api.fitsfiles.search(cone=place)) == len(cone)
+        minute = api.fitsfiles.search(exposure=(1 * units.min, None))
+        assert {one["exposure"] >= 60 for one in minute} == {True}
         with pytest.raises(ArcsecondInputValueError):
             api.fitsfiles.search(beauty=3)
 

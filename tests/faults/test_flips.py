@@ -21,8 +21,13 @@ FLIPPED = (
     "comp.fits",
     "random_groups.fits",
     "chandra_time.fits",
+    "zerowidth.fits",
+    "../../../../wcs/tests/data/ie6d07ujq_wcs.fits",
+    "../../../../wcs/tests/data/j94f05bgq_flt.fits",
+    "../../../../modeling/tests/data/1904-66_AZP.fits",
+    "../../hdu/compressed/tests/data/m13_rice.fits",
 )
-"""Two of Hubble's cameras, an image in tiles, groups of visibilities, a table of Chandra's."""
+"""Four of Hubble's cameras, images in tiles, visibilities, Chandra's table, a map of the sky."""
 
 FLIPPING = """
 import json, logging, sys
@@ -75,7 +80,7 @@ print(json.dumps(done))
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", FLIPPED)
+@pytest.mark.parametrize("name", FLIPPED, ids=lambda name: Path(name).name)
 def test_every_byte_of_the_first_block_flipped(name: str, tmp_path: Path) -> None:
     """Each is kept or refused; nothing is raised, logged, or blown up in memory."""
     home = tmp_path / "home"

@@ -9,8 +9,16 @@ import click
 
 
 def conditions(words: Sequence[str], where: str | None) -> str:
-    """Return the conditions of a command line as one text."""
-    return " and ".join([*(word for word in words if word.strip()), *([where] if where else [])])
+    """Return the conditions of a command line as one text.
+
+    Raises
+    ------
+    click.UsageError
+        One of them is empty, as a variable of the shell that is not set.
+    """
+    if not all(word.strip() for word in words):
+        raise click.UsageError("An empty condition would find everything.")
+    return " and ".join([*words, *([where] if where else [])])
 
 
 def write(items: Sequence[Any], chosen: str) -> None:

@@ -94,7 +94,8 @@ def query_of(filters: Mapping[str, Any]) -> dict[str, str]:
     """Return filters as they stand in an address.
 
     Positions, cones and ranges may be tuples, where ``None`` is an open end; times may be
-    datetimes or astropy's; lists are several of which one has to fit, but for ``where``.
+    datetimes or astropy's, positions its SkyCoord, angles and exposures its quantities; lists
+    are several of which one has to fit, but for ``where``.
     """
     return {name: _written(name, value) for name, value in filters.items() if value is not None}
 
@@ -102,6 +103,12 @@ def query_of(filters: Mapping[str, Any]) -> dict[str, str]:
 def _written(name: str, value: Any) -> str:
     if hasattr(value, "utc") and hasattr(value, "isot"):  # a Time of astropy
         return f"{value.utc.isot}Z"
+    if hasattr(value, "icrs") and hasattr(value, "spherical"):  # a SkyCoord
+        return f"{value.icrs.ra.deg},{value.icrs.dec.deg}"
+    if hasattr(value, "to_value") and hasattr(value, "unit"):  # a Quantity
+        known = {"angle": "deg", "time": "s"}
+        unit = next((known[t] for t in value.unit.physical_type if t in known), value.unit)
+        return str(value.to_value(unit))
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, str) or not isinstance(value, Iterable):

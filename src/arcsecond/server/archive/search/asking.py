@@ -202,7 +202,7 @@ class _Asked:
             yield Is("night", (parse_date("night", text).isoformat(),))
             return
         low, high = (parse_date("night", end).toordinal() if end else None for end in (first, last))
-        if low is None and high is None:
+        if (low is None and high is None) or (low and high and low > high):
             raise _wrong("night", f"{text[:40]!r} is no range of nights.")
         yield Within("night", low, high)
 
