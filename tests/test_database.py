@@ -35,7 +35,9 @@ def end(db: Database, pid: int) -> None:
     """End a connection as a database does that restarts."""
     other = Database(db.settings)
     with other.read() as connection:
-        connection.execute(sa.text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+        connection.execute(
+            sa.text("SELECT pg_terminate_backend(CAST(:pid AS integer))"), {"pid": pid}
+        )
         while connection.scalar(
             sa.text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid"), {"pid": pid}
         ):

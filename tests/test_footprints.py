@@ -277,7 +277,7 @@ class Archive:
         while some := listing.rows(after, 2):
             found += [file.name.removesuffix(".fits") for _, file in some]
             after = some[-1][0]
-        assert len(found) == len(set(found)) == listing.count()
+        assert len(found) == len(set(found)) == listing.count(1000)
         return set(found)
 
 

@@ -46,6 +46,9 @@ LONG_INTEGER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 CACHE_KIB = 32 << 10
 """Of pages that a connection to SQLite may hold; its own 2 MiB are few for large archives."""
 
+PREPARED_AFTER = 2
+"""Times that PostgreSQL is sent a statement before it is to keep it."""
+
 IDLE_S = 1.0
 """After so long it is asked whether a connection to PostgreSQL is still one."""
 
@@ -307,13 +310,18 @@ def _postgres(settings: Settings) -> Engine:
             f"ARCSECOND_DATABASE_URL names {url.get_backend_name()!r}; only PostgreSQL is served.",
             hint="Leave it away to use SQLite.",
         )
+    import psycopg
+    from psycopg.types.numeric import Int8Dumper
+
+    # A statement is prepared for the types of its parameters: of whole numbers there is one.
+    psycopg.adapters.register_dumper(int, Int8Dumper)
     engine = sa.create_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_size=8,
         max_overflow=24,
         json_deserializer=from_json,
+        connect_args={"prepare_threshold": PREPARED_AFTER},
     )
-    import psycopg
 
     @sa.event.listens_for(engine, "checkin")
     def _put_back(_connection: Any, record: sa.pool.ConnectionPoolEntry) -> None:

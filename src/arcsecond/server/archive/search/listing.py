@@ -134,18 +134,16 @@ class SearchListing:
                 ("rows", self.viewer.sight, dialect),
                 lambda: select_visible(self.viewer).where(among(dialect, files.c.pk)),
             )
-            keys = self._untested(connection, seen, limit)
+            sure = False
             while (wanted := limit - len(found)) > 0:
-                if keys is None:
-                    keys = self._keys(connection, seen, wanted)
-                if keys:
+                if keys := self._keys(connection, seen, wanted, sure=sure):
                     pks = these(dialect, [key[-1] for key in keys])
                     rows = {row.pk: row for row in connection.execute(statement, pks).all()}
                     found += [([*key], shape(rows[key[-1]])) for key in keys if key[-1] in rows]
                 if len(keys) < wanted:
                     break
                 # Not everybody may see every file, and one may be deleted this very moment.
-                seen, keys = keys[-1], None
+                seen, sure = keys[-1], True
         return found
 
     def count(self, most: int) -> int:
@@ -187,23 +185,17 @@ class SearchListing:
             key.append(int(part) if is_whole else float(part))
         return tuple(key)
 
-    def _untested(
-        self, connection: sa.Connection, seen: Key | None, limit: int
-    ) -> list[Key] | None:
-        """Return the next keys of a way all of whose files fulfil all conditions.
+    def _keys(
+        self, connection: sa.Connection, seen: Key | None, limit: int, *, sure: bool = True
+    ) -> list[Key]:
+        """Return the keys of the files that are found, at most so many.
 
-        Nobody has looked yet whether the viewer may see them. None where there is no such way.
+        Parameters
+        ----------
+        sure
+            Whether the viewer may see all of them; else that is not asked where nothing
+            else has to be.
         """
-        way, told = self._along_the_order()
-        if len(told) < len(self.conditions) or any(c.is_rough for c in told):
-            return None
-        params: dict[str, Any] = {}
-        for condition in told:
-            params |= condition.params(connection)
-        return self._batch(connection, way, params, seen, limit)
-
-    def _keys(self, connection: sa.Connection, seen: Key | None, limit: int) -> list[Key]:
-        """Return the keys of the files that are found, at most so many."""
         params: dict[str, Any] = {}
         for condition in self.conditions:
             params |= condition.params(connection)
@@ -219,7 +211,11 @@ class SearchListing:
         walked = 0
         while True:
             some = self._batch(connection, way, params, seen, batch)
-            kept += self._tested(connection, some, params, told, limit - len(kept))
+            if sure or len(told) < len(self.conditions) or any(c.is_rough for c in told):
+                some_kept = self._tested(connection, some, params, told, limit - len(kept))
+            else:
+                some_kept = some
+            kept += some_kept
             if len(kept) >= limit or len(some) < batch:
                 return kept[:limit]
             seen = some[-1]
@@ -332,7 +328,7 @@ class SearchListing:
         statement, listed = made(key, lambda: self._made_counts(dialect))
         if not listed:
             return None
-        for most in (min(FEW, COUNTED), COUNTED):
+        for most in (min(FEW, COUNTED), COUNTED) if len(listed) > 1 else (COUNTED,):
             counts = connection.execute(statement, {**params, "counted": most + 1}).one()
             fewest = min(range(len(listed)), key=counts.__getitem__)
             if counts[fewest] <= most:
