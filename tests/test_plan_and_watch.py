@@ -231,5 +231,9 @@ class TestWatch:
     def test_what_is_wrong_for_good_ends_it(self, api: ArcsecondAPI, night: Path) -> None:
         with pytest.raises(NotFoundError):
             api.datasets("00000000-0000-0000-0000-000000000000").watch(night)
+        (night / "empty").mkdir()
+        for act in ("watch", "plan"):
+            with pytest.raises(NotFoundError):
+                getattr(api.datasets("00000000-0000-0000-0000-000000000000"), act)(night / "empty")
         with pytest.raises(ArcsecondInputValueError, match="not 'colour'"):
             api.datasets("x").watch(night, colour="red")

@@ -203,6 +203,30 @@ class TestDoubts:
             told = frame_of(beside, tmp_path).observation
             assert (told.ra_deg, told.position_source) == (pytest.approx(15.0), "pointing")
 
+    def test_each_doubt_is_told_once(self, tmp_path: Path) -> None:
+        """However many HDUs say the same; one without pixels has no WCS to doubt."""
+        import io
+
+        import numpy as np
+        from astropy.io import fits
+
+        flat = sky(10, 20, 1) | dict.fromkeys(("CD1_1", "CD1_2", "CD2_1", "CD2_2"), 0.0)
+        hdus = [fits.PrimaryHDU()]
+        for n in range(5):
+            hdus.append(fits.ImageHDU(np.zeros((4, 4), "i2"), name=f"CHIP{n}"))
+            hdus[-1].header.update(flat | {"CRPIX1": float(n), "RA": "95:00:00", "DEC": "1:00:00"})
+        buffer = io.BytesIO()
+        fits.HDUList(hdus).writeto(buffer, output_verify="silentfix")
+        told = frame_of(buffer.getvalue(), tmp_path).observation
+        assert sorted(d.keyword for d in told.doubts) == ["CTYPE1", "RA DEC"]
+        del flat["CD1_1"], flat["CD1_2"], flat["CD2_1"], flat["CD2_2"]
+        good = fits.ImageHDU(np.zeros((4, 4), "i2"))
+        good.header.update(sky(10, 20, 1))
+        buffer = io.BytesIO()
+        fits.HDUList([fits.PrimaryHDU(header=fits.Header(flat)), good]).writeto(buffer)
+        told = frame_of(buffer.getvalue(), tmp_path).observation
+        assert (told.position_source, told.doubts) == ("wcs", [])
+
     def test_a_position_that_nobody_set(self, tmp_path: Path) -> None:
         told = frame_of(fits_bytes(RA=0.0, DEC=0.0), tmp_path).observation
         assert (told.ra_deg, told.position_source) == (None, None)

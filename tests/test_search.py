@@ -501,7 +501,8 @@ class TestFaces:
             assert done.status == 1
             assert done.err.startswith("Error: ")
         for misused in (("search", "--header"), (night, "--format", "csv"), ("search", "--open"),
-                        ("search", "")):  # fmt: skip
+                        ("search", ""), ("search", "--where", ""),
+                        ("search", "--count", "--format", "csv")):  # fmt: skip
             assert arcsecond("fitsfiles", *misused).status == 2
 
     def test_formats(self, arcsecond: Command, night: str) -> None:
@@ -607,8 +608,25 @@ class TestOverHttp:
         two = http.get("/fitsfiles/", params=asked | {"limit": 2}, headers=headers)
         assert len(Table.read(io.BytesIO(two.content), format=read)) == 2
         behind = two.headers["link"].partition(">")[0].lstrip("<")
+        assert two.headers["vary"] == "Accept, Cookie"
+        assert "private" in two.headers["cache-control"]
+        assert answer.headers["content-type"].count("charset") <= 1
         rest = http.get(behind.removeprefix("http://testserver.local"), headers=headers)
         assert str(Table.read(io.BytesIO(rest.content), format=read)["name"][0]) == "2.fits"
+
+    def test_names_of_any_character(self, http: Http, ann: dict[str, str]) -> None:
+        from astropy.table import Table
+
+        name = "\U0001f52d M31 \U0001f52d.fits"
+        (dataset,) = http.get("/datasets/", headers=ann).json()
+        part = {"file": (name, fits_bytes(OBJECT="emoji"))}
+        path = f"/datasets/{dataset['uuid']}/fitsfiles/"
+        assert http.post(path, files=part, headers=ann).status_code == 201
+        for chosen, read in (("csv", "ascii.csv"), ("ecsv", "ascii.ecsv"), ("votable", "votable")):
+            asked = {"format": chosen, "target": "emoji"}
+            answer = http.get("/fitsfiles/", params=asked, headers=ann)
+            table = Table.read(io.BytesIO(answer.content), format=read)
+            assert str(table["name"][0]) == name
 
     def test_a_format_that_is_none(self, http: Http, ann: dict[str, str]) -> None:
         refused = http.get("/fitsfiles/?format=bogus", headers=ann)
@@ -632,6 +650,17 @@ class TestOverHttp:
             assert told(total="exact") == (9, False)
             assert told(total="exact", where="target=odd") == (1, False)
         assert http.get("/fitsfiles/?total=1", headers=ann).status_code == 400
+        keys = listing.SearchListing._keys
+
+        def giving_up(self: Any, connection: Any, seen: Any, limit: int, **how: Any) -> Any:
+            if how.get("sure", True) and limit > 3:
+                raise crud.GaveUpError(400_000, 1)
+            return keys(self, connection, seen, limit, **how)
+
+        monkeypatch.setattr(listing.SearchListing, "_keys", giving_up)
+        assert told() == (1, True)
+        params = {"total": "exact"}
+        assert http.get("/fitsfiles/", params=params, headers=ann).status_code == 400
         datasets = http.get("/datasets/?total=exact", headers=ann).json()
         assert datasets["count"] == 1
 

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from astropy.table import Table
 
 FORMATS = {
-    "csv": ("ascii.csv", "text/csv; charset=utf-8; header=present"),
-    "ecsv": ("ascii.ecsv", "text/plain; charset=utf-8"),
+    "csv": ("ascii.csv", "text/csv; header=present"),
+    "ecsv": ("ascii.ecsv", "text/plain"),
     "votable": ("votable", "application/x-votable+xml"),
 }
 """What astropy calls a format, and the media type of it, by what we call it."""
@@ -58,8 +58,10 @@ def table_of(items: Sequence[Mapping[str, Any]], *, times_as_text: bool = False)
         data = [empty if value is None else value for value in values]
         made = Column if not any(mask) else MaskedColumn
         told: dict[str, Any] = {"mask": mask} if any(mask) else {}
-        dtype = np.dtype("U1") if kind is str and not values else kind
-        return made(data, dtype=dtype, unit=unit, **told)
+        if kind is str:  # VOTable writes UTF-16, where some characters are two units
+            longest = max((len(str(value).encode("utf-16-be")) // 2 for value in data), default=1)
+            kind = np.dtype(f"U{max(1, longest)}")
+        return made(data, dtype=kind, unit=unit, **told)
 
     places = [item["position"] or {} for item in items]
     table = Table()

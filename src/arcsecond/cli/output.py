@@ -15,6 +15,7 @@ import click
 
 from arcsecond import views
 from arcsecond.client.transport import Answer, Progress
+from arcsecond.registry import COUNT_BOUND
 
 LABEL_WIDTH = 22
 LONGEST_CELL = 32
@@ -72,7 +73,7 @@ class Output:
                 count = envelope.get("count") or 0
                 many = f"{count:,} in all" if count else "There are more"
                 if envelope.get("more_than_count"):
-                    many = f"More than {count:,}"
+                    many = f"{'More than' if count == COUNT_BOUND else 'At least'} {count:,}"
                 self.say(f"{many}; this is the first page, --all shows everything.")
 
     def raw(self, answer: Answer) -> None:

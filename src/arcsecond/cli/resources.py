@@ -136,6 +136,8 @@ def _of_files(
 ) -> bool:
     """Search files, or read their headers again, if that was asked for."""
     chosen, counting = given.pop("format", None), given.pop("count", False)
+    if chosen and counting:
+        raise click.UsageError("--count is a number, whatever the --format.")
     if words[:1] == ("search",):
         _search(resource, words[1:], given, server, wanted, "count" if counting else chosen)
         return True
@@ -203,8 +205,10 @@ def _search(
                 params = {**filters, "page_size": "1", "total": "exact"}
                 click.echo(endpoint.answer("GET", params=params).data["count"])
                 return
-            output = wanted.output if chosen is None else Output(as_json=chosen == "json")
-            output.for_people = output.for_people or chosen == "table"
+            output = wanted.output
+            if chosen is not None and not output.quiet:
+                output = Output(as_json=chosen == "json")
+                output.for_people = chosen == "table"
             answer = _asked(endpoint, None, filters, replace(wanted, output=output))
             output.answer(resource.name, answer, where=api.config.server)
         except ArcsecondNotLoggedInError as error:

@@ -16,9 +16,10 @@ def conditions(words: Sequence[str], where: str | None) -> str:
     click.UsageError
         One of them is empty, as a variable of the shell that is not set.
     """
-    if not all(word.strip() for word in words):
+    given = [*words, *([] if where is None else [where])]
+    if not all(word.strip() for word in given):
         raise click.UsageError("An empty condition would find everything.")
-    return " and ".join([*words, *([where] if where else [])])
+    return " and ".join(given)
 
 
 def write(items: Sequence[Any], chosen: str) -> None:

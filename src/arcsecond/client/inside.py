@@ -166,6 +166,7 @@ class Inside:
             The server cannot be asked, or there is no such dataset.
         """
         plan = self._empty_plan(given, replace=replace)
+        self._endpoint.read(self._key)  # which has to be there, also where nothing is planned
         with self._journal() as journal:
             return make_plan(
                 self._endpoint.transport,
@@ -307,7 +308,12 @@ class Inside:
                 manner,
                 said,
             )
-            return follower.follow(lambda: plan)
+
+            def begin() -> Plan:
+                self._endpoint.read(self._key)  # which has to be there
+                return plan
+
+            return follower.follow(begin)
 
     def _empty_plan(self, given: dict[str, Any], *, replace: bool) -> Plan:
         """Return a plan without files yet."""

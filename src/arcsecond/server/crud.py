@@ -57,8 +57,25 @@ class Listing(Protocol[T]):
         ...
 
     def count(self, most: int) -> int:
-        """Return how many there are, at most so many."""
+        """Return how many there are, at most so many; some raise ``GaveUpError``."""
         ...
+
+
+class GaveUpError(InvalidInputError):
+    """So many things were looked at that it was given up.
+
+    Attributes
+    ----------
+    found
+        How many of them were such as are looked for.
+    """
+
+    def __init__(self, walked: int, found: int) -> None:
+        super().__init__(
+            f"Of {walked:,} files only {found} are like this, and the search gave up there. "
+            "Ask for less at once, such as a night, a time or a telescope."
+        )
+        self.found = found
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +156,7 @@ class Page(Generic[T]):
     Attributes
     ----------
     more
-        Whether there are more than ``count`` tells, which goes no further unless asked.
+        Whether there may be more than ``count`` tells, which goes no further unless asked.
     """
 
     items: list[T]
@@ -247,21 +264,31 @@ async def listed(
     size = limit or whole or (latest if latest and bare else PAGE_SIZE)
     found = await reading(request, lambda _b, _v: listing.rows(after, size + 1))
     more = len(found) > size
-    count = None
-    if enveloped:
-        most = EVERY if exact else COUNT_BOUND + 1
-        count = await reading(request, lambda _b, _v: listing.count(most))
-    is_more = count is not None and not exact and count > COUNT_BOUND
+    count, is_more = await _counted(request, listing, exact=exact is not None) if enveloped else (
+        None, False
+    )  # fmt: skip
     return Page(
         items=[present(item) for _, item in found[:size]],
         next=_next(request, found[size - 1][0], pinned or {})
         if more and not (bare and latest is not None)
         else None,
-        count=COUNT_BOUND if is_more else count,
+        count=count,
         more=is_more,
         enveloped=enveloped,
         note=note,
     )
+
+
+async def _counted(request: AnyRequest, listing: Listing[T], *, exact: bool) -> tuple[int, bool]:
+    """Return how many there are, and whether there may be more."""
+    most = EVERY if exact else COUNT_BOUND + 1
+    try:
+        count = await reading(request, lambda _b, _v: listing.count(most))
+    except GaveUpError as error:
+        if exact:
+            raise
+        return min(error.found, COUNT_BOUND), True
+    return (count, False) if exact else (min(count, COUNT_BOUND), count > COUNT_BOUND)
 
 
 async def _streamed(

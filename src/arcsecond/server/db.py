@@ -313,8 +313,6 @@ def _postgres(settings: Settings) -> Engine:
     import psycopg
     from psycopg.types.numeric import Int8Dumper
 
-    # A statement is prepared for the types of its parameters: of whole numbers there is one.
-    psycopg.adapters.register_dumper(int, Int8Dumper)
     engine = sa.create_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_size=8,
@@ -322,6 +320,11 @@ def _postgres(settings: Settings) -> Engine:
         json_deserializer=from_json,
         connect_args={"prepare_threshold": PREPARED_AFTER},
     )
+
+    @sa.event.listens_for(engine, "connect")
+    def _made(connection: Any, _record: object) -> None:
+        # A statement is prepared for the types of its parameters: of whole numbers there is one.
+        connection.adapters.register_dumper(int, Int8Dumper)
 
     @sa.event.listens_for(engine, "checkin")
     def _put_back(_connection: Any, record: sa.pool.ConnectionPoolEntry) -> None:

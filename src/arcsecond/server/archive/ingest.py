@@ -176,13 +176,14 @@ def _shape(values: Values, keyword: str) -> list[int]:
 
 def _locate(observation: Observation, hdus: Sequence[walking.RawHdu], rules: FrameRules) -> None:
     """Find the position: the centre of the first image with a WCS, else the pointing."""
-    _look(observation, [hdu for hdu in hdus[:MOST_IMAGES] if has_sky(hdu.values)])
+    images = [hdu for hdu in hdus[:MOST_IMAGES] if has_sky(hdu.values)]
+    _look(observation, [hdu for hdu in images if all(describe(hdu)["shape"] or [0])])
     if observation.position_source:
         return
     for keywords, ra_deg, dec_deg, equinox in pointings([hdu.values for hdu in hdus], rules):
         if ra_deg == dec_deg == 0:  # what software writes that does not know
-            doubt = Doubt(field="position", keyword=keywords, value="0 0", why="never set")
-            observation.doubts.append(doubt)
+            never = Doubt(field="position", keyword=keywords, value="0 0", why="never set")
+            _mark(observation, never)
             continue
         if equinox not in (None, 2000.0):
             from arcsecond.server.archive.sky import to_icrs
@@ -192,7 +193,14 @@ def _locate(observation: Observation, hdus: Sequence[walking.RawHdu], rules: Fra
         observation.position_source = "pointing"
         observation.read_from["position"] = keywords
         return
-    observation.doubts += no_pointings([hdu.values for hdu in hdus], rules)
+    for doubt in no_pointings([hdu.values for hdu in hdus], rules):
+        _mark(observation, doubt)
+
+
+def _mark(observation: Observation, doubt: Doubt) -> None:
+    """Note a doubt, once for all HDUs that say the same."""
+    if doubt not in observation.doubts:
+        observation.doubts.append(doubt)
 
 
 def _look(observation: Observation, images: Sequence[walking.RawHdu]) -> None:
@@ -208,7 +216,7 @@ def _look(observation: Observation, images: Sequence[walking.RawHdu]) -> None:
             continue
         before.add(told)
         if doubt := unscaled(hdu.values):
-            observation.doubts.append(doubt)
+            _mark(observation, doubt)
             continue
         if (one := seen(hdu.cards, hdu.values)) is None:
             continue

@@ -259,7 +259,10 @@ def _envelope(item: Schema) -> Schema:
         "required": ["count", "next", "previous", "results"],
         "properties": {
             "count": {"type": "integer"},
-            "more_than_count": {"const": True, "description": "Said where it is no total."},
+            "more_than_count": {
+                "const": True,
+                "description": "Said where there may be more.",
+            },
             "next": {"type": ["string", "null"]},
             "previous": {"type": ["string", "null"]},
             "results": {"type": "array", "items": item},

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from arcsecond.errors import InvalidInputError
 from arcsecond.registry import COUNT_BOUND
 from arcsecond.schemas.archive import FitsFile
 from arcsecond.server.archive.files import select_visible, shape
@@ -32,7 +31,7 @@ from arcsecond.server.archive.search.conditions import (
 )
 from arcsecond.server.archive.tables import files, versions
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import Cursor, bad_cursor
+from arcsecond.server.crud import Cursor, GaveUpError, bad_cursor
 from arcsecond.server.people.visibility import visible_to
 
 COUNTED = 5_000
@@ -147,12 +146,12 @@ class SearchListing:
         return found
 
     def count(self, most: int) -> int:
-        """Count no further than the bound; what cannot be counted in time counts as that.
+        """Count no further than the bound.
 
         Raises
         ------
-        InvalidInputError
-            There is no bound to speak of, and too many files would have to be looked at.
+        GaveUpError
+            Too many files would have to be looked at.
         """
         counted, seen = 0, None
         with self.backend.db.read() as connection:
@@ -160,10 +159,9 @@ class SearchListing:
                 wanted = min(most - counted, COUNTED_TOGETHER)
                 try:
                     keys = self._keys(connection, seen, wanted)
-                except InvalidInputError:
-                    if most > COUNT_BOUND + 1:
-                        raise
-                    return most
+                except GaveUpError as error:
+                    error.found += counted
+                    raise
                 counted += len(keys)
                 if len(keys) < wanted:
                     break
@@ -227,10 +225,7 @@ class SearchListing:
                     way, told = rarest
                     batch = self._first_batch(told, limit)
             elif walked > MOST_WALKED:
-                raise InvalidInputError(
-                    f"Of {walked:,} files only {len(kept)} are like this, and the search gave "
-                    "up there. Ask for less at once, such as a night, a time or a telescope."
-                )
+                raise GaveUpError(walked, len(kept))
 
     def _few(
         self, connection: sa.Connection, params: Mapping[str, Any]
