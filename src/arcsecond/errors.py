@@ -103,6 +103,19 @@ class ArcsecondInvalidEndpointError(InvalidInputError):
     exit_code = 2
 
 
+class GaveUpError(InvalidInputError):
+    """So much was looked at in vain that a search gave up.
+
+    Attributes
+    ----------
+    found
+        How many there were until then; not sent over the wire.
+    """
+
+    code = "gave_up"
+    found = 0
+
+
 class NotFitsError(InvalidInputError):
     """The file is empty or carries no FITS signature."""
 

@@ -22,7 +22,7 @@ from litestar import Response, delete, get, post, route
 from litestar.params import FromPath
 from litestar.response import Redirect, Stream
 
-from arcsecond.errors import InvalidInputError, NotFoundError
+from arcsecond.errors import GaveUpError, InvalidInputError, NotFoundError
 from arcsecond.registry import BY_NAME, COUNT_BOUND
 from arcsecond.schemas import resolve
 from arcsecond.schemas.fields import LONGEST, MOST_TAGS
@@ -59,23 +59,6 @@ class Listing(Protocol[T]):
     def count(self, most: int) -> int:
         """Return how many there are, at most so many; some raise ``GaveUpError``."""
         ...
-
-
-class GaveUpError(InvalidInputError):
-    """So many things were looked at that it was given up.
-
-    Attributes
-    ----------
-    found
-        How many of them were such as are looked for.
-    """
-
-    def __init__(self, walked: int, found: int) -> None:
-        super().__init__(
-            f"Of {walked:,} files only {found} are like this, and the search gave up there. "
-            "Ask for less at once, such as a night, a time or a telescope."
-        )
-        self.found = found
 
 
 @dataclass(frozen=True, slots=True)

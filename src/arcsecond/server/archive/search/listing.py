@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from arcsecond.errors import GaveUpError
 from arcsecond.registry import COUNT_BOUND
 from arcsecond.schemas.archive import FitsFile
 from arcsecond.server.archive.files import select_visible, shape
@@ -31,7 +32,7 @@ from arcsecond.server.archive.search.conditions import (
 )
 from arcsecond.server.archive.tables import files, versions
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import Cursor, GaveUpError, bad_cursor
+from arcsecond.server.crud import Cursor, bad_cursor
 from arcsecond.server.people.visibility import visible_to
 
 COUNTED = 5_000
@@ -225,7 +226,12 @@ class SearchListing:
                     way, told = rarest
                     batch = self._first_batch(told, limit)
             elif walked > MOST_WALKED:
-                raise GaveUpError(walked, len(kept))
+                error = GaveUpError(
+                    f"Of {walked:,} files only {len(kept)} are like this, and the search gave "
+                    "up there. Ask for less at once, such as a night, a time or a telescope."
+                )
+                error.found = len(kept)
+                raise error
 
     def _few(
         self, connection: sa.Connection, params: Mapping[str, Any]
