@@ -113,13 +113,14 @@ _QUERY: dict[str, Schema] = {
 """Filters that are more than a text."""
 
 _MORE = {
+    ("datapackages", "list"): ("404",),
     ("datasets", "create"): ("409",),
     ("fitsfiles", "create"): ("409", "460"),
     ("fitsfiles", "update"): ("409",),
     ("fitsfiles", "delete"): ("409",),
     ("catalogues", "delete"): ("409",),
 }
-"""What may be refused for what is there: another file, the present version, what came along."""
+"""What may be refused for what is there, such as another file, or for what is not there."""
 
 _STATUSES = {
     "400": "The request is malformed; `detail` says why.",
