@@ -94,9 +94,8 @@ def write_many(folder: Path, count: int, size: int = 4096) -> None:
     """Write small files, each with content of its own, a thousand in a folder."""
     small = folder.parent / "one.fits"
     write_frame(small, 1)
-    frame = small.read_bytes()[:size]
-    if size == 5760:  # whole: a header, and data of one block
-        frame = frame.replace(b"1048576", b"   2880", 1)
+    # A header, and data of one block: those of 4096 bytes end before they do.
+    frame = small.read_bytes()[:size].replace(b"1048576", b"   2880", 1)
     for n in range(count):
         path = folder / f"{n // 1000:03}" / f"{n:06}.fits"
         path.parent.mkdir(parents=True, exist_ok=True)

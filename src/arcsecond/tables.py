@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from io import BytesIO, StringIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
+
+class Format(NamedTuple):
+    """A format for other programs: its name, what astropy calls it, how files of it end."""
+
+    title: str
+    astropy: str
+    media_type: str
+    ending: str
+
+
 FORMATS = {
-    "csv": ("ascii.csv", "text/csv; header=present"),
-    "ecsv": ("ascii.ecsv", "text/plain"),
-    "votable": ("votable", "application/x-votable+xml"),
+    "csv": Format("CSV", "ascii.csv", "text/csv; header=present", "csv"),
+    "ecsv": Format("ECSV", "ascii.ecsv", "text/plain", "ecsv"),
+    "votable": Format("VOTable", "votable", "application/x-votable+xml", "vot"),
 }
-"""What astropy calls a format, and the media type of it, by what we call it."""
+"""By what they are asked for."""
 
 _TEXTS = (
     "name", "dataset", "target", "kind", "product", "filter", "instrument", "telescope",
@@ -25,7 +35,7 @@ _TEXTS = (
 def written(items: Sequence[Mapping[str, Any]], chosen: str) -> bytes:
     """Return files in one of ``FORMATS``."""
     table = table_of(items, times_as_text=chosen != "ecsv")
-    form, _ = FORMATS[chosen]
+    form = FORMATS[chosen].astropy
     if chosen == "votable":
         raw = BytesIO()
         # As BINARY2: what astropy 8.0 writes TABLEDATA with writes past its buffer.

@@ -19,6 +19,7 @@ import click
 
 from arcsecond.errors import ArcsecondError
 from arcsecond.registry import BY_ALIAS, BY_NAME, RESOURCES, Field, Resource, inside_of
+from arcsecond.tables import FORMATS
 from arcsecond.version import __version__
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -195,7 +196,7 @@ def resource_command(resource: Resource) -> click.Command:
     if resource.name == "fitsfiles":
         params += _header_options()
         told = "With search: table, json, csv, ecsv or votable."
-        formats = click.Choice(["table", "json", "csv", "ecsv", "votable"])
+        formats = click.Choice(["table", "json", *FORMATS])
         params.append(click.Option(["--format"], type=formats, help=told))
         told = "With search: how many there are, exactly, and nothing else."
         params.append(click.Option(["--count"], is_flag=True, help=told))

@@ -202,8 +202,7 @@ def _search(
                 searching.write(endpoint.everything(**filters).data, chosen)
                 return
             if chosen == "count":
-                params = {**filters, "page_size": "1", "total": "exact"}
-                click.echo(endpoint.answer("GET", params=params).data["count"])
+                click.echo(endpoint.list(**filters).total())
                 return
             output = wanted.output
             if chosen is not None and not output.quiet:

@@ -274,14 +274,14 @@ class _Job:
         """Send what becomes complete, until somebody ends it."""
         asked = self._asked
         watch = Watch(asked.paths, asked.include, asked.exclude, self._say)
-        manner = Manner(asked.jobs, self._stopping, told=self._tell_one)
         follower = Follower(
             self._api.transport,
             watch,
             self._journal,
             lambda plan: self._carried_out(plan, later=True),
-            manner,
+            self._tell_one,
             self._say,
+            self._stopping,
         )
         whole = follower.follow(self._begun)
         self._tell_left_out(whole.left_out)

@@ -47,6 +47,18 @@ class LazyList(Sequence[Json]):
         self._next: str | None = None
         self.note = ""
 
+    def total(self) -> int:
+        """Return how many there are, exactly, without fetching them.
+
+        Raises
+        ------
+        InvalidInputError
+            Too many files would have to be looked at.
+        """
+        filters = {name: value for name, value in self.query.items() if name != "limit"}
+        params = {**filters, "page_size": 1, "total": "exact"}
+        return int(self._endpoint.answer("GET", params=params).data["count"])
+
     def __iter__(self) -> Iterator[Json]:
         """Go through the items, page by page."""
         index = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from arcsecond.client.endpoint import Endpoint, endpoint_of
 from arcsecond.client.journal import Journal
 from arcsecond.client.patience import StoppedError
 from arcsecond.client.plan import Plan, make_plan
-from arcsecond.client.running import FAILED, Manner, Outcome, Summary
+from arcsecond.client.running import FAILED, Outcome, Summary, Told
 from arcsecond.client.transport import Transport
 from arcsecond.client.watching import Renamed, Watch
 from arcsecond.errors import ArcsecondError, NotFoundError
@@ -26,11 +27,12 @@ class Follower:
     ----------
     send
         Carries out a plan.
-    manner
-        Of which ``stopping`` ends it, and ``told`` is called with what became of each file,
-        but for those that are tried again.
+    told
+        Called with what became of each file, but for those that are tried again.
     say
         Told what else there is to say, a sentence at a time.
+    stopping
+        Ends it when it is set.
     """
 
     def __init__(
@@ -39,15 +41,17 @@ class Follower:
         watch: Watch,
         journal: Journal,
         send: Callable[[Plan], Summary],
-        manner: Manner,
+        told: Told | None,
         say: Callable[[str], None],
+        stopping: threading.Event,
     ) -> None:
         self._transport = transport
         self._watch = watch
         self._journal = journal
         self._send = send
-        self._manner = manner
+        self._told = told
         self._say = say
+        self._stopping = stopping
         self._renamed: dict[int, Renamed] = {}
         self._arrived: list[Outcome] = []
         self._failures: dict[str, Outcome] = {}
@@ -69,7 +73,7 @@ class Follower:
         """
         plan: Plan | None = None
         with contextlib.suppress(KeyboardInterrupt, StoppedError):
-            while not self._manner.stopping.is_set():
+            while not self._stopping.is_set():
                 try:
                     if plan is None:
                         plan = begin()
@@ -79,7 +83,7 @@ class Follower:
                     if not error.passes:
                         raise
                     self._say(f"{error.detail} It is tried again.")
-                self._watch.rest(self._manner.stopping)
+                self._watch.rest(self._stopping)
         return self._summary(plan.dataset if plan else "")
 
     def _summary(self, dataset: str) -> Summary:
@@ -107,7 +111,7 @@ class Follower:
     def _send_ready(self, plan: Plan, found: Found) -> None:
         """Send files that are complete, and let the watch know what became of each."""
         stamps = {item.path: (item.size, item.changed_ns) for item in found.items}
-        make_plan(self._transport, plan, found, self._journal, stopping=self._manner.stopping)
+        make_plan(self._transport, plan, found, self._journal, stopping=self._stopping)
         for outcome in self._send(plan).outcomes:
             stamp = stamps.pop(outcome.path)
             if outcome.again:
@@ -132,8 +136,8 @@ class Follower:
             self._failures[outcome.path] = outcome
         else:
             self._arrived.append(outcome)
-        if self._manner.told is not None:
-            self._manner.told(outcome)
+        if self._told is not None:
+            self._told(outcome)
 
     def _say_once(self, outcome: Outcome) -> None:
         if self._put_off.get(outcome.path) != outcome.reason:

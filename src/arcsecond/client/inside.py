@@ -294,7 +294,7 @@ class Inside:
             The server refuses, and will go on doing so.
         """
         ends = stopping or threading.Event()
-        manner = Manner(jobs, ends, progress=progress, told=told)
+        manner = Manner(jobs, ends, progress)
         plan = self._empty_plan(given, replace=replace)
         said = say or (lambda _sentence: None)
         with self._journal() as journal:
@@ -302,11 +302,10 @@ class Inside:
                 self._endpoint.transport,
                 Watch(_many(paths), include, exclude, said),
                 journal,
-                lambda plan: carry_out(
-                    self._endpoint.transport, plan, journal, Manner(jobs, ends, progress)
-                ),
-                manner,
+                lambda plan: carry_out(self._endpoint.transport, plan, journal, manner),
+                told,
                 said,
+                ends,
             )
 
             def begin() -> Plan:

@@ -61,18 +61,6 @@ class Found(LazyList):
         where = self._endpoint.inside
         return fetch_into(self._endpoint.transport, where, folder, filters, chosen, manner)
 
-    def total(self) -> int:
-        """Return how many there are, exactly, without fetching them.
-
-        Raises
-        ------
-        InvalidInputError
-            Too many files would have to be looked at.
-        """
-        filters = {name: value for name, value in self.query.items() if name != "limit"}
-        params = {**filters, "page_size": 1, "total": "exact"}
-        return int(self._endpoint.answer("GET", params=params).data["count"])
-
     def _repr_html_(self) -> str:
         """Show the first of them in a notebook."""
         rows = self[:SHOWN]

@@ -16,7 +16,6 @@ from arcsecond.errors import NotFitsError
 from arcsecond.fits import walking
 from arcsecond.fits.cards import Values
 from arcsecond.fits.packing import Content, detect, unpacked
-from arcsecond.schemas.archive import Doubt
 from arcsecond.server.archive.index.entries import said_by
 from arcsecond.server.archive.observation import (
     Observation,
@@ -182,8 +181,7 @@ def _locate(observation: Observation, hdus: Sequence[walking.RawHdu], rules: Fra
         return
     for keywords, ra_deg, dec_deg, equinox in pointings([hdu.values for hdu in hdus], rules):
         if ra_deg == dec_deg == 0:  # what software writes that does not know
-            never = Doubt(field="position", keyword=keywords, value="0 0", why="never set")
-            _mark(observation, never)
+            observation.doubt("position", keywords, "0 0", "never set")
             continue
         if equinox not in (None, 2000.0):
             from arcsecond.server.archive.sky import to_icrs
@@ -193,14 +191,8 @@ def _locate(observation: Observation, hdus: Sequence[walking.RawHdu], rules: Fra
         observation.position_source = "pointing"
         observation.read_from["position"] = keywords
         return
-    for doubt in no_pointings([hdu.values for hdu in hdus], rules):
-        _mark(observation, doubt)
-
-
-def _mark(observation: Observation, doubt: Doubt) -> None:
-    """Note a doubt, once for all HDUs that say the same."""
-    if doubt not in observation.doubts:
-        observation.doubts.append(doubt)
+    for keywords, text in no_pointings([hdu.values for hdu in hdus], rules):
+        observation.doubt("position", keywords, text, "no position")
 
 
 def _look(observation: Observation, images: Sequence[walking.RawHdu]) -> None:
@@ -216,7 +208,7 @@ def _look(observation: Observation, images: Sequence[walking.RawHdu]) -> None:
             continue
         before.add(told)
         if doubt := unscaled(hdu.values):
-            _mark(observation, doubt)
+            observation.doubt("position", *doubt)
             continue
         if (one := seen(hdu.cards, hdu.values)) is None:
             continue
@@ -237,8 +229,8 @@ def _sky_axes(values: Values) -> list[int]:
     return [n for n, t in types.items() if t.startswith(_SKY) or t[1:4] in ("LON", "LAT")]
 
 
-def unscaled(values: Values) -> Doubt | None:
-    """Return why the celestial WCS of a header is not believed, where its cards say so.
+def unscaled(values: Values) -> tuple[str, str, str] | None:
+    """Return which card of a celestial WCS is not believed, what it says, and why; None for none.
 
     It has no scale, for which astropy would take one degree for a pixel, or no place.
     """
@@ -251,6 +243,5 @@ def unscaled(values: Values) -> Doubt | None:
             scaled = any(told) or any(abs(part or 0) not in (0, 1) for part in turned)
             if scaled or as_number(values.get(f"CDELT{n}")):
                 continue
-        said = written(values[keyword])[:80]
-        return Doubt(field="position", keyword=keyword, value=said, why=why)
+        return keyword, written(values[keyword]), why
     return None

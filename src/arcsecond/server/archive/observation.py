@@ -78,6 +78,12 @@ class Observation:
     read_from: dict[str, str] = field(default_factory=dict)
     said: dict[str, str | float] = field(default_factory=dict)
 
+    def doubt(self, name: str, keyword: str, text: str, why: str) -> None:
+        """Note what is not believed, once for all HDUs that say the same."""
+        doubt = Doubt(field=name, keyword=keyword, value=text[:80], why=why)
+        if doubt not in self.doubts:
+            self.doubts.append(doubt)
+
 
 def observe(headers: Sequence[Values], book: FrameRules) -> Observation:
     """Read an observation from headers, the primary one first; no position yet."""
@@ -102,7 +108,7 @@ class _Reader:
         seen.start = None if start is None else datetime.fromtimestamp(start, UTC)
         if start is None:
             for keyword, text, why in self._timeless:
-                self._doubt("start", keyword, text, why)
+                self.observation.doubt("start", keyword, text, why)
         seen.night = self._night()
 
     def _values(self, keyword: str) -> Iterator[tuple[Values, Value | list[str]]]:
@@ -174,13 +180,8 @@ class _Reader:
             why = f"{'before' if low else 'after'} any that is plausible" if name == "start" else (
                 f"{'less' if low else 'more'} than is plausible"
             )  # fmt: skip
-            self._doubt(name, keyword, text, why)
+            self.observation.doubt(name, keyword, text, why)
         return None
-
-    def _doubt(self, name: str, keyword: str, text: str, why: str) -> None:
-        doubt = Doubt(field=name, keyword=keyword, value=text[:80], why=why)
-        if doubt not in self.observation.doubts:
-            self.observation.doubts.append(doubt)
 
     def _exposures(self) -> Iterator[tuple[str, str, float]]:
         """Yield seconds; Kepler and TESS tell days in the comment."""
@@ -192,7 +193,7 @@ class _Reader:
                     unit = entry.unit if isinstance(entry, rules.Number) else told
                     yield keyword, rules.written(value), number * SECONDS[unit]
                 elif self._is_text(value):
-                    self._doubt("exposure", keyword, rules.written(value), "no number")
+                    self.observation.doubt("exposure", keyword, rules.written(value), "no number")
 
     def _numbers(self, name: str) -> Iterator[tuple[str, str, float]]:
         for keyword in self.book[name]:
@@ -200,7 +201,7 @@ class _Reader:
                 if (number := as_number(value)) is not None:
                     yield keyword, rules.written(value), number
                 elif self._is_text(value):
-                    self._doubt(name, keyword, rules.written(value), "no number")
+                    self.observation.doubt(name, keyword, rules.written(value), "no number")
 
     def _is_text(self, value: Value | list[str]) -> bool:
         return isinstance(value, str) and not self.book.says_nothing(value.strip())
@@ -219,7 +220,7 @@ class _Reader:
                     if is_date(text):
                         self._timeless.append((keyword, *self._why_timeless(text, values)))
                     elif self._is_text(value):
-                        self._doubt("start", keyword, text, "no date")
+                        self.observation.doubt("start", keyword, text, "no date")
                     continue
                 # Z behind it is UTC, whatever else is.
                 is_utc = isinstance(value, str) and text.endswith("Z")
@@ -333,18 +334,15 @@ def pointings(
             yield f"{ra_key} {dec_key}", *place, equinox_of(values)
 
 
-def no_pointings(headers: Sequence[Values], book: FrameRules) -> Iterator[Doubt]:
-    """Yield what keywords of a position say that is none."""
+def no_pointings(headers: Sequence[Values], book: FrameRules) -> Iterator[tuple[str, str]]:
+    """Yield keywords of a position, and what they say that is none."""
     for values, ra_key, dec_key, unit in _pairs(headers, book):
         ra, dec = values.get(ra_key), values.get(dec_key)
         if ra is None or dec is None or isinstance(ra, bool | list) or isinstance(dec, bool | list):
             continue
         texts = rules.written(ra), rules.written(dec)
         if not any(map(book.says_nothing, texts)) and _place(ra, dec, unit) is None:
-            told = " ".join(texts)[:80]
-            yield Doubt(
-                field="position", keyword=f"{ra_key} {dec_key}", value=told, why="no position"
-            )
+            yield f"{ra_key} {dec_key}", " ".join(texts)
 
 
 def _pairs(headers: Sequence[Values], book: FrameRules) -> Iterator[tuple[Values, str, str, str]]:

@@ -97,17 +97,15 @@ async def _files_listed(
     assert isinstance(page, Page)
     rows = [msgspec.to_builtins(file) for file in page.items]
     content = await to_its_end(asyncio.to_thread(tables.written, rows, chosen))
+    form = tables.FORMATS[chosen]
     headers = {
-        "Content-Disposition": f'attachment; filename="fitsfiles.{ENDINGS[chosen]}"',
+        "Content-Disposition": f'attachment; filename="fitsfiles.{form.ending}"',
         "Cache-Control": "private, no-store",
         "Vary": "Accept, Cookie",
     }
     if page.next:  # as much as is made at once
         headers["Link"] = f'<{page.next}>; rel="next"'
-    return Response(content, headers=headers, media_type=tables.FORMATS[chosen][1])
-
-
-ENDINGS = {"csv": "csv", "ecsv": "ecsv", "votable": "vot"}
+    return Response(content, headers=headers, media_type=form.media_type)
 
 
 def _table_format(request: AnyRequest) -> str | None:

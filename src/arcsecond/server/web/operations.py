@@ -235,7 +235,7 @@ def _answers(resource: Resource, verb: str) -> dict[str, Schema]:
             answers = {"200": _shown(shape) | {"headers": {"Link": link}}}
             if resource.everywhere:
                 content: Schema = answers["200"]["content"]
-                content |= {kind.partition(";")[0]: {} for _, kind in FORMATS.values()}
+                content |= {form.media_type.partition(";")[0]: {} for form in FORMATS.values()}
             if resource.name == "objects":
                 answers["303"] = {"description": "To the object, for a browser that names one."}
         case "read" if resource.name == "findingcharts":

@@ -32,6 +32,7 @@ from arcsecond.server.observatory.equipment import Instruments, Sites, Telescope
 from arcsecond.server.observatory.service import page_of, read_visibility, tonight
 from arcsecond.server.settings import Settings
 from arcsecond.server.web.headers import shown
+from arcsecond.tables import FORMATS
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -58,9 +59,6 @@ _BUNDLES = (
     ("checksums", "SHA256SUMS"),
 )
 """What all files that a search found can be had as."""
-
-_TABLES = {"csv": "CSV", "ecsv": "ECSV", "votable": "VOTable"}
-"""What the list of them can be had as."""
 
 _JSON_SHOWN = 60_000
 """Characters; a page that shows more would be heavier than its reader wants."""
@@ -208,7 +206,7 @@ def _bundles(everywhere: str, query: str) -> list[tuple[str, str]]:
     """Return what all files of a search can be had as, and where."""
     files = [(kind, f"{everywhere}{name}?{query}") for kind, name in _BUNDLES]
     asked = f"{everywhere}?{query}&format=" if query else f"{everywhere}?format="
-    return files + [(f"{name} table", asked + form) for form, name in _TABLES.items()]
+    return files + [(f"{form.title} table", asked + name) for name, form in FORMATS.items()]
 
 
 def _heading(resource: Resource, crumb: tuple[str, str] | None, items: list[Any]) -> str:

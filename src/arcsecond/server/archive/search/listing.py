@@ -211,10 +211,9 @@ class SearchListing:
         while True:
             some = self._batch(connection, way, params, seen, batch)
             if sure or len(told) < len(self.conditions) or any(c.is_rough for c in told):
-                some_kept = self._tested(connection, some, params, told, limit - len(kept))
+                kept += self._tested(connection, some, params, told, limit - len(kept))
             else:
-                some_kept = some
-            kept += some_kept
+                kept += some
             if len(kept) >= limit or len(some) < batch:
                 return kept[:limit]
             seen = some[-1]
