@@ -669,6 +669,34 @@ class TestHeaders:
         inside = arcsecond("fitsfiles", *of, "--hdu", "4", "--keyword", "EXTVER")
         assert inside.out == "2\n"
 
+    @pytest.mark.parametrize(
+        "spelt", ["ESO.OBS.TARG.NAME", "eso obs targ name", "header.ESO.OBS.TARG.NAME"]
+    )
+    def test_keywords_of_several_words(
+        self, arcsecond: Command, spelt: str, tmp_path: Path
+    ) -> None:
+        frame = tmp_path / "eso.fits"
+        frame.write_bytes(fits_bytes(**{"HIERARCH ESO OBS TARG NAME": "M 31"}))
+        dataset = str(arcsecond("datasets", "create", "--name", "Paranal").json["uuid"])
+        arcsecond("fitsfiles", dataset, "create", "--file", str(frame))
+        said = arcsecond("fitsfiles", dataset, "read", "eso.fits", "--keyword", spelt)
+        assert said.out == "M 31\n"
+
+    def test_datasets_by_name(self, arcsecond: Command, of: tuple[str, str]) -> None:
+        by_name = arcsecond("fitsfiles", "frames", "--json")
+        assert [str(one["pk"]) for one in by_name.json] == [of[1]]
+        shown = arcsecond("fitsfiles", "frames", of[1], "--keyword", "TARGNAME")
+        assert shown.out == "HD101998\n"
+        assert arcsecond("fitsfiles", "frames", "reindex").status == 0
+        for words in (("nothing",), ("nothing", "reindex"), ("nothing", "1", "--out", "a.png")):
+            missing = arcsecond("fitsfiles", *words)
+            assert missing.status == 1
+            assert "Dataset 'nothing' not found." in missing.err
+        assert arcsecond("datasets", "create", "--name", "frames").status == 0
+        several = arcsecond("fitsfiles", "frames")
+        assert several.status == 2
+        assert "2 datasets are called 'frames'; name one by its UUID" in several.err
+
     def test_misuse(self, arcsecond: Command, of: tuple[str, str]) -> None:
         dataset, pk = of
         missing = arcsecond("fitsfiles", *of, "--hdu", "99")

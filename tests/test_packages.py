@@ -314,7 +314,11 @@ class TestFaces:
         assert [one["name"] for one in found] == ["a.fits", "a.fits"]
         shared = arcsecond("packages", "share", made["uuid"], "--json").json
         assert "/shared/" in shared["share_url"]
+        again = arcsecond("packages", "share", made["uuid"], "--json").json
+        assert again["share_url"] == shared["share_url"]
         assert arcsecond("packages", "unshare", made["uuid"], "--json").json["share_url"] is None
+        other = arcsecond("packages", "share", made["uuid"], "--json").json
+        assert other["share_url"] != shared["share_url"]
         assert arcsecond("packages", "share").status == 2
         out = tmp_path / "out"
         done = arcsecond("download", "--package", made["uuid"], "--to", str(out), "--yes")

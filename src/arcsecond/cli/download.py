@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from arcsecond import views
+from arcsecond.cli.datasets import find_dataset
 from arcsecond.cli.resources import sign_in_hint
 from arcsecond.cli.searching import conditions
 from arcsecond.cli.standing import display
@@ -21,7 +22,6 @@ from arcsecond.cli.transfers import (
     confirmed,
     count_of,
     ended_like_ctrl_c,
-    find_dataset,
     summed_up,
     tags_of,
     tell_counts,

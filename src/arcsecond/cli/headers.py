@@ -71,9 +71,11 @@ class Headers:
 
     def _value(self, hdus: list[dict[str, Any]], keyword: str) -> Any:
         wanted = " ".join(keyword.upper().removeprefix("HIERARCH ").split())
-        for hdu in hdus:
-            if wanted in (hdu["header"] or {}):
-                return hdu["header"][wanted]
+        # HIERARCH ESO OBS TARG NAME has dots where it is searched for.
+        for spelt in dict.fromkeys((wanted, wanted.removeprefix("HEADER.").replace(".", " "))):
+            for hdu in hdus:
+                if spelt in (hdu["header"] or {}):
+                    return hdu["header"][spelt]
         where = "this header" if len(hdus) == 1 else "its headers"
         raise NotFoundError(f"{keyword} is not in {where}.", hint="--header shows all of it.")
 

@@ -16,6 +16,7 @@ import click
 from arcsecond import views
 from arcsecond.cli import frames, searching
 from arcsecond.cli.browser import open_page
+from arcsecond.cli.datasets import uuid_of_dataset
 from arcsecond.cli.headers import Headers
 from arcsecond.cli.output import Output, on_terminal
 from arcsecond.cli.tasks import carry_out, reindex
@@ -114,6 +115,7 @@ def run(
         raise click.UsageError(f"--out goes with a picture, like this: {resource.example}")
     with ArcsecondAPI(server=server) as api:
         try:
+            action = _in_dataset(api, action)
             endpoint = api.endpoint(resource.name, action.parent)
             _do(api, endpoint, action, filters | of_one, fields, wanted)
         except NotFoundError as error:
@@ -139,7 +141,7 @@ def _of_files(
     if chosen and counting:
         raise click.UsageError("--count is a number, whatever the --format.")
     if words[:1] == ("search",):
-        _search(resource, words[1:], given, server, wanted, "count" if counting else chosen)
+        _search(resource, words[1:], given, server, wanted, chosen, counting=counting)
         return True
     if chosen or counting:
         raise click.UsageError(f"--{'count' if counting else 'format'} goes with search.")
@@ -168,6 +170,8 @@ def _save(
     if cutout is not None and version is not None:
         raise click.UsageError("--cutout goes without --version.")
     with ArcsecondAPI(server=server) as api:
+        action = _in_dataset(api, action)
+        assert action.key is not None
         frames.save(
             api.endpoint(resource.name, action.parent),
             action.key,
@@ -186,6 +190,8 @@ def _search(
     server: str | None,
     wanted: _Wanted,
     chosen: str | None,
+    *,
+    counting: bool,
 ) -> None:
     """Search files wherever they live; words are conditions."""
     if wanted.headers or wanted.opening is not None:
@@ -201,7 +207,7 @@ def _search(
             if chosen in FORMATS:
                 searching.write(endpoint.everything(**filters).data, chosen)
                 return
-            if chosen == "count":
+            if counting:
                 click.echo(endpoint.list(**filters).total())
                 return
             output = wanted.output
@@ -394,7 +400,7 @@ def understand(resource: Resource, words: tuple[str, ...]) -> Action:
     parent = None
     if resource.parent:
         if not rest:
-            raise click.UsageError(f"{resource.name} live in a dataset: give its UUID first.")
+            raise click.UsageError(f"{resource.name} live in a dataset: name it first.")
         parent = rest.pop(0)
     if rest[:1] == ["search"] and "search" in resource.filters:
         return Action(LIST, filters={"search": _sought(rest[1:])})
@@ -414,6 +420,13 @@ def understand(resource: Resource, words: tuple[str, ...]) -> Action:
     if verb is None or verb == READ:
         verb = READ if key is not None or resource.key == "none" else LIST
     return Action(verb, key, parent)
+
+
+def _in_dataset(api: ArcsecondAPI, action: Action) -> Action:
+    """Return what is asked for with the UUID of the dataset in place of its name."""
+    if action.parent is None:
+        return action
+    return replace(action, parent=uuid_of_dataset(api, action.parent))
 
 
 def _verb(resource: Resource, rest: list[str]) -> Verb | None:

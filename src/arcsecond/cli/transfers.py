@@ -9,58 +9,16 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
-from uuid import UUID
 
 import click
 
 from arcsecond import views
 from arcsecond.cli.output import on_terminal
-from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.running import FAILED, Outcome, Summary
-from arcsecond.errors import ArcsecondInputValueError
 
 INTERRUPTED = 130
 NAMED = 5
 """How many files are named before the rest is counted."""
-
-
-def find_dataset(api: ArcsecondAPI, text: str, *, own: bool) -> tuple[str, str] | None:
-    """Return UUID and name of a dataset; None when none is called so.
-
-    Parameters
-    ----------
-    own
-        Whether those of others do not count.
-
-    Raises
-    ------
-    ArcsecondInputValueError
-        Several are called so.
-    NotFoundError
-        There is none of that UUID.
-    """
-    if _is_uuid(text):
-        told = api.datasets.read(text)
-        return told["uuid"], told["name"]
-    found = list(api.datasets.list(name=text))
-    me = api.me.read()["username"]
-    mine = [one for one in found if one["profile"] == me]
-    if own or mine:
-        found = mine
-    if len(found) > 1:
-        uuids = ", ".join(one["uuid"] for one in found)
-        raise ArcsecondInputValueError(
-            f"{len(found)} datasets are called {text!r}; name one by its UUID: {uuids}."
-        )
-    return (found[0]["uuid"], found[0]["name"]) if found else None
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 Say = Callable[[str], None]

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from arcsecond import views
+from arcsecond.cli.datasets import find_dataset
 from arcsecond.cli.output import on_terminal
 from arcsecond.cli.resources import sign_in_hint
 from arcsecond.cli.standing import display
@@ -23,7 +24,6 @@ from arcsecond.cli.transfers import (
     confirmed,
     count_of,
     ended_like_ctrl_c,
-    find_dataset,
     summed_up,
     tags_of,
     tell_counts,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from fnmatch import fnmatchcase
 from importlib import resources
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import msgspec
 
@@ -27,6 +27,10 @@ LARGEST = 1 << 20
 
 SECONDS = {"s": 1.0, "ms": 1e-3, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 TEXTS = ("target", "filter", "instrument", "telescope", "observer", "programme", "kind")
+
+_Scale = Literal["UTC", "TAI", "TT", "TDB", "TCB", "TCG"]
+_Named = Literal["target", "filter", "instrument", "telescope", "observer", "programme"]
+_Bounded = Literal["start", "exposure", "airmass"]
 
 Keyword = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
 
@@ -79,16 +83,15 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     position: list[tuple[Keyword, Keyword] | Pointing] | None = None
     start: list[Keyword | Moment] | None = None
     clock: list[Keyword] | None = None
-    scale: Literal["UTC", "TAI", "TT", "TDB", "TCB", "TCG"] | None = None
+    scale: _Scale | None = None
     night: list[Keyword] | None = None
     exposure: list[Keyword | Number] | None = None
     airmass: list[Keyword] | None = None
     longitude: list[Keyword | Constant] | None = None
     nothing: list[str] | None = None
     kinds: dict[str, list[str]] | None = None
-    names: dict[Literal["target", "filter", "instrument", "telescope", "observer", "programme"],
-                dict[str, str]] | None = None  # fmt: skip
-    plausible: dict[Literal["start", "exposure", "airmass"], tuple[Any, Any]] | None = None
+    names: dict[_Named, dict[str, str]] | None = None
+    plausible: dict[_Bounded, tuple[Any, Any]] | None = None
 
 
 class Family(Rules, frozen=True, kw_only=True):
@@ -240,7 +243,7 @@ def read(text: str, name: str = "rules") -> File:
     except msgspec.ValidationError as error:
         why, _, path = str(error).partition(" - at `")
         line = _line(text, path.rstrip("`"), why)
-        raise RulesError(f"{name}, line {line}: {_plain(why)}") from None
+        raise RulesError(f"{name}, line {line}: {_plain(why, path)}") from None
     for n, family in enumerate([*file.family, file.general]):
         for field in family.plausible or {}:
             try:
@@ -252,12 +255,51 @@ def read(text: str, name: str = "rules") -> File:
     return file
 
 
-def _plain(why: str) -> str:
+_CHOICES: dict[str, tuple[str, ...]] = {
+    r"exposure\W.*unit": get_args(get_type_hints(Number)["unit"]),
+    r"position\W.*unit": get_args(get_type_hints(Pointing)["unit"]),
+    "scale": get_args(_Scale),
+    "names": get_args(_Named),
+    "plausible": get_args(_Bounded),
+}
+"""What can be at a path: the end of it, as an expression."""
+
+_WORDS = {
+    "object": "a table",
+    "array": "a list",
+    "str": "a text",
+    "int": "a number",
+    "float": "a number",
+    "bool": "true or false",
+    "datetime": "a time",
+    "date": "a day",
+}
+
+
+def _plain(why: str, path: str) -> str:
     """Say in our words what is wrong."""
     if unknown := re.search("unknown field `(.*)`", why):
         return f"{unknown[1]!r} is no rule."
     if missing := re.search("missing required field `(.*)`", why):
         return f"{missing[1]!r} is missing."
+    if choice := re.fullmatch("Invalid enum value '(.*)'", why):
+        fitting = (c for end, c in _CHOICES.items() if re.search(rf"\b{end}\W*$", path))
+        can_be = ", ".join(next(fitting, ()))
+        return f"{choice[1]!r} is none of {can_be}."
+    if kinds := re.fullmatch("Expected `(.*)`, got `(.*)`", why):
+        wanted, got = (
+            " or ".join(_WORDS.get(kind, kind) for kind in some.split(" | ") if kind != "null")
+            for some in kinds.groups()
+        )
+        return f"{wanted} is wanted here, not {got}."
+    if count := re.fullmatch("Expected `array` of length (.*), got (.*)", why):
+        return f"a list of {count[1]} is wanted here, not of {count[2]}."
+    if re.search(r"of length >= 1\b", why):
+        return "this is empty."
+    if most := re.search(r"of length <= (\d+)", why):
+        return f"this is longer than {most[1]} characters."
+    if "datetime" in why:
+        return "a time is wanted here, such as 2000-01-01T12:00:00Z."
     return why.replace("`", "'") + "."
 
 

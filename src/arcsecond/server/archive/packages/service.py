@@ -81,7 +81,7 @@ class Packages:
 
 
 def share(backend: Backend, viewer: Viewer, key: str) -> DataPackage:
-    """Make a link that shows a package to whoever has it, in place of any before."""
+    """Make a link that shows a package to whoever has it, or tell the one there is."""
     return _relink(backend, viewer, key, shared=True)
 
 
@@ -94,9 +94,10 @@ def _relink(backend: Backend, viewer: Viewer, key: str, *, shared: bool) -> Data
     uuid = parse_uuid(key, PACKAGE)
     with backend.db.write() as connection:
         row = find_own(connection, viewer, packages, uuid, PACKAGE, "datapackages:update")
-        links = row.links + 1
-        word = digest(_word(backend, uuid, links)) if shared else None
-        change(connection, packages, uuid, share=word, links=links)
+        if shared != (row.share is not None):
+            links = row.links + shared
+            word = digest(_word(backend, uuid, links)) if shared else None
+            change(connection, packages, uuid, share=word, links=links)
     return Packages().read(backend, viewer, key)
 
 

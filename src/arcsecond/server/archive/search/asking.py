@@ -69,7 +69,7 @@ MOST_CONDITIONS = 20
 
 _PART = re.compile(
     r"\s*(?P<name>[A-Za-z][\w.\- ]{0,80}?)\s*(?P<how><=|>=|!=|==|=|<|>)\s*"
-    r"(?P<value>\"[^\"]*\"|'[^']*'|[^\"'<>=!]+?)\s*(?:$|\band\b|&+)",
+    r"(?P<value>\"[^\"]*\"|'[^']*'|[^\"'<>=!]+?)\s*(?:$|(?P<more>\band\b|&+)\s*)",
     re.IGNORECASE,
 )
 
@@ -250,13 +250,16 @@ class _Asked:
             if found is None:
                 shown = text[place : place + 40].strip()
                 problem = f"{shown!r} is no condition; write one like header.AIRMASS<1.5"
-                raise _wrong("where", f"{problem} and join them by `and`.")
+                how = "Join them by `and`; a value with quotes or `and` in it stands in quotes."
+                raise _wrong("where", f"{problem}. {how}")
             count += 1
             if count > MOST_CONDITIONS:
                 raise _wrong("where", f"These are more than {MOST_CONDITIONS} conditions.")
             value = found["value"].strip()
             yield self._condition(found["name"].strip(), found["how"], value)
             place = found.end()
+            if found["more"] and place == len(text):
+                raise _wrong("where", f"Nothing follows the last {found['more']!r}.")
 
     def _condition(self, name: str, how: str, value: str) -> Condition:
         if name.lower().startswith("header."):
