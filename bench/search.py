@@ -34,7 +34,7 @@ from arcsecond.server.settings import Settings
 from bench.servers import Row
 
 KEPT = Path(__file__).resolve().parent.parent / ".bench-kept"
-FORM = 5
+FORM = 6
 """Another one when what is kept has to be made anew."""
 
 BYTES_EACH = 12_000
@@ -251,10 +251,13 @@ def make(backend: Backend, count: int) -> Viewer:
     )
     numbers = ", ".join(f"'{k}', {_value(i)}" for i, k in enumerate(NUMBERS))
     build = "json_object" if is_lite else "jsonb_build_object"
+    patches = (
+        "p.footprint->'polygons'" if not is_lite else "json_extract(p.footprint, '$.polygons')"
+    )
     run(
         "INSERT INTO index_entries "
-        "(file, dataset, start, cell, x, y, z, cosine, sine, texts, numbers) "
-        f"SELECT s.n, {hex_uuid}, {start}, p.cell, p.x, p.y, p.z, p.cosine, p.sine, "
+        "(file, dataset, start, cell, x, y, z, cosine, sine, patches, texts, numbers) "
+        f"SELECT s.n, {hex_uuid}, {start}, p.cell, p.x, p.y, p.z, p.cosine, p.sine, {patches}, "
         f"{build}({texts}), {build}({numbers}) "
         f"FROM {source} JOIN {table} p ON p.file = s.n"
     )

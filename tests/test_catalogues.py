@@ -250,6 +250,9 @@ def test_a_cone_has_what_is_in_it(
     """Points at some angle and distance (in radii) from the centre, the edge among them."""
     spans = sorted(zones.cone(*centre, radius_deg))
     assert all(a.last < b.first for a, b in itertools.pairwise(spans))
+    rough = sorted(zones.cone(*centre, radius_deg, edged=False))
+    assert all(a.last < b.first for a, b in itertools.pairwise(rough))
+    assert not any(span.inside for span in rough)
     middle, most = zones.unit_vector(*centre), zones.chord_squared(radius_deg)
     for angle_deg, radii in (*around, (0.0, 1.0), (90.0, 1.0), (200.0, 1 - 1e-9), (10.0, 0.0)):
         ra_deg, dec_deg = offset(centre, angle_deg, min(180.0, radii * radius_deg))
@@ -257,6 +260,7 @@ def test_a_cone_has_what_is_in_it(
         inside = sum((a - b) ** 2 for a, b in zip(point, middle, strict=True)) <= most
         place = zones.cell(ra_deg, dec_deg)
         hit = [span for span in spans if span.first <= place <= span.last]
+        assert any(span.first <= place <= span.last for span in rough) or not inside
         assert bool(hit and (hit[0].inside or inside)) == inside
 
 

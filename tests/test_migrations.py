@@ -16,7 +16,10 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from arcsecond.errors import UnavailableError
+from arcsecond.schemas.archive import DatasetChange
 from arcsecond.server.app import open_backend
+from arcsecond.server.archive.index.tables import entries
+from arcsecond.server.archive.service import Datasets
 from arcsecond.server.archive.tables import datasets
 from arcsecond.server.check import check
 from arcsecond.server.context import Backend
@@ -25,6 +28,7 @@ from arcsecond.server.migrations import HEAD, REVISIONS
 from arcsecond.server.migrations.upgrade import configuration
 from arcsecond.server.settings import Settings
 from arcsecond.server.tables import metadata
+from tests.conftest import add_file, fits_bytes, new_user
 
 DUMPS = Path(__file__).with_name("schemas")
 """A dump of each revision, with an account, a dataset and a file: `python -m tests.dump_schema`."""
@@ -93,6 +97,36 @@ def test_each_released_schema_is_brought_up_to_date(
         assert names == ["kept since " + revision]
     report = check(backend, quick=True)
     assert [finding.problem for finding in report.findings] == ["its bytes are missing"]
+    backend.db.close()
+
+
+def test_footprints_come_into_the_index(
+    database: str, new_database: Callable[[str], str], tmp_path: Path
+) -> None:
+    """Of the newest version; what has none stays without."""
+    settings = Settings(home=tmp_path)
+    if database == "postgresql":
+        settings = Settings(tmp_path, new_database("template1"))
+    backend = open_backend(settings)
+    ann, _ = new_user(backend)
+    dataset = Datasets().create(backend, ann, DatasetChange(name="frames")).uuid
+    on_the_sky = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 10.0, "CRVAL2": 20.0}
+    on_the_sky |= {"CRPIX1": 1.0, "CRPIX2": 1.0, "CDELT1": -0.01, "CDELT2": 0.01}
+    for name, header in (("sky.fits", on_the_sky), ("lamp.fits", {"OBJECT": "lamp"})):
+        incoming = backend.store.receive()
+        incoming.write(fits_bytes(**header))
+        add_file(backend, ann, dataset, name, incoming)
+        incoming.discard()
+    asked = sa.select(entries.c.patches).order_by(entries.c.file)
+    with backend.db.write() as connection:
+        before = connection.scalars(asked).all()
+        connection.execute(sa.text("ALTER TABLE index_entries DROP COLUMN patches"))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0008'"))
+    backend.db.close()
+    backend = open_backend(settings)
+    with backend.db.read() as connection:
+        assert connection.scalars(asked).all() == before
+    assert [patches and len(patches) for patches in before] == [1, None]
     backend.db.close()
 
 

@@ -104,7 +104,7 @@ def angle_deg(chord_squared: float) -> float:
     return math.degrees(2 * math.asin(min(1.0, math.sqrt(chord_squared) / 2)))
 
 
-def cone(ra_deg: float, dec_deg: float, radius_deg: float) -> Iterator[Span]:
+def cone(ra_deg: float, dec_deg: float, radius_deg: float, *, edged: bool = True) -> Iterator[Span]:
     """Yield the cells that a cone covers; none of them overlap.
 
     Parameters
@@ -113,8 +113,11 @@ def cone(ra_deg: float, dec_deg: float, radius_deg: float) -> Iterator[Span]:
         Its centre.
     radius_deg
         From the centre to the edge, which belongs to it; at most 180.
+    edged
+        Whether what is inside is told from the edge; else every distance has to be tested,
+        and there is one range to a strip, or two.
     """
-    wide, narrow = radius_deg + _SHADE_DEG, radius_deg - _SHADE_DEG
+    wide, narrow = radius_deg + _SHADE_DEG, radius_deg - _SHADE_DEG if edged else -1.0
     if narrow >= 180 - 2 * _SHADE_DEG:
         yield Span(0, _STRIPS * _TURN - 1, True)
         return

@@ -9,9 +9,9 @@ file with a position alone has none.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
-from arcsecond.server.zones import Span, cell, cone
+from arcsecond.server.zones import cell, cone
 
 POINT = 0
 """The class of files with a position and no footprint."""
@@ -71,30 +71,42 @@ def farness(radius_deg: float) -> tuple[float, float]:
 
 
 def cells_near(
-    ra_deg: float, dec_deg: float, radius_deg: float, reaches: Collection[int]
+    ra_deg: float, dec_deg: float, radius_deg: float, known: Collection[int], least: int = POINT
 ) -> Iterator[tuple[int, int]]:
-    """Yield ranges of cells that hold all files which may touch a circle."""
-    for reach in sorted(reaches):
-        first, last = bounds(reach)
+    """Yield ranges of cells that hold all files which may touch a circle.
+
+    Parameters
+    ----------
+    known
+        Classes of which there are files. Of others there seldom are: these are gone through
+        as a whole.
+    least
+        The first class that is asked for.
+    """
+    whole: Iterator[tuple[int, int]] = (bounds(n) for n in range(least, CLASSES) if n not in known)
+    yield from _joined(whole)
+    for reach in sorted(n for n in known if n >= least):
+        lowest, highest = bounds(reach)
         wide = min(180.0, radius_deg + farthest_deg(reach))
         if wide > 60:
-            yield first, last
+            yield lowest, highest
             continue
-        spans = list(_joined(cone(ra_deg, dec_deg, wide)))
+        strips = cone(ra_deg, dec_deg, wide, edged=False)
+        spans = list(_joined((first, last) for first, last, _ in strips))
         if len(spans) > MOST_STRIPS:
             spans = [(min(span[0] for span in spans), max(span[1] for span in spans))]
-        yield from ((first + low, first + high) for low, high in spans)
+        yield from ((lowest + low, lowest + high) for low, high in spans)
 
 
-def _joined(spans: Iterator[Span]) -> Iterator[tuple[int, int]]:
+def _joined(ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """Yield ranges, those that follow each other in one."""
     held: tuple[int, int] | None = None
-    for span in spans:
-        if held is not None and span.first == held[1] + 1:
-            held = held[0], span.last
+    for one in ranges:
+        if held is not None and one[0] == held[1] + 1:
+            held = held[0], one[1]
             continue
         if held is not None:
             yield held
-        held = span.first, span.last
+        held = one
     if held is not None:
         yield held

@@ -55,6 +55,8 @@ class Entry:
         Of the file, or of the circle around its footprint, in degrees (ICRS).
     radius_deg
         How far its footprint reaches from there; None without one.
+    patches
+        The corners of each of its polygons: right ascension and declination in degrees.
     """
 
     file: int
@@ -62,6 +64,7 @@ class Entry:
     start: int = NEVER
     position: tuple[float, float] | None = None
     radius_deg: float | None = None
+    patches: list[list[list[float]]] | None = None
     texts: dict[str, str | list[str]] = field(default_factory=dict)
     numbers: dict[str, float] = field(default_factory=dict)
 
@@ -122,7 +125,7 @@ def entry_of(file: Mapping[str, Any], told: Mapping[str, Any], said: Said) -> En
     entry = Entry(file["pk"], file["dataset"], NEVER if start is None else microseconds(start))
     if area := told["footprint"]:
         entry.position = area["right_ascension"], area["declination"]
-        entry.radius_deg = area["radius"]
+        entry.radius_deg, entry.patches = area["radius"], area["polygons"]
     elif told["ra_deg"] is not None and told["dec_deg"] is not None:
         entry.position = told["ra_deg"], told["dec_deg"]
     for name in TEXTS:
@@ -178,6 +181,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "x": x,
         "y": y,
         "z": z,
+        "patches": entry.patches,
         "texts": entry.texts,
         "numbers": entry.numbers,
     }

@@ -54,6 +54,11 @@ entries = sa.Table(
     sa.Column("z", sa.Double),
     sa.Column("cosine", sa.Double, comment="of the radius of its footprint; see areas.py"),
     sa.Column("sine", sa.Double),
+    sa.Column(
+        "patches",
+        sa.JSON(none_as_null=True),
+        comment="polygons of its footprint; null: x, y, z are its position",
+    ),
     sa.Column("texts", _Told, nullable=False),
     sa.Column("numbers", _Told, nullable=False),
     sa.Index("ix_index_entries_sky", *SKY),

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import json
 import math
+import time
 import unicodedata
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import msgspec
 import sqlalchemy as sa
@@ -22,7 +24,7 @@ import sqlalchemy as sa
 from arcsecond.server.archive.index import areas
 from arcsecond.server.archive.index.entries import folded
 from arcsecond.server.archive.index.tables import SKY, entries, numbers, terms
-from arcsecond.server.archive.tables import files, versions
+from arcsecond.server.archive.tables import files
 from arcsecond.server.zones import unit_vector
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ Found = sa.Select[Any]
 """Starts and files: ``start``, ``file``."""
 
 Test = sa.ColumnElement[bool]
+
+Key = Any
+"""Columns that hold what identifies a file: ``start`` and ``file``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +115,14 @@ class Is(Condition):
 
     def probe(self) -> Test:
         """Look it up by its key, which is faster than to open the entry."""
-        same = terms.c.start == entries.c.start, terms.c.file == entries.c.file
-        key = sa.select(terms.c.file).where(*self.on_terms(), *same).limit(1)
+        return self.probe_key(entries.c)
+
+    def probe_key(self, key: Key) -> Test:
+        """Look it up among its words."""
+        same = terms.c.start == key.start, terms.c.file == key.file
+        found = sa.select(terms.c.file).where(*self.on_terms(), *same).limit(1)
         # Not EXISTS: PostgreSQL would join all files of that word for the sake of a few.
-        return key.scalar_subquery().is_not(None)
+        return found.scalar_subquery().is_not(None)
 
     def found(self, dialect: str) -> Found:
         """List them."""
@@ -335,7 +344,11 @@ class Between(Condition):
 
     def probe(self) -> Test:
         """Test the entry."""
-        return sa.and_(*self.on(entries.c.start))
+        return self.probe_key(entries.c)
+
+    def probe_key(self, key: Key) -> Test:
+        """Test the start."""
+        return sa.and_(*self.on(key.start))
 
     def found(self, dialect: str) -> Found:
         """List them."""
@@ -388,13 +401,17 @@ class Touches(Condition):
         return "touches", self.shown, self._is_wide
 
     @property
+    def _least(self) -> int:
+        return areas.POINT + self.shown
+
+    @property
     def _is_wide(self) -> bool:
         return self.area.around[2] > areas.WIDE_DEG
 
     def params(self, connection: sa.Connection) -> dict[str, Any]:
         """Return the circle around the area, and the strips of the sky that are near it."""
         ra_deg, dec_deg, radius_deg = self.area.around
-        ranges = list(areas.cells_near(*self.area.around, self._there(connection)))
+        ranges = list(areas.cells_near(*self.area.around, _there(connection), self._least))
         told: dict[str, Any] = {}
         if connection.dialect.name == "sqlite":
             told["ranges"] = json.dumps(ranges)
@@ -412,7 +429,7 @@ class Touches(Condition):
 
     def _test(self, columns: Any) -> Test:
         # "+ 0" keeps the database from looking for these by their cells.
-        placed: Test = columns.cell + 0 >= areas.bounds(areas.POINT + self.shown)[0]
+        placed: Test = columns.cell + 0 >= areas.bounds(self._least)[0]
         if self._is_wide:
             return placed
         bind = self._bind
@@ -455,36 +472,26 @@ class Touches(Condition):
         )
         return near.render_derived("near")
 
-    def _there(self, connection: sa.Connection) -> list[int]:
-        """Return those classes of which there are files."""
-        told = connection.execute(_CLASSES).one()
-        return [reach for reach in range(areas.POINT + self.shown, areas.CLASSES) if told[reach]]
-
     @property
     def is_rough(self) -> bool:
         """It is: its circle may touch where its footprint does not."""
         return True
 
     def evidence(self) -> dict[str, sa.ColumnElement[Any]]:
-        """Return its footprint, or else its position."""
+        """Return its patches, and the middle of them or else its position."""
         # As text: of most that are asked for, nobody has to read it.
-        told = sa.cast(versions.c.footprint, sa.Text)
-        return {"footprint": told, "ra_deg": versions.c.ra_deg, "dec_deg": versions.c.dec_deg}
+        told = sa.cast(entries.c.patches, sa.Text)
+        return {"patches": told, **{name: entries.c[name] for name in "xyz"}}
 
     def holds(self, evidence: sa.RowMapping) -> bool:
-        """Look at the footprint itself."""
-        ra_deg, dec_deg = evidence["ra_deg"], evidence["dec_deg"]
-        footprint = msgspec.json.decode(evidence["footprint"] or "null")
-        if footprint is None:
-            if self.shown or ra_deg is None or dec_deg is None:
-                return False
-            return self.area.holds(unit_vector(ra_deg, dec_deg))
-        polygons = footprint["polygons"]
-        if len(polygons) == 1:  # it is convex: its middle is in it
-            middle = footprint["right_ascension"], footprint["declination"]
-            if self.area.holds(unit_vector(*middle)):
-                return True
-        return any(map(self.area.touches_corners, polygons))
+        """Look at the patches themselves."""
+        middle = evidence["x"], evidence["y"], evidence["z"]
+        patches = msgspec.json.decode(evidence["patches"] or "null")
+        if patches is None:
+            return not self.shown and middle[0] is not None and self.area.holds(middle)
+        if len(patches) == 1 and self.area.holds(middle):  # it is convex: its middle is in it
+            return True
+        return any(map(self.area.touches_corners, patches))
 
 
 _CLASSES = sa.select(
@@ -494,6 +501,21 @@ _CLASSES = sa.select(
     )
 )
 """Asks of which classes there are files."""
+
+KNOWN_S = 60.0
+"""So long it is remembered: what came since is found as well, by going through all its class."""
+
+_KNOWN: WeakKeyDictionary[sa.Engine, tuple[float, frozenset[int]]] = WeakKeyDictionary()
+
+
+def _there(connection: sa.Connection) -> frozenset[int]:
+    """Return those classes of which there were files lately."""
+    asked, there = _KNOWN.get(connection.engine, (-math.inf, frozenset[int]()))
+    if time.monotonic() - asked > KNOWN_S:
+        told = connection.execute(_CLASSES).one()
+        there = frozenset(reach for reach in range(areas.CLASSES) if told[reach])
+        _KNOWN[connection.engine] = time.monotonic(), there
+    return there
 
 
 def among(dialect: str, column: sa.ColumnElement[int]) -> Test:
@@ -528,11 +550,13 @@ class Named(Condition):
 
     def probe(self) -> Test:
         """Test its row."""
-        return files.c.path == self._bind("path", files.c.path)
+        path = sa.select(files.c.path).where(files.c.pk == entries.c.file).correlate(entries)
+        return path.scalar_subquery() == self._bind("path", files.c.path)
 
     def found(self, dialect: str) -> Found:
         """List those whose name is the same but for what the index does not keep of it."""
         alike = sa.select(terms.c.start, terms.c.file).where(
             terms.c.keyword == "name", terms.c.value == self._bind("folded", terms.c.value)
         )
-        return alike.join(files, files.c.pk == terms.c.file).where(self.probe())
+        same = files.c.path == self._bind("path", files.c.path)
+        return alike.join(files, files.c.pk == terms.c.file).where(same)

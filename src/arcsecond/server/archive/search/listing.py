@@ -7,6 +7,7 @@ farther back costs as much as the first.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,14 +24,13 @@ from arcsecond.server.archive.index.tables import entries, numbers, terms
 from arcsecond.server.archive.search.conditions import (
     Between,
     Condition,
-    Either,
     In,
     Is,
     Test,
     among,
     these,
 )
-from arcsecond.server.archive.tables import files, versions
+from arcsecond.server.archive.tables import files
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import Cursor, bad_cursor
 from arcsecond.server.people.visibility import visible_to
@@ -43,6 +43,9 @@ COUNTED_TOGETHER = COUNT_BOUND + 1
 
 FEW = 300
 """It is counted that far first: of so few, nothing else has to be looked at for still fewer."""
+
+NEAR = 1_000
+"""Files at a place that are all looked at together."""
 
 FIRST_BATCH = 3
 """Files of the first batch for each that is wanted, where they have to be tested."""
@@ -198,8 +201,8 @@ class SearchListing:
         params: dict[str, Any] = {}
         for condition in self.conditions:
             params |= condition.params(connection)
-        if (few := self._few(connection, params)) is not None:
-            return self._of_few(connection, *few, params, seen, limit)
+        if (near := self._near(connection, params, seen, limit, sure=sure)) is not None:
+            return near
         way, told = self._along_the_order()
         to_be_counted = len(told) < len(self.conditions)
         if to_be_counted and (limit > LARGE_PAGE or any(c.is_rough for c in self.conditions)):
@@ -209,15 +212,12 @@ class SearchListing:
         kept: list[Key] = []
         walked = 0
         while True:
-            some = self._batch(connection, way, params, seen, batch)
-            if sure or len(told) < len(self.conditions) or any(c.is_rough for c in told):
-                kept += self._tested(connection, some, params, told, limit - len(kept))
-            else:
-                kept += some
-            if len(kept) >= limit or len(some) < batch:
-                return kept[:limit]
-            seen = some[-1]
-            walked += len(some)
+            looked = self._batch(connection, way, told, params, seen, batch, sure=sure)
+            kept += self._held(looked, limit - len(kept))
+            if len(kept) >= limit or len(looked) < batch:
+                return kept
+            seen = self._key(looked[-1])
+            walked += len(looked)
             batch = min(GROWTH * batch, LARGEST_BATCH)
             if to_be_counted:
                 to_be_counted = False
@@ -232,49 +232,76 @@ class SearchListing:
                 error.found = len(kept)
                 raise error
 
-    def _few(
-        self, connection: sa.Connection, params: Mapping[str, Any]
-    ) -> tuple[list[Key], Condition] | None:
-        """Return the keys of all files at a place, where there are few; None elsewhere."""
+    def _near(
+        self,
+        connection: sa.Connection,
+        params: Mapping[str, Any],
+        seen: Key | None,
+        limit: int,
+        *,
+        sure: bool,
+    ) -> list[Key] | None:
+        """Return what is found at a place, where there are few files at all; None elsewhere."""
         rough = next((c for c in self.conditions if c.is_rough), None)
         if rough is None or self._order[0] == VALUE:
             return None
         dialect = connection.dialect.name
+        kept: list[Key] = []
+        batch = FIRST_BATCH * limit
+        while True:
+            begun = seen is not None
+            statement = self._made_near(rough, dialect, batch, sure=sure, begun=begun)
+            if statement is None:
+                return None
+            found = connection.execute(statement, {**params, **self._behind(seen)})
+            rows = found.mappings().all()
+            if rows and rows[0]["near"] > NEAR:
+                return None
+            looked = [row for row in rows if row["held"]]
+            kept += self._held(looked, limit - len(kept))
+            if len(kept) >= limit or len(looked) < batch:
+                return kept
+            seen = self._key(looked[-1])
+
+    def _made_near(
+        self, rough: Condition, dialect: str, batch: int, *, sure: bool, begun: bool
+    ) -> sa.Select[Any] | None:
+        """Return what looks at all files that are near, and at a batch of those more closely.
+
+        Of each it tells how many are ``near``, a little beyond the bound, and whether it is
+        ``held`` by what its key alone is tested for: these come first, in their order.
+        """
+        down = self.sort.descending
 
         def make() -> sa.Select[Any] | None:
             if (found := rough.found(dialect)) is None:
                 return None
-            some = found.limit(FEW + 1).subquery("few")
-            return sa.select(*(some.c[name] for name in self._order))
+            some = found.limit(_number(NEAR + 1)).subquery("some")
+            place = tuple(some.c[name] for name in self._order)
+            by_key = self._by_key(self.conditions)
+            tests = [condition.probe_key(some.c) for condition in by_key]
+            if begun:
+                tests.insert(0, self._is_behind(place))
+            counted = sa.func.count().over().label("near")
+            held = sa.and_(sa.true(), *tests).label("held")
+            columns = [*place, *self._besides(some.c), counted, held]
+            order = (column.desc() if down else column.asc() for column in place)
+            looked = sa.select(*columns).order_by(held.desc(), *order).limit(_number(batch))
+            tested = self._tested(looked, (rough, *by_key), sure=sure)
+            return self._in_order(tested, tested.selected_columns.held.desc())
 
-        statement = made(("few", dialect, self._order, _shapes([rough])), make)
-        if statement is None:
-            return None
-        keys: list[Key] = [tuple(row) for row in connection.execute(statement, params)]
-        return (keys, rough) if len(keys) <= FEW else None
+        sight = self.viewer.sight if sure else None
+        shapes = rough.label, _shapes(self.conditions)
+        return made(("near", dialect, self._order, sight, down, begun, batch, *shapes), make)
 
-    def _of_few(
-        self,
-        connection: sa.Connection,
-        keys: list[Key],
-        told: Condition,
-        params: Mapping[str, Any],
-        seen: Key | None,
-        limit: int,
-    ) -> list[Key]:
-        """Return those of few that are found behind a key, in their order."""
-        down = self.sort.descending
-        if seen is not None:
-            keys = [key for key in keys if (key < seen if down else key > seen)]
-        keys.sort(reverse=down)
-        kept: list[Key] = []
-        batch = FIRST_BATCH * limit
-        for first in range(0, len(keys), batch):
-            some = keys[first : first + batch]
-            kept += self._tested(connection, some, params, (told,), limit - len(kept))
-            if len(kept) >= limit:
-                break
-        return kept
+    def _key(self, row: sa.RowMapping) -> Key:
+        return tuple(row[name] for name in self._order)
+
+    def _held(self, rows: Iterable[sa.RowMapping], wanted: int) -> list[Key]:
+        """Return the first of those that the database kept and that fulfil what it cannot tell."""
+        rough = [condition for condition in self.conditions if condition.is_rough]
+        found = (self._key(row) for row in rows if row["kept"] and all(c.holds(row) for c in rough))
+        return list(itertools.islice(found, wanted))
 
     def _first_batch(self, told: Told, limit: int) -> int:
         """Return how many files are looked at first: more where conditions will refuse some."""
@@ -317,19 +344,19 @@ class SearchListing:
                 case _:
                     where.append(condition.probe())
         order = tuple(table.c[name] for name in self._order)
-        return Way(key, sa.select(*order).where(*where), order)
+        return Way(key, sa.select(*order, *self._besides(table.c)).where(*where), order)
 
     def _rarest(
         self, connection: sa.Connection, params: Mapping[str, Any]
     ) -> tuple[Way, Told] | None:
         """Return the way from the condition that fewest files fulfil; None if all have many."""
         dialect = connection.dialect.name
-        key = ("counts", dialect, _shapes(self.conditions))
-        statement, listed = made(key, lambda: self._made_counts(dialect))
+        listed = self._listed(dialect)
         if not listed:
             return None
         for most in (min(FEW, COUNTED), COUNTED) if len(listed) > 1 else (COUNTED,):
-            counts = connection.execute(statement, {**params, "counted": most + 1}).one()
+            statement = self._made_counts(dialect, listed, most)
+            counts = connection.execute(statement, params).one()
             fewest = min(range(len(listed)), key=counts.__getitem__)
             if counts[fewest] <= most:
                 break
@@ -342,14 +369,24 @@ class SearchListing:
         way = ("from", dialect, self.sort.by, _shapes([condition]))
         return made(way, lambda: self._made_from(way, condition, dialect)), (condition,)
 
-    def _made_counts(self, dialect: str) -> tuple[sa.Select[Any], list[int]]:
-        """Return what counts how many files fulfil each condition, and which these are."""
-        found = [condition.found(dialect) for condition in self.conditions]
-        listed = [n for n, some in enumerate(found) if some is not None]
-        most = sa.bindparam("counted", type_=sa.Integer())
-        some = [one.limit(most).subquery() for one in found if one is not None]
-        counts = [sa.select(sa.func.count()).select_from(one).scalar_subquery() for one in some]
-        return sa.select(*counts), listed
+    def _listed(self, dialect: str) -> list[int]:
+        """Return the places of conditions whose files can be listed."""
+
+        def make() -> list[int]:
+            return [n for n, c in enumerate(self.conditions) if c.found(dialect) is not None]
+
+        return made(("listed", dialect, _shapes(self.conditions)), make)
+
+    def _made_counts(self, dialect: str, listed: Sequence[int], most: int) -> sa.Select[Any]:
+        """Return what counts how many files fulfil each condition, a little beyond a bound."""
+
+        def make() -> sa.Select[Any]:
+            found = (self.conditions[n].found(dialect) for n in listed)
+            some = [one.limit(_number(most + 1)).subquery() for one in found if one is not None]
+            counts = [sa.select(sa.func.count()).select_from(one).scalar_subquery() for one in some]
+            return sa.select(*counts)
+
+        return made(("counts", dialect, most, _shapes(self.conditions)), make)
 
     def _made_from(self, key: Hashable, condition: Condition, dialect: str) -> Way:
         """Return the way from the files that fulfil a condition, which are sorted."""
@@ -365,86 +402,114 @@ class SearchListing:
             where.append(keys[VALUE].is_not(None))
         # "+ 0" keeps the database from going through the index of the order instead.
         order = tuple(keys[name] + 0 for name in self._order)
-        return Way(key, sa.select(*order).select_from(source).where(*where), order)
+        named = (column.label(name) for name, column in zip(self._order, order, strict=True))
+        selected = sa.select(*named, *self._besides(some.c)).select_from(source)
+        return Way(key, selected.where(*where), order)
+
+    def _besides(self, columns: Any) -> list[sa.ColumnElement[Any]]:
+        """Return what a test by key takes and the order does not have."""
+        return [] if START in self._order else [columns.start]
 
     def _batch(
         self,
         connection: sa.Connection,
         way: Way,
+        told: Told,
         params: Mapping[str, Any],
         seen: Key | None,
         limit: int,
-    ) -> list[Key]:
-        """Return the keys of the next files of a way."""
+        *,
+        sure: bool,
+    ) -> Sequence[sa.RowMapping]:
+        """Return the next files of a way, and of each whether it fulfils all conditions."""
         down, begun = self.sort.descending, seen is not None
 
         def make() -> sa.Select[Any]:
             statement = way.statement
             if begun:
-                kinds: dict[str, Any] = {
-                    VALUE: sa.Double(),
-                    "start": sa.BigInteger(),
-                    "file": sa.BigInteger(),
-                }
-                binds = [sa.bindparam(f"seen_{name}", type_=kinds[name]) for name in self._order]
-                key, place = sa.tuple_(*way.order), sa.tuple_(*binds)
-                statement = statement.where(key < place if down else key > place)
+                statement = statement.where(self._is_behind(way.order))
             directed = (c.desc() if down else c.asc() for c in way.order)
-            return statement.order_by(*directed).limit(sa.bindparam("most", type_=sa.Integer()))
+            some = statement.order_by(*directed).limit(_number(limit))
+            return self._in_order(self._tested(some, told, sure=sure))
 
-        statement = made(("batch", way.key, down, begun), make)
-        behind = {f"seen_{n}": v for n, v in zip(self._order, seen or (), strict=False)}
-        found = connection.execute(statement, {**params, **behind, "most": limit})
-        return [tuple(row) for row in found]
+        sight = self.viewer.sight if sure else None
+        shapes = _shapes(told), _shapes(self.conditions)
+        statement = made(("batch", way.key, sight, down, begun, limit, *shapes), make)
+        return connection.execute(statement, {**params, **self._behind(seen)}).mappings().all()
+
+    def _is_behind(self, key: Iterable[sa.ColumnElement[Any]]) -> sa.ColumnElement[bool]:
+        """Return the test that a key comes after the last one seen."""
+        kinds: dict[str, Any] = {
+            VALUE: sa.Double(), "start": sa.BigInteger(), "file": sa.BigInteger()
+        }  # fmt: skip
+        binds = [sa.bindparam(f"seen_{name}", type_=kinds[name]) for name in self._order]
+        own, last = sa.tuple_(*key), sa.tuple_(*binds)
+        return own < last if self.sort.descending else own > last
+
+    def _behind(self, seen: Key | None) -> dict[str, Any]:
+        """Return the parameters of that test."""
+        return {f"seen_{n}": v for n, v in zip(self._order, seen or (), strict=False)}
+
+    def _in_order(self, statement: sa.Select[Any], *first: sa.ColumnElement[Any]) -> sa.Select[Any]:
+        """Return a statement sorted by the key that it selects."""
+        key = (statement.selected_columns[name] for name in self._order)
+        down = self.sort.descending
+        return statement.order_by(*first, *(c.desc() if down else c.asc() for c in key))
+
+    @staticmethod
+    def _by_key(conditions: Iterable[Condition]) -> list[Between | Is]:
+        """Return those that a key is enough to test; first those that need no look-up."""
+        some = [c for c in conditions if isinstance(c, Between | Is)]
+        return sorted(some, key=lambda condition: isinstance(condition, Is))
 
     def _tested(
-        self,
-        connection: sa.Connection,
-        some: list[Key],
-        params: Mapping[str, Any],
-        told: Collection[Condition],
-        wanted: int,
-    ) -> list[Key]:
-        """Return those files of a batch that fulfil all conditions, at most so many."""
-        left = [c for c in self.conditions if c not in told]
-        if START in self._order:
-            at = self._order.index(START)
-            times = [c for c in left if isinstance(c, Between)]
-            some = [key for key in some if all(c.has(key[at]) for c in times)]
-            left = [c for c in left if c not in times]
-        if not some:
-            return []
-        dialect = connection.dialect.name
-        rough = [c for c in self.conditions if c.is_rough]
+        self, some: sa.Select[Any], told: Collection[Condition], *, sure: bool
+    ) -> sa.Select[Any]:
+        """Return what tells of some files whether they fulfil the conditions: ``kept``.
 
-        def make() -> sa.Select[Any]:
-            statement = sa.select(files.c.pk).where(among(dialect, files.c.pk))
-            if left or any(isinstance(c, Either) for c in rough):
-                statement = statement.join(entries, entries.c.file == files.c.pk)
-                statement = statement.where(*(condition.probe() for condition in left))
-            if rough:
-                newest = sa.and_(versions.c.file == files.c.pk, versions.c.n == files.c.current)
-                evidence: dict[str, sa.ColumnElement[Any]] = {}
-                for condition in rough:
-                    evidence |= condition.evidence()
-                statement = statement.join(versions, newest).add_columns(
-                    *(column.label(name) for name, column in evidence.items())
-                )
-            return statement.where(visible_to(self.viewer, files))
+        With what is asked of those that the database cannot decide.
 
-        shape = _shapes(left), _shapes(rough)
-        statement = made(("tested", dialect, self.viewer.sight, *shape), make)
-        pks = these(dialect, [key[-1] for key in some])
-        rows = connection.execute(statement, {**params, **pks}).mappings()
-        found = {row["pk"]: row for row in rows}
-        kept: list[Key] = []
-        for key in some:
-            row = found.get(key[-1])
-            if row is not None and all(condition.holds(row) for condition in rough):
-                kept.append(key)
-                if len(kept) == wanted:
-                    break
-        return kept
+        Parameters
+        ----------
+        some
+            Selects keys, as many as there should be.
+        told
+            Conditions that all of them fulfil.
+        """
+        looked = some.subquery("looked")
+        left = [condition for condition in self.conditions if condition not in told]
+        rough = [condition for condition in self.conditions if condition.is_rough]
+        by_key = self._by_key(left)
+        tests = [condition.probe_key(looked.c) for condition in by_key]
+        tests += [condition.probe() for condition in left if condition not in by_key]
+        more = [looked.c[name] for name in ("held", "near") if name in looked.c]
+        # Of those that are not held nothing is looked up.
+        own = sa.case((looked.c.held, looked.c.file)) if more else looked.c.file
+        evidence: dict[str, sa.ColumnElement[Any]] = {}
+        for condition in rough:
+            evidence |= condition.evidence()
+        source: sa.FromClause = looked
+        last: sa.ColumnElement[Any] | None = None
+        if tests or evidence:
+            source = source.outerjoin(entries, sa.and_(entries.c.file == own, *tests))
+            last = entries.c.file
+        if sure:
+            is_seen = visible_to(self.viewer, files)
+            pk = own if last is None else last
+            source = source.outerjoin(files, sa.and_(files.c.pk == pk, is_seen))
+            last = files.c.pk
+        kept = sa.true() if last is None else last.is_not(None)
+        asked = (column.label(name) for name, column in evidence.items())
+        keys = (looked.c[name] for name in self._order)
+        return sa.select(*keys, *more, kept.label("kept"), *asked).select_from(source)
+
+
+def _number(number: int) -> sa.ColumnElement[int]:
+    """Return a number that stands in the statement itself.
+
+    PostgreSQL would take a parameter of LIMIT for a tenth of all rows, and plan for them.
+    """
+    return sa.literal_column(str(number), sa.Integer())
 
 
 def _shapes(conditions: Iterable[Condition]) -> Hashable:
