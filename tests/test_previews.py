@@ -257,6 +257,7 @@ def test_what_cannot_be_drawn_is_told(http: Http, ann: dict[str, str], upload: U
             assert answer.status_code == 404, address
             assert answer.json()["code"] == "not_found"
             assert "HDU" in answer.json()["detail"]
+        assert http.get(address.partition("preview")[0], headers=ann).json()["previews"] == []
     assert "tiles that are too large" in answer.json()["detail"]
     for number in ("1", "-1", "x", "99999999999", "٣"):
         assert http.get(f"{cut}preview/{number}/", headers=ann).status_code == 404

@@ -38,6 +38,9 @@ from arcsecond.schemas.archive import DatasetChange
 from arcsecond.server.app import open_backend
 from arcsecond.server.storage import Arrived
 from arcsecond.server.archive.adding import Added, add_files
+from arcsecond.server.archive.files import read_file
+from arcsecond.server.archive.previews import told_of
+from arcsecond.server.archive.search.asking import search
 from arcsecond.server.archive.service import Datasets
 from arcsecond.server.settings import Settings
 from tests.conftest import new_user
@@ -71,6 +74,14 @@ for start in range(0, 2880, 48):
             done["refused"] += 1
     for one in arrived:
         one.incoming.discard()
+# What was kept is found, page by page, and each is read.
+asked, after, found = search(backend, ann, {"dataset": dataset}), None, 0
+while some := asked.rows(after, 200):
+    found, after = found + len(some), some[-1][0]
+assert found == done["kept"] == asked.count(3000)
+for pk in range(1, found + 1, 7):
+    file = read_file(backend, ann, dataset, str(pk))
+    assert json.loads(msgspec.json.encode([file, told_of(backend, file)]))
 done["complaints"] = complaints
 # Not ru_maxrss: a process inherits that of the one that started it.
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
@@ -95,3 +106,41 @@ def test_every_byte_of_the_first_block_flipped(name: str, tmp_path: Path) -> Non
     assert said["refused"] == 9
     assert said["complaints"] == []
     assert said["peak_mb"] < 200
+
+
+LOOKING = """
+import io, json, sys
+from pathlib import Path
+from arcsecond.server.archive import looking, pictures, plots, rows
+
+LOOKS = {
+    "picture": pictures.draw,
+    "plot": lambda file, size, hdu: {"svg": plots.draw(file, hdu)},
+    "rows": rows.look,
+}
+looking._bound()
+content = Path(sys.argv[1]).read_bytes()
+said = {}
+for position in range(int(sys.argv[2]), 2880, 96):
+    flipped = bytearray(content)
+    flipped[position] ^= 1 << position % 8
+    for name, look in LOOKS.items():
+        for hdu in (0, 1):
+            told = looking.seen(look, io.BytesIO(flipped), len(flipped), hdu)
+            kind = "no " * ("problem" in told) + name
+            said[kind] = said.get(kind, 0) + 1
+            assert len(told.get("problem", "")) < 300
+print(json.dumps(said))
+"""
+"""As the processes look that draw, with their limits."""
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", FLIPPED, ids=lambda name: Path(name).name)
+def test_what_is_seen_of_flipped_frames(name: str) -> None:
+    """Each HDU is drawn, or it is told why not, within the limits of memory and time."""
+    first = 9 * FLIPPED.index(name)
+    command = [sys.executable, "-c", LOOKING, str(ASTROPY_FRAMES / name), str(first)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert sum(json.loads(done.stdout).values()) == 2880 // 96 * 6

@@ -31,6 +31,12 @@ class Kept:
         except OSError:
             return None
 
+    def begin(self, name: str, length: int) -> bytes:
+        """Return the first bytes of what is kept under a name; none when nothing is."""
+        with contextlib.suppress(OSError), self._path(name).open("rb") as file:
+            return file.read(length)
+        return b""
+
     def has(self, name: str) -> bool:
         """Tell whether something is kept under a name."""
         return self._path(name).exists()

@@ -85,13 +85,23 @@ def tabled(file: FitsFile) -> list[Hdu]:
     return [h for h in file.hdus if h.data_type in ("bintab", "ascitab")]
 
 
-def told_of(file: FitsFile) -> list[Preview]:
-    """Return what there is to be seen of a file that has its headers: plots first."""
+def told_of(backend: Backend, file: FitsFile) -> list[Preview]:
+    """Return what there is to be seen of a file that has its headers: plots first.
+
+    Without those that were tried before and cannot be drawn.
+    """
     plots = plotted(file)
     curves = {h.index for h in plots}
     shown = [(h, SVG) for h in plots] + [(h, WEBP) for h in pictured(file) if h.index not in curves]
+    shown = [(h, kind) for h, kind in shown if not _has_failed(backend, file, h.index, kind)]
     base = f"/datasets/{file.dataset}/fitsfiles/{file.pk}/preview/"
     return [Preview(hdu=h.index, kind=kind, url=f"{base}{h.index}/") for h, kind in shown[:MOST]]
+
+
+def _has_failed(backend: Backend, file: FitsFile, hdu: int, kind: str) -> bool:
+    size = PLOT if kind == SVG else next(iter(pictures.LONGEST))
+    begin = _kept(backend).begin(_name(file.sha256, hdu, size), len(_XML))
+    return bool(begin) and not begin.startswith((_WEBP, _XML))
 
 
 def _is_plane(shape: list[int]) -> bool:
