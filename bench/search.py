@@ -6,7 +6,9 @@ with forty indexed keywords, two thirds of them with a footprint.
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import http.client
 import json
 import random
 import shutil
@@ -17,7 +19,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlencode
 
+import msgspec
 import sqlalchemy as sa
 
 from arcsecond.schemas.archive import DatasetChange
@@ -31,7 +35,7 @@ from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.db import now
 from arcsecond.server.people import service as people
 from arcsecond.server.settings import Settings
-from bench.servers import Row
+from bench.servers import Row, authorization, client, output, serving
 
 KEPT = Path(__file__).resolve().parent.parent / ".bench-kept"
 FORM = 6
@@ -75,6 +79,7 @@ def search_rows(root: Path, count: int) -> list[Row]:
     for name in ("SQLite", "PostgreSQL"):
         with million(name, count) as (backend, viewer):
             rows += _rows(name, backend, viewer, count, theirs)
+            rows += _served_rows(name, backend, viewer, root, count)
     return rows
 
 
@@ -135,6 +140,54 @@ def _rows(
         rows.append((what, f"{far:.2f} ms", f"{first:.2f} ms", f"{far / first:.1f}",
                      f"under {LIMIT_MS:g} ms, and the same", kept))  # fmt: skip
     return rows
+
+
+SERVED_MS = 10.0
+"""For a page through HTTP, its JSON of twenty files included."""
+
+
+def _served_rows(
+    name: str, backend: Backend, viewer: Viewer, root: Path, count: int
+) -> Iterator[Row]:
+    """Ask a server of the same database, over one connection: for a place, and far behind."""
+    folder = root / f"asking {name}"
+    folder.mkdir()
+    settings = backend.settings
+    more = {} if settings.local else {"ARCSECOND_DATABASE_URL": settings.database_url}
+    first = search(backend, viewer, {}).rows(None, 1)[0][0]
+    page = min(FAR, count // PAGE - 2)
+    behind = msgspec.json.encode([first[0] - STEP * PAGE * page, first[1]])
+    far = base64.urlsafe_b64encode(behind).decode().rstrip("=")
+    with serving(settings.home, **more) as (port, _):
+        secret = ["--username", "bench", "--password", "bench-bench-9"]
+        output("login", *secret, **client(port, folder))
+        headers = authorization(folder)
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+
+        def median_ms(asked: Asked) -> float:
+            dice, times = random.Random(5), []
+            for n in range(WARM + 50):
+                query = urlencode(asked(dice) | {"limit": PAGE})
+                begin = time.perf_counter()
+                connection.request("GET", f"/fitsfiles/?{query}", headers=headers)
+                answer = connection.getresponse()
+                body = answer.read()
+                if n >= WARM:
+                    times.append(time.perf_counter() - begin)
+                assert answer.status == 200, body
+            return 1000 * statistics.median(times)
+
+        cone = median_ms(CASES["cone of 0.2 deg"])
+        yield (
+            f"{name}, {count:,} files: cone of 0.2 deg, through HTTP", f"{cone:.2f} ms", "", "",
+            f"under {SERVED_MS:g} ms", cone < SERVED_MS,
+        )  # fmt: skip
+        one, other = median_ms(lambda _: {}), median_ms(lambda _: {"cursor": far})
+        yield (
+            f"{name}: page {page:,} by its cursor / the first, through HTTP", f"{other:.2f} ms",
+            f"{one:.2f} ms", f"{other / one:.1f}", f"under {SERVED_MS:g} ms, and the same",
+            other < SERVED_MS and other < SAME * one,
+        )  # fmt: skip
 
 
 def _median_ms(backend: Backend, viewer: Viewer, asked: Asked) -> tuple[float, float]:

@@ -18,9 +18,9 @@ Row = tuple[str, str, str, str, str, bool | None]
 
 
 @contextlib.contextmanager
-def serving(home: Path) -> Iterator[tuple[int, int]]:
+def serving(home: Path, **more: str) -> Iterator[tuple[int, int]]:
     """Serve a directory; yields the port and the process id of the worker."""
-    environ = {**os.environ, "ARCSECOND_HOME": str(home), "ARCSECOND_CONFIG": f"{home}.ini"}
+    environ = {**os.environ, "ARCSECOND_HOME": str(home), "ARCSECOND_CONFIG": f"{home}.ini"} | more
     process = subprocess.Popen([ARCSECOND, "serve", "--port", "0"], env=environ)
     try:
         address = ""
@@ -36,13 +36,18 @@ def serving(home: Path) -> Iterator[tuple[int, int]]:
         process.wait(20)
 
 
-def account(port: int, folder: Path) -> dict[str, str]:
-    """Register a user; returns the environment of its commands."""
-    environ = {
+def client(port: int, folder: Path) -> dict[str, str]:
+    """Return the environment of commands that ask a server."""
+    return {
         "ARCSECOND_SERVER": f"http://127.0.0.1:{port}",
         "ARCSECOND_CONFIG": str(folder / "client.ini"),
         "ARCSECOND_HOME": str(folder / "client"),
     }
+
+
+def account(port: int, folder: Path) -> dict[str, str]:
+    """Register a user; returns the environment of its commands."""
+    environ = client(port, folder)
     given = ["--username", "bench", "--email", "bench@localhost"]
     given += ["--password1", "bench-bench-9", "--password2", "bench-bench-9"]
     output("register", *given, **environ)
