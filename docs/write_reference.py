@@ -19,7 +19,8 @@ import click
 import msgspec
 
 from arcsecond import config, errors
-from arcsecond.cli.main import CONTEXT, cli
+from arcsecond.cli.commands.options import CONTEXT
+from arcsecond.cli.main import cli
 from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.endpoint import Endpoint, LazyList
 from arcsecond.client.inside import Inside

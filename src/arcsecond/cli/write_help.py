@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from arcsecond.cli.main import CONTEXT, cli
+from arcsecond.cli.commands.options import CONTEXT
+from arcsecond.cli.main import cli
 
 WIDTH = 80
 

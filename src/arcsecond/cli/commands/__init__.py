@@ -1,0 +1,1 @@
+"""How the commands are declared, and which options they take; what they do is elsewhere."""
