@@ -1,20 +1,29 @@
 """How answers are shown to people: the same labels in a terminal and on a page.
 
-Cards and tables are made from the API's JSON. Only the standard library is
-imported: both the command and the server's pages use this.
+Cards and tables are made from the API's JSON. Both the command
+and the server's pages use this.
 """
 
 from __future__ import annotations
 
-import contextlib
-import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-Json = Mapping[str, Any]
+from arcsecond.cards import Card, Fact, Table
+from arcsecond.nights import by_its_clock, compass, night_card, visibility_card
+from arcsecond.shown import (
+    Json,
+    angle,
+    bare_moment,
+    first_line,
+    image,
+    moment,
+    position,
+    show,
+    size,
+)
 
 OLD_DAYS = 14.0
 """Age of an element set that is said to be old."""
@@ -24,45 +33,6 @@ NO_SATELLITES = (
     "No satellites yet. Import element sets: arcsecond satellites import FILE, "
     "or fetch them: arcsecond catalogues refresh satellites"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table of texts; the first column names each row.
-
-    Attributes
-    ----------
-    least
-        Headings of the columns that are left out first where there is no room.
-    """
-
-    title: str
-    headings: list[str]
-    rows: list[list[str]]
-    least: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A field of a thing: its name and value in the API, its label and text for people.
-
-    An exact text keeps its columns: it is neither wrapped nor are its spaces changed.
-    """
-
-    name: str
-    value: Any
-    label: str
-    text: str
-    exact: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One thing: its title, its facts, and tables that belong to it."""
-
-    title: str
-    facts: list[Fact]
-    tables: list[Table] = field(default_factory=list)
 
 
 Cell = Callable[[Json], Any]
@@ -103,7 +73,7 @@ def _seen(one: Json) -> str:
     """Return from when to when a pass can be seen, and how high it is then."""
     if not one["is_visible"]:
         return ""
-    first, last = (_bare_moment(one[name])[11:16] for name in ("visible_from", "visible_until"))
+    first, last = (bare_moment(one[name])[11:16] for name in ("visible_from", "visible_until"))
     return f"{first}-{last}, {one['visible_altitude']:.0f}°"
 
 
@@ -130,13 +100,13 @@ COLUMNS: dict[str, list[tuple[str, Cell]]] = {
         ("Year", _get("discovery_year")),
     ],
     "transits": [
-        ("Middle (UTC)", lambda t: _bare_moment(t["middle"])),
+        ("Middle (UTC)", lambda t: bare_moment(t["middle"])),
         ("± min", lambda t: f"{t['uncertainty_minutes']:g}"),
         ("Star (deg)", lambda t: _degrees(t["altitudes"][1])),
         ("Sun (deg)", lambda t: _degrees(t["sun_altitudes"][1])),
         ("Observable", _get("is_observable")),
-        ("Start", lambda t: _bare_moment(t["start"])[11:]),
-        ("End", lambda t: _bare_moment(t["end"])[11:]),
+        ("Start", lambda t: bare_moment(t["start"])[11:]),
+        ("End", lambda t: bare_moment(t["end"])[11:]),
     ],
     "findingcharts": [
         ("Object", _get("astronomical_object")),
@@ -176,16 +146,19 @@ COLUMNS: dict[str, list[tuple[str, Cell]]] = {
         ("Days", lambda s: f"{s['age_days']:.1f}{' old' if s['is_old'] else ''}"),
     ],
     "passes": [
-        ("Rises (UTC)", lambda p: _bare_moment(p["rise"]["time"])),
+        ("Rises (UTC)", lambda p: bare_moment(p["rise"]["time"])),
         ("in", lambda p: _UP if p["was_up"] else compass(p["rise"]["azimuth"])),
-        ("Highest", lambda p: _bare_moment(p["culmination"]["time"])[11:]),
+        ("Highest", lambda p: bare_moment(p["culmination"]["time"])[11:]),
         ("Alt", lambda p: f"{p['culmination']['altitude']:.0f}°"),
-        ("Sets", lambda p: _bare_moment(p["set"]["time"])[11:]),
+        ("Sets", lambda p: bare_moment(p["set"]["time"])[11:]),
         ("in ", lambda p: _UP if p["stays_up"] else compass(p["set"]["azimuth"])),
         ("Visible", lambda p: _seen(p)),
         ("Satellite", _get("name")),
         ("NORAD", lambda p: str(p["norad_catalog_number"])),
-        ("Local", lambda p: f"{_local(datetime.fromisoformat(p['rise']['time']), p):%H:%M:%S}"),
+        (
+            "Local",
+            lambda p: f"{by_its_clock(datetime.fromisoformat(p['rise']['time']), p):%H:%M:%S}",
+        ),
         ("Days", lambda p: f"{p['age_days']:.1f}".replace("-0.0", "0.0")),
     ],
     "profiles": [
@@ -253,7 +226,7 @@ COLUMNS: dict[str, list[tuple[str, Cell]]] = {
     "activities": [
         ("pk", lambda a: str(a["pk"])),
         ("When", _get("date")),
-        ("Title", lambda a: a["title"] or _first_line(a["content"])),
+        ("Title", lambda a: a["title"] or first_line(a["content"])),
         ("Target", _get("target_name")),
         ("By", _get("profile")),
     ],
@@ -353,8 +326,6 @@ _LISTED_BY = {
 }
 """Commands that list what stands on a site or a telescope."""
 
-_POINTS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
-
 
 def key_of(resource: str, item: Json) -> str:
     """Return what identifies an item: for its address, and for ``--quiet``."""
@@ -452,8 +423,8 @@ def _fact(name: str, value: Any, resource: str, item: Json) -> str:
     if name == "local_time" and value:
         zone = item["address"]["time_zone"]
         return f"{datetime.fromisoformat(value):%Y-%m-%d %H:%M:%S} ({zone}, UTC{value[19:]})"
-    if name == "image_url" and str(value).startswith("/"):
-        return "`--out FILE.png` saves it; also .svg and .pdf"
+    if name == "image_url":
+        return image(value)
     if name in ("size", "content_size", "data_files_volume") and value is not None:
         return f"{size(value)} ({value} bytes)" if value >= 1000 else f"{value} bytes"
     if name == "exposure" and value is not None:
@@ -482,7 +453,7 @@ def _footprint(value: Json) -> str:
     parts = len(value["polygons"])
     of = f"{parts} polygons" if parts > 1 else f"{len(value['polygons'][0])} corners"
     middle = position(value["right_ascension"], value["declination"])
-    return f"{of} within {_angle(value['radius'])} of {middle}"
+    return f"{of} within {angle(value['radius'])} of {middle}"
 
 
 _TOLD: dict[str, Callable[[Any], str]] = {
@@ -500,7 +471,7 @@ def _tables(item: Json) -> list[Table]:
         tables.append(Table("Fluxes", ["Band", "Value", "Source"], rows))
     if len(kept := item.get("versions") or []) > 1:
         rows = [
-            [str(v["version"]), _moment(v["creation_date"]), size(v["size"]), v["sha256"]]
+            [str(v["version"]), moment(v["creation_date"]), size(v["size"]), v["sha256"]]
             for v in kept
         ]
         tables.append(Table("Versions", ["Version", "Since", "Size", "SHA-256"], rows))
@@ -521,234 +492,6 @@ def _tables(item: Json) -> list[Table]:
     return tables
 
 
-def compass(azimuth_deg: float) -> str:
-    """Return the point of the compass that is nearest to an azimuth."""
-    return _POINTS[round(azimuth_deg / 45) % 8]
-
-
-def _local(moment: datetime, night: Json) -> datetime:
-    """Return a time by the clock of a night's site, which may change in the night."""
-    if night["time_zone"]:
-        from zoneinfo import ZoneInfo
-
-        with contextlib.suppress(KeyError, ValueError, OSError):
-            return moment.astimezone(ZoneInfo(night["time_zone"]))
-    return moment + timedelta(hours=night["utc_offset"])
-
-
-def _clock(text: str | None, night: Json) -> str:
-    """Return a time as UTC and as local time."""
-    if text is None:
-        return ""
-    moment = datetime.fromisoformat(text)
-    return f"{moment:%H:%M} UTC, {_local(moment, night):%H:%M} local"
-
-
-def _zone(night: Json) -> str:
-    name = night["time_zone"] or "by longitude"
-    return f"{name}, UTC{night['utc_offset']:+g} h"
-
-
-def _night(item: Json) -> Card:
-    """Return the card of a night: its events in the order of time."""
-    moon = f"{item['moon_phase']}, {item['moon_illumination']:.0%} lit, {item['moon']}"
-    local = datetime.fromisoformat(item["local_time"])
-    now = local.astimezone(UTC).isoformat()
-    running = str(item["start"]) <= now <= str(item["end"])
-    facts = [
-        ("local_time", "Local time", f"{local:%Y-%m-%d %H:%M:%S}" if running else ""),
-        ("time_zone", "Time zone", _zone(item)),
-        ("sun", "Sun", _sun(item)),
-        ("dark", "Astronomical night", _dark(item)),
-        ("moon", "Moon", moon),
-        ("horizon", "Rise and set", item["horizon"]),
-    ]
-    events = [
-        ("Sun sets", item["sunset"]),
-        ("Sun rises", item["sunrise"]),
-        ("Sun is lowest", item["midnight"]),
-        ("Moon rises", item["moonrise"]),
-        ("Moon sets", item["moonset"]),
-        *(
-            (f"{name.capitalize()} twilight {word}", item[name][edge])
-            for name in ("civil", "nautical", "astronomical")
-            for word, edge in (("ends", "dusk"), ("begins", "dawn"))
-        ),
-    ]
-    known = sorted((time, name) for name, time in events if time)
-    rows = [
-        [
-            name,
-            f"{(m := datetime.fromisoformat(t)):%H:%M:%S}",
-            f"{_local(m, item):%H:%M:%S}",
-        ]
-        for t, name in known
-    ]
-    title = f"{item['name']}, night of {item['date']}"
-    return Card(title, _told(facts), [Table("", ["Event", "UTC", "Local"], rows)])
-
-
-def _sun(item: Json) -> str:
-    lowest = f"lowest {item['sun_altitude']:.1f}°"
-    if item["sun"] != "rises and sets":
-        return f"{item['sun']}, {lowest}"
-    known = [("sets", item["sunset"]), ("rises", item["sunrise"])]
-    return "; ".join([*(f"{word} {_clock(time, item)}" for word, time in known if time), lowest])
-
-
-def _dark(item: Json) -> str:
-    twilight = item["astronomical"]
-    if not twilight["hours"]:
-        return "none: the Sun stays above -18°"
-    return f"{twilight['hours']:.1f} h"
-
-
-def _visibility(item: Json) -> Card:
-    """Return the card of how a target stands over a site."""
-    night = item["night"]
-    altitude = f"{item['transit_altitude']:.1f}° high"
-    crosses = item["target"] if item["target"] != "rises and sets" else ""
-    facts = [
-        ("coordinates", "Position", show(item["coordinates"])),
-        ("site", "Site", f"{night['name']} ({_zone(night)})"),
-        ("date", "Night of", str(night["date"])),
-        ("target", "It", crosses),
-        ("rise", "Rises", _clock(item["rise"], night)),
-        ("transit", "Transits", f"{_clock(item['transit'], night)}, {altitude}"),
-        ("set", "Sets", _clock(item["set"], night)),
-        (
-            "hours_above",
-            f"Above {item['elevation']:g}°",
-            f"{item['hours_above']:.1f} h between sunset and sunrise, "
-            f"{item['hours_above_dark']:.1f} h of it in astronomical night",
-        ),
-        ("sun", "Sun", _sun(night)),
-        (
-            "moon",
-            "Moon",
-            f"{item['moon_separation']:.0f}° away, {night['moon_phase']}, "
-            f"{night['moon_illumination']:.0%} lit",
-        ),
-        ("image_url", "Image", _fact("image_url", item["image_url"], "visibility", item)),
-    ]
-    begin, end = night["sunset"] or night["start"], night["sunrise"] or night["end"]
-    rows = [
-        [
-            f"{time:%H:%M}",
-            f"{_local(time, night):%H:%M}",
-            f"{point['altitude']:.1f}°",
-            f"{round(point['azimuth']) % 360}° {compass(point['azimuth'])}",
-            "" if point["airmass"] is None else f"{point['airmass']:.2f}",
-            f"{point['sun_altitude']:.0f}°",
-            f"{point['moon_altitude']:.0f}°",
-        ]
-        for point in item["curve"]
-        if begin <= point["time"] <= end
-        and (time := datetime.fromisoformat(point["time"])).minute == 0
-    ]
-    headings = ["UTC", "Local", "Altitude", "Azimuth", "Airmass", "Sun", "Moon"]
-    return Card(item["name"], _told(facts), [Table("Through the night", headings, rows)])
-
-
-def _told(facts: Sequence[tuple[str, str, str]]) -> list[Fact]:
-    return [Fact(name, text, label, text) for name, label, text in facts if text]
-
-
-_OWN_CARDS: dict[str, Callable[[Json], Card]] = {"tonight": _night, "visibility": _visibility}
-
-
-def label(name: str) -> str:
-    """Return the label of a field."""
-    return _LABELS.get(name) or name.replace("_", " ").capitalize()
-
-
-def show(value: Any) -> str:
-    """Return a value as a person reads it; "" for nothing."""
-    if value is None or value in ("", [], {}):
-        return ""
-    match value:
-        case bool():
-            return "yes" if value else "no"
-        case str():
-            return _moment(value)
-        case float():
-            return f"{value:.10g}"
-        case [*items]:
-            return ", ".join(show(item) for item in items)
-        case {"right_ascension": ra, "declination": dec}:
-            return f"{position(ra, dec)}{' ICRS' if value.get('system') == 'ICRS' else ''}"
-        case {"longitude": longitude, "latitude": latitude}:
-            return _on_a_sphere(longitude, latitude, value.get("height"))
-        case {"value_right_ascension": ra, "value_declination": dec}:
-            unit = value["value_right_ascension_unit"]
-            return f"RA {ra:g}, Dec {dec:g} {unit}"
-        case {"value": quantity}:
-            return _measure(value, quantity)
-        case {"name": name}:
-            return str(name)
-        case Mapping():
-            return ", ".join(f"{show(v)}" for v in value.values() if show(v))
-    return str(value)
-
-
-def _on_a_sphere(longitude: float, latitude: float, height: float | None) -> str:
-    """Return a place on the Earth, or without a height one in the sky."""
-    if height is None:
-        return f"{longitude:.5f}° {latitude:+.5f}°"
-    east = "E" if longitude >= 0 else "W"
-    north = "N" if latitude >= 0 else "S"
-    return f"{abs(longitude):.4f}° {east}, {abs(latitude):.4f}° {north}, {height:g} m"
-
-
-def _measure(measure: Json, value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    text = f"{value:.13g}"
-    above, below = measure.get("error_max"), measure.get("error_min")
-    if above is not None and below is not None:
-        text += f" ± {above:g}" if above == below else f" (+{above:g} −{below:g})"
-    return f"{text} {measure.get('unit') or ''}".strip()
-
-
-def position(ra_deg: float, dec_deg: float) -> str:
-    """Return a position in hours and degrees, to a hundredth of a second of time."""
-    time = round(ra_deg / 15 * 360_000) % (24 * 360_000)
-    arc = round(abs(dec_deg) * 36_000)
-    sign = "-" if dec_deg < 0 else "+"
-    return (
-        f"{time // 360_000:02d}h{time // 6_000 % 60:02d}m{time % 6_000 / 100:05.2f}s "
-        f"{sign}{arc // 36_000:02d}°{arc // 600 % 60:02d}′{arc % 600 / 10:04.1f}″"
-    )
-
-
-def _angle(degrees: float) -> str:
-    """Return an angle in the unit that fits it."""
-    if degrees >= 1:
-        return f"{degrees:.3g}°"
-    return f"{degrees * 60:.3g}′" if degrees >= 1 / 60 else f"{degrees * 3600:.3g}″"
-
-
-def size(count: int) -> str:
-    """Return a number of bytes in the unit that fits it (powers of 1000)."""
-    amount = float(count)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} TB"
-
-
-def _bare_moment(text: str | None) -> str:
-    return _moment(text or "").removesuffix(" UTC")
-
-
-def _moment(text: str) -> str:
-    if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)", text):
-        return text
-    moment = datetime.fromisoformat(text)
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
-
-
 def _seen_by(dataset: Json) -> str:
     if not dataset["is_public"]:
         return "its owner"
@@ -757,5 +500,12 @@ def _seen_by(dataset: Json) -> str:
     return "everyone" if is_over else f"everyone from {embargo}"
 
 
-def _first_line(text: str) -> str:
-    return text.strip().split("\n")[0][:80]
+def label(name: str) -> str:
+    """Return the label of a field."""
+    return _LABELS.get(name) or name.replace("_", " ").capitalize()
+
+
+_OWN_CARDS: dict[str, Callable[[Json], Card]] = {
+    "tonight": night_card,
+    "visibility": visibility_card,
+}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from arcsecond import views
+from arcsecond import shown
 from arcsecond.cli.output import Counter
 from arcsecond.cli.transfers import INTERRUPTED, tell_some
 from arcsecond.server.app import open_backend
@@ -35,8 +35,8 @@ def backup(*, folder: str, leave_in_place: bool, recheck: bool) -> int:
         backend.db.close()
     click.echo(str(made.snapshot))
     say = (
-        f"{made.rows:,} rows, {_blobs(made.blobs)} of {views.size(made.bytes)}; "
-        f"{made.copied:,} of them, {views.size(made.copied_bytes)}, were new."
+        f"{made.rows:,} rows, {_blobs(made.blobs)} of {shown.size(made.bytes)}; "
+        f"{made.copied:,} of them, {shown.size(made.copied_bytes)}, were new."
     )
     click.echo(say, err=True)
     if made.left:
@@ -56,7 +56,7 @@ def restore_backup(*, folder: str, snapshot: str) -> int:
         done = restore(settings, Path(folder), snapshot, counter.show)
     click.echo(
         f"Restored {done.snapshot.name} into {settings.home}: {done.rows:,} rows, "
-        f"{_blobs(done.blobs)} of {views.size(done.bytes)}.",
+        f"{_blobs(done.blobs)} of {shown.size(done.bytes)}.",
         err=True,
     )
     for sha256 in done.missing[:5]:
@@ -78,7 +78,7 @@ def verify_backup(*, folder: str, snapshot: str) -> int:
     told = "nothing is wrong" if not verified.findings else f"{len(verified.findings):,} wrong"
     click.echo(
         f"{verified.snapshot.name}: {verified.rows:,} rows, {_blobs(verified.blobs)}, "
-        f"{views.size(verified.bytes)} read: {told}.",
+        f"{shown.size(verified.bytes)} read: {told}.",
         err=True,
     )
     if verified.missing:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from arcsecond import views
+from arcsecond import shown
 from arcsecond.cli.datasets import find_dataset
 from arcsecond.cli.resources import sign_in_hint
 from arcsecond.cli.searching import conditions
@@ -160,9 +160,9 @@ def _found(
 def _tell_plan(wanted: Wanted, name: str, folder: Path, say: Say) -> None:
     total = sum(item.size for item in wanted.items)
     of = f"of {name!r}" if name else "of all datasets"
-    say(f"{count_of(len(wanted.items))}, {views.size(total)}, {of} into {folder}:")
+    say(f"{count_of(len(wanted.items))}, {shown.size(total)}, {of} into {folder}:")
     counts = (
-        (len(wanted.fetching), f"to fetch, {views.size(wanted.bytes_to_fetch)}"),
+        (len(wanted.fetching), f"to fetch, {shown.size(wanted.bytes_to_fetch)}"),
         (len(wanted.there), "there already"),
         (len(wanted.taken), "whose name has other content here; --replace takes its place"),
         (len(wanted.refused), "whose name cannot be kept here"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from arcsecond import views
+from arcsecond import shown
 from arcsecond.cli.output import Counter
 from arcsecond.cli.transfers import count_of, tell_some
 from arcsecond.server.app import open_backend
@@ -30,7 +30,7 @@ def export(*, folder: str, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(asdict(told)))
     click.echo(
-        f"{count_of(told.files)} of {views.size(told.bytes)} in {told.folder}, "
+        f"{count_of(told.files)} of {shown.size(told.bytes)} in {told.folder}, "
         f"{told.written:,} of them written now; {told.records:,} records.",
         err=True,
     )

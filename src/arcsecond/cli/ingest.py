@@ -10,7 +10,7 @@ from uuid import UUID
 
 import click
 
-from arcsecond import views
+from arcsecond import shown
 from arcsecond.cli.output import on_terminal
 from arcsecond.cli.transfers import count_of, tell_some
 from arcsecond.errors import ArcsecondInputValueError
@@ -87,7 +87,7 @@ class _Count:
     def show(self, taken: Taken) -> None:
         """Show it."""
         if self._watched:
-            told = f"{count_of(taken.files)}, {views.size(taken.size)} …"
+            told = f"{count_of(taken.files)}, {shown.size(taken.size)} …"
             click.echo(f"\r\033[K{told}", err=True, nl=False)
 
     def __exit__(self, *_: object) -> None:
@@ -108,7 +108,7 @@ def _tell(taken: Taken, name: str) -> None:
         )
         if number
     ]
-    size = views.size(taken.size)
+    size = shown.size(taken.size)
     told = f": {', '.join(parts)}" if parts else ""
     click.echo(f"{count_of(taken.files)}, {size}, for dataset {name!r}{told}.", err=True)
     for what, lines in (

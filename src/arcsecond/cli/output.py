@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 import click
 
-from arcsecond import views
+from arcsecond import cards, views
 from arcsecond.client.transport import Answer, Progress
 from arcsecond.registry import COUNT_BOUND
 
@@ -116,7 +116,7 @@ class Output:
     def _styled(self, text: str, **how: bool) -> str:
         return text if self._plain else click.style(text, **how)
 
-    def _card(self, card: views.Card) -> None:
+    def _card(self, card: cards.Card) -> None:
         click.echo(self._styled(card.title, bold=True))
         width = max(40, _terminal_width() - LABEL_WIDTH - 2)
         for fact in card.facts:
@@ -140,7 +140,7 @@ class Output:
             click.echo("\n" + self._styled(table.title, bold=True) if table.title else "")
             self._table(table)
 
-    def _table(self, table: views.Table) -> None:
+    def _table(self, table: cards.Table) -> None:
         if not table.rows:
             return
         rows = [[" ".join(cell.split()) for cell in row] for row in table.rows]
@@ -199,7 +199,7 @@ def _items(data: Any) -> list[Any] | None:
     return None
 
 
-def _columns(table: views.Table, full: dict[int, int], room: int) -> list[int]:
+def _columns(table: cards.Table, full: dict[int, int], room: int) -> list[int]:
     """Return the columns that fit: without the least ones, then without the last ones.
 
     What identifies a row stays.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 import click
 
-from arcsecond import views
+from arcsecond import shown
 from arcsecond.cli.output import on_terminal
 from arcsecond.client.running import Standing
 
@@ -99,7 +99,7 @@ def line(standing: Standing, rate: float) -> str:
     """Return how far a transfer is: amounts, rate, and how long it will take."""
     told = (
         f"{standing.done:,} of {standing.files:,} files, "
-        f"{views.size(standing.moved)} of {views.size(standing.size)}"
+        f"{shown.size(standing.moved)} of {shown.size(standing.size)}"
     )
     if how_fast := _how_fast(standing, rate):
         told += f", {how_fast}"
@@ -110,7 +110,7 @@ def _how_fast(standing: Standing, rate: float) -> str:
     if rate < 1:
         return ""
     left = (standing.size - standing.moved) / rate
-    return f"{views.size(int(rate))}/s, {_time(left)} left"
+    return f"{shown.size(int(rate))}/s, {_time(left)} left"
 
 
 def _time(seconds: float) -> str:

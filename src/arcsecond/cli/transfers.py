@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from arcsecond import views
+from arcsecond import shown
 from arcsecond.cli.output import on_terminal
 from arcsecond.client.running import FAILED, Outcome, Summary
 
@@ -96,7 +96,7 @@ def summed_up(summary: Summary, done: str) -> str:
     done
         What was done to those that were moved: "sent" or "fetched".
     """
-    size = views.size(sum(one.size for one in summary.done))
+    size = shown.size(sum(one.size for one in summary.done))
     parts = [f"{count_of(len(summary.done))} {done}, {size}"]
     if summary.made:
         parts.append(f"{len(summary.made):,} made of what was there, without sending")

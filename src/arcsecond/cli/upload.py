@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from arcsecond import views
+from arcsecond import shown
 from arcsecond.cli.datasets import find_dataset
 from arcsecond.cli.output import on_terminal
 from arcsecond.cli.resources import sign_in_hint
@@ -223,11 +223,11 @@ class _Job:
         into = f"{plan.name!r}" if plan.name else plan.dataset
         new = "" if plan.dataset else ", which is to be made"
         total = sum(item.size for item in plan.items)
-        self._say(f"{count_of(len(plan.items))}, {views.size(total)}, for dataset {into}{new}:")
+        self._say(f"{count_of(len(plan.items))}, {shown.size(total)}, for dataset {into}{new}:")
         kept = "; their tags and kind stay as they are" if plan.given else ""
         elsewhere = sum(item.state == "elsewhere" for item in plan.items)
         counts = (
-            (len(plan.sending) - elsewhere, f"to send, {views.size(plan.bytes_to_send)}"),
+            (len(plan.sending) - elsewhere, f"to send, {shown.size(plan.bytes_to_send)}"),
             (elsewhere, "in other files of yours there: made without sending"),
             (len(plan.there), f"there already{kept}"),
             (len(plan.taken), "whose name has other content there; --replace makes new versions"),

@@ -24,7 +24,7 @@ from arcsecond.server.observatory.figures import (
     saved,
     words,
 )
-from arcsecond.views import position
+from arcsecond.shown import position
 
 if TYPE_CHECKING:
     import numpy as np

@@ -26,7 +26,7 @@ from arcsecond.server.observatory.figures import Format
 from arcsecond.server.observatory.service import find_row, visibility_from
 from arcsecond.server.observatory.site import site_needed, zone_of
 from arcsecond.server.remade import Kept
-from arcsecond.views import position
+from arcsecond.shown import position
 
 Filters = Mapping[str, str]
 

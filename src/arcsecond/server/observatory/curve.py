@@ -19,7 +19,7 @@ from arcsecond.server.observatory.figures import (
     words,
 )
 from arcsecond.server.observatory.visibility import airmass
-from arcsecond.views import position
+from arcsecond.shown import position
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -24,7 +24,7 @@ from arcsecond.server.observatory.almanac import J2000, YEAR_S
 from arcsecond.server.observatory.equipment import Sites
 from arcsecond.server.observatory.site import place_of, site_asked, site_needed
 from arcsecond.server.observatory.visibility import ELEVATION_DEG, Target, visibility
-from arcsecond.views import position
+from arcsecond.shown import position
 
 Filters = Mapping[str, str]
 

@@ -67,7 +67,7 @@ class Headers:
         return f"{self.found:,} of {self.total:,} cards"
 
 
-def shown(hdus: list[Hdu], search: str, chosen: str) -> Headers:
+def shown_headers(hdus: list[Hdu], search: str, chosen: str) -> Headers:
     """Return what a page shows of some headers.
 
     Parameters

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
-from arcsecond import views
+from arcsecond import cards, shown, views
 from arcsecond.errors import ArcsecondError, InvalidInputError
 from arcsecond.registry import BY_NAME, RESOURCES, Field, Resource
 from arcsecond.schemas.archive import FirstRows, FitsFile, Hdu
@@ -31,7 +31,7 @@ from arcsecond.server.observatory.charts import curve_address
 from arcsecond.server.observatory.equipment import Instruments, Sites, Telescopes
 from arcsecond.server.observatory.service import page_of, read_visibility, tonight
 from arcsecond.server.settings import Settings
-from arcsecond.server.web.headers import shown
+from arcsecond.server.web.headers import shown_headers
 from arcsecond.tables import FORMATS
 
 if TYPE_CHECKING:
@@ -246,12 +246,12 @@ def _crumb(request: AnyRequest, resource: Resource) -> tuple[str, str] | None:
     return dataset.name, f"/datasets/{dataset.uuid}/"
 
 
-def _listed(resource: str, items: list[Any]) -> views.Table:
+def _listed(resource: str, items: list[Any]) -> cards.Table:
     """Return a list without UUIDs: on a page the names lead to the things."""
     table = views.table(resource, items)
     shown = [n for n, heading in enumerate(table.headings) if heading != "UUID"]
     rows = [[row[n] for n in shown] for row in table.rows]
-    return views.Table(table.title, [table.headings[n] for n in shown], rows)
+    return cards.Table(table.title, [table.headings[n] for n in shown], rows)
 
 
 def _one(request: AnyRequest, resource: Resource, thing: Any) -> str:
@@ -268,7 +268,7 @@ def _one(request: AnyRequest, resource: Resource, thing: Any) -> str:
 
 
 def _beside(
-    request: AnyRequest, resource: Resource, card: views.Card, thing: Any, item: dict[str, Any]
+    request: AnyRequest, resource: Resource, card: cards.Card, thing: Any, item: dict[str, Any]
 ) -> tuple[str, dict[str, Any]]:
     """Return the template of a thing's page, and what it shows beside its card."""
     template, extra = "one.html", dict[str, Any]()
@@ -326,7 +326,7 @@ def _to_change(
     ]
 
 
-def _leave_out(card: views.Card, name: str) -> None:
+def _leave_out(card: cards.Card, name: str) -> None:
     """Take a fact off a card that the page shows in its own way."""
     card.facts[:] = [fact for fact in card.facts if fact.name != name]
 
@@ -442,7 +442,7 @@ def _file(request: AnyRequest, file: FitsFile, item: dict[str, Any]) -> dict[str
     drawn = {hdu.index for hdu in plots}
     pictures = [_picture(item, hdu) for hdu in pictured(file)[:MOST] if hdu.index not in drawn]
     asked = request.query_params
-    headers = shown(file.hdus, str(asked.get("search", "")), str(asked.get("hdu", "")))
+    headers = shown_headers(file.hdus, str(asked.get("search", "")), str(asked.get("hdu", "")))
     return {
         "pictures": pictures,
         "plots": [(hdu, f"{address('fitsfiles', item)}preview/{hdu.index}/") for hdu in plots],
@@ -452,7 +452,7 @@ def _file(request: AnyRequest, file: FitsFile, item: dict[str, Any]) -> dict[str
     }
 
 
-def _first_rows(request: AnyRequest, file: FitsFile) -> list[views.Table]:
+def _first_rows(request: AnyRequest, file: FitsFile) -> list[cards.Table]:
     """Return the first rows of the tables of a file, those that can be read."""
     backend, viewer = backend_of(request), viewer_of(request)
     found = []
@@ -466,10 +466,10 @@ def _first_rows(request: AnyRequest, file: FitsFile) -> list[views.Table]:
             f"{name} ({unit})" if unit else name
             for name, unit in zip(told.columns, told.units, strict=True)
         ]
-        lines = [[views.show(cell) for cell in row] for row in told.rows]
+        lines = [[shown.show(cell) for cell in row] for row in told.rows]
         if headings and lines:
             title = f"HDU {hdu.index}{f' · {hdu.name}' if hdu.name else ''}"
-            found.append(views.Table(title, headings, lines))
+            found.append(cards.Table(title, headings, lines))
     return found
 
 
@@ -485,11 +485,11 @@ def _picture(item: dict[str, Any], hdu: Hdu) -> dict[str, Any]:
 
 
 def _shown_activity(activity: dict[str, Any]) -> dict[str, Any]:
-    return {**activity, "when": views.show(activity["date"])}
+    return {**activity, "when": shown.show(activity["date"])}
 
 
 def _links(
-    backend: Backend, item: Mapping[str, Any] | None, fact: views.Fact
+    backend: Backend, item: Mapping[str, Any] | None, fact: cards.Fact
 ) -> list[tuple[str, str | None]]:
     """Return the texts of a fact, each with the address it leads to, if any."""
     value = fact.value
