@@ -1,7 +1,7 @@
 """How answers are shown to people: the same labels in a terminal and on a page.
 
-Cards and tables are made from the API's JSON. Both the command
-and the server's pages use this.
+Cards and tables are made from the API's JSON. Both the command and the server's pages
+use this.
 """
 
 from __future__ import annotations
@@ -75,6 +75,10 @@ def _seen(one: Json) -> str:
         return ""
     first, last = (bare_moment(one[name])[11:16] for name in ("visible_from", "visible_until"))
     return f"{first}-{last}, {one['visible_altitude']:.0f}°"
+
+
+def _by_the_sites_clock(text: str, one: Json) -> str:
+    return f"{by_its_clock(datetime.fromisoformat(text), one):%H:%M:%S}"
 
 
 def _degrees(value: float | None) -> str:
@@ -155,10 +159,7 @@ COLUMNS: dict[str, list[tuple[str, Cell]]] = {
         ("Visible", lambda p: _seen(p)),
         ("Satellite", _get("name")),
         ("NORAD", lambda p: str(p["norad_catalog_number"])),
-        (
-            "Local",
-            lambda p: f"{by_its_clock(datetime.fromisoformat(p['rise']['time']), p):%H:%M:%S}",
-        ),
+        ("Local", lambda p: _by_the_sites_clock(p["rise"]["time"], p)),
         ("Days", lambda p: f"{p['age_days']:.1f}".replace("-0.0", "0.0")),
     ],
     "profiles": [
