@@ -398,8 +398,21 @@ class TestNorthIsUp:
     def test_ways_to_say_it(self, cards: dict[str, Any], turn: float) -> None:
         how = orientation({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", **cards})
         assert how is not None
-        assert how.mirrored is False
+        assert (how.mirrored, how.told) == (False, "north up, east left")
         assert abs(how.turn_deg) == pytest.approx(turn, abs=1e-9)
+
+    @pytest.mark.parametrize(
+        ("kind", "told"),
+        [
+            (("GLON-CAR", "GLAT-CAR"), "galactic north up, galactic east left"),
+            (("GLAT-TAN", "GLON-TAN"), "galactic north up, galactic east left"),
+            (("ELON-AIT", "ELAT-AIT"), "ecliptic north up, ecliptic east left"),
+        ],
+    )
+    def test_whose_north_it_is(self, kind: tuple[str, str], told: str) -> None:
+        how = orientation({"CTYPE1": kind[0], "CTYPE2": kind[1], "CDELT1": -1.0, "CDELT2": 1.0})
+        assert how is not None
+        assert how.told == told
 
     @pytest.mark.parametrize(
         "cards",

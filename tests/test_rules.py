@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from datetime import date, datetime
+import math
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -94,6 +95,62 @@ class TestRealFrames:
         nights = [row["night"] for row in self.ROWS if row["file"].startswith("nights_uves")]
         assert (nights.count("2011-08-11"), nights.count("2011-08-12")) == (13, 12)
 
+    def test_the_sky_was_so_when_the_table_says(self) -> None:
+        """At the airmass that the headers tell, and at night: by no code of the product."""
+        compared = 0
+        for row in self.ROWS:
+            if row["telescope"] not in SITES or not row["start"] or not row["airmass"]:
+                continue
+            site, begin = SITES[row["telescope"]], datetime.fromisoformat(row["start"])
+            ra_deg, dec_deg = float(row["ra"]), float(row["dec"])
+            exposure = float(row["exposure"] or 0)
+            times = [begin + timedelta(seconds=part * exposure) for part in (0, 0.5, 1)]
+            heights = [height_deg(ra_deg, dec_deg, site, time) for time in times]
+            airmasses = [1 / math.sin(math.radians(max(1.0, height))) for height in heights]
+            told = float(row["airmass"])
+            assert min(airmasses) / 1.07 < told < max(airmasses) * 1.07, row["file"]
+            assert height_deg(*sun(begin), site, begin) < -9, row["file"]
+            compared += 1
+        assert compared > 50
+
+
+SITES = {
+    "ESO-VLT-U2": (-24.627, -70.404), "ESONTTB": (-29.257, -70.734), "Subaru": (19.826, -155.476),
+    "CFHT 3.6m": (19.825, -155.469), "CTIO 1.5 meter telescope": (-30.169, -70.806),
+    "CTIO 4.0-m telescope": (-30.169, -70.806), "INT": (28.761, -17.878),
+    "P48": (33.356, -116.865), "SDSS 2.5-M": (32.780, -105.820), "3.5m": (32.780, -105.820),
+    "Clay_Mag_2": (-29.015, -70.693), "SAAO 1.0m": (-32.379, 20.811),
+    "UK Schmidt - Doubl": (-31.273, 149.064),
+}  # fmt: skip
+"""Latitude and longitude of telescopes, in degrees."""
+
+
+def days_since_2000(time: datetime) -> float:
+    return (time - datetime(2000, 1, 1, 12)).total_seconds() / 86_400
+
+
+def height_deg(ra_deg: float, dec_deg: float, site: tuple[float, float], time: datetime) -> float:
+    """How high something stands, to a degree or so (The Astronomical Almanac)."""
+    sidereal = 280.46061837 + 360.98564736629 * days_since_2000(time) + site[1]
+    hour, latitude, dec = (math.radians(x) for x in (sidereal - ra_deg, site[0], dec_deg))
+    return math.degrees(
+        math.asin(
+            math.sin(latitude) * math.sin(dec) + math.cos(latitude) * math.cos(dec) * math.cos(hour)
+        )
+    )
+
+
+def sun(time: datetime) -> tuple[float, float]:
+    """Where the Sun is, to a hundredth of a degree (The Astronomical Almanac, section C)."""
+    days = days_since_2000(time)
+    mean = math.radians(357.528 + 0.9856003 * days)
+    longitude = math.radians(
+        280.46 + 0.9856474 * days + 1.915 * math.sin(mean) + 0.02 * math.sin(2 * mean)
+    )
+    tilt = math.radians(23.439)
+    ra = math.atan2(math.cos(tilt) * math.sin(longitude), math.cos(longitude))
+    return math.degrees(ra), math.degrees(math.asin(math.sin(tilt) * math.sin(longitude)))
+
 
 def _about(text: str, **within: float) -> Any:
     return pytest.approx(float(text), **within) if text else None
@@ -178,9 +235,23 @@ class TestDoubts:
     )
     def test_a_day_whose_time_is_none(self, beside: str, value: str, why: str) -> None:
         told = observed("DATE-OBS= '2011-08-12'", beside)
-        assert (told.start, told.night) == (None, None)
+        assert (told.start, told.night) == (None, date(2011, 8, 12))
         assert [(d.keyword, d.value, d.why) for d in told.doubts] == [("DATE-OBS", value, why)]
         assert observed("DATE-OBS= '2011-08-12'", beside, "MJD-OBS = 55785.25").doubts == []
+
+    @pytest.mark.parametrize(
+        ("cards", "day", "text"),
+        [
+            (["MJD-OBS = 61335.0"], date(2026, 10, 22), "61335.0"),
+            (["JD      = 2461335"], date(2026, 10, 21), "2461335"),
+            (["DATE-OBS= '19930417'"], date(1993, 4, 17), "19930417"),
+            (["DATE-OBS= '1830-01-01'"], None, "1830-01-01"),
+        ],
+    )
+    def test_a_day_alone(self, cards: list[str], day: date | None, text: str) -> None:
+        told = observed(*cards)
+        assert (told.start, told.night) == (None, day)
+        assert [(d.value, d.why) for d in told.doubts] == [(text, "a day without a time")]
 
     @pytest.mark.parametrize(
         ("cards", "keyword"),
@@ -327,6 +398,8 @@ class TestOwnRules:
         ("[general]\nposition = ['RA']\n", "a table or a list is wanted here, not a text."),
         ("[general]\nplausible = { start = [1] }\n", "a list of 2 is wanted here, not of 1."),
         ("[general]\nstart = [{ keyword = 'T', since = 'x' }]\n", "a time is wanted here"),
+        ('[general]\nscale = "it\'s"\n', "is none of UTC, TAI"),
+        ("[general]\nscale = 'a - at `x'\n", "'a - at `x' is none of UTC, TAI"),
         ("[general]\nscale = 'GPS'\n", "'GPS' is none of UTC, TAI, TT, TDB, TCB, TCG."),
         (
             "[general]\nexposure = [{ keyword = 'T', unit = 'y' }]\n",

@@ -227,9 +227,10 @@ CASES: dict[str, tuple[dict[str, str], Callable[[Shot], bool]]] = {
 def gathering(most: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(listing, "COUNTED", most)
-        patch.setattr(listing, "NEAR", most)
+        patch.setattr(listing, "NEAR", max(most, 0))
         patch.setattr(listing, "FIRST_BATCH", 1)
         patch.setattr(listing, "GROWTH", 2)
+        patch.setattr(listing, "_STATEMENTS", {})
         yield
 
 
@@ -484,6 +485,23 @@ class TestBadInput:
         monkeypatch.setattr(listing, "GROWTH", 1)
         with gathering(-1), pytest.raises(InvalidInputError, match="gave up"):
             sky.pages(name="*nothing*")
+
+    def test_nobody_is_told_how_many_there_are_of_others(
+        self, sky: Sky, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stranger, _ = new_user(sky.backend, "eve")
+        monkeypatch.setattr(listing, "MOST_WALKED", 20)
+        asked = {"target": "*31", "where": "header.GAIN=h*"}
+        own = sum((one.target, one.gain) == ("M 31", "high") for one in SHOTS[:20])
+        for viewer, most in ((stranger, 0), (sky.other, own)):
+            with gathering(-1), pytest.raises(GaveUpError, match="gave up") as refused:
+                search(sky.backend, viewer, asked).rows(None, 10)
+            assert refused.value.found <= most
+            assert f"only {refused.value.found} are like this" in refused.value.detail
+
+    def test_what_is_a_number_is_not_like_a_text(self, sky: Sky) -> None:
+        with_gain = {pk for pk, one in sky.by_pk.items() if one.gain != "high"}
+        assert {file.pk for file in sky.pages(where="header.GAIN!=h*")} == with_gain
 
     @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
     def test_odd_headers_are_indexed(self, backend: Backend) -> None:

@@ -108,12 +108,12 @@ class GaveUpError(InvalidInputError):
 
     Attributes
     ----------
-    found
-        How many there were until then; not sent over the wire.
+    walked, found
+        How many were looked at, and how many of them were found; not sent over the wire.
     """
 
     code = "gave_up"
-    found = 0
+    walked = found = 0
 
 
 class NotFitsError(InvalidInputError):

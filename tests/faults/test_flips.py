@@ -81,7 +81,7 @@ while some := asked.rows(after, 200):
 assert found == done["kept"] == asked.count(3000)
 for pk in range(1, found + 1, 7):
     file = read_file(backend, ann, dataset, str(pk))
-    assert json.loads(msgspec.json.encode([file, told_of(backend, file)]))
+    assert json.loads(msgspec.json.encode([file, told_of(backend, ann, file)]))
 done["complaints"] = complaints
 # Not ru_maxrss: a process inherits that of the one that started it.
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))

@@ -34,7 +34,7 @@ CREATE TABLE blobs (
 	created_at DATETIME NOT NULL, 
 	CONSTRAINT pk_blobs PRIMARY KEY (sha256)
 );
-INSERT INTO "blobs" VALUES('83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe',5760,'live',NULL,'2026-11-28 18:03:54.188835');
+INSERT INTO "blobs" VALUES('83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe',5760,'live',NULL,'2026-11-28 18:59:13.439362');
 CREATE TABLE data_packages (
 	uuid CHAR(32) NOT NULL, 
 	owner INTEGER NOT NULL, 
@@ -71,7 +71,7 @@ CREATE TABLE datasets (
 	CONSTRAINT pk_datasets PRIMARY KEY (uuid), 
 	CONSTRAINT fk_datasets_owner FOREIGN KEY(owner) REFERENCES users (id)
 );
-INSERT INTO "datasets" VALUES('2e77d4f0cb4047f19c06f826bc37f719',1,NULL,'private',NULL,NULL,'2026-11-28 18:03:53.455362','2026-11-28 18:03:53.455362','kept since 0009','',NULL,NULL,'[]');
+INSERT INTO "datasets" VALUES('e28252c6360741fb9084775f400add79',1,NULL,'private',NULL,NULL,'2026-11-28 18:59:12.960125','2026-11-28 18:59:12.960125','kept since 0009','',NULL,NULL,'[]');
 CREATE TABLE files (
 	pk INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
 	owner INTEGER NOT NULL, 
@@ -85,7 +85,7 @@ CREATE TABLE files (
 	CONSTRAINT fk_files_dataset FOREIGN KEY(dataset) REFERENCES datasets (uuid), 
 	CONSTRAINT fk_files_owner FOREIGN KEY(owner) REFERENCES users (id)
 );
-INSERT INTO "files" VALUES(1,1,NULL,'2026-11-28 18:03:54.190783','2026-11-28 18:03:54.190783','2e77d4f0cb4047f19c06f826bc37f719','kept.fits',1,'[]',NULL);
+INSERT INTO "files" VALUES(1,1,NULL,'2026-11-28 18:59:13.440770','2026-11-28 18:59:13.440770','e28252c6360741fb9084775f400add79','kept.fits',1,'[]',NULL);
 CREATE TABLE headers (
 	file INTEGER NOT NULL, 
 	n INTEGER NOT NULL, 
@@ -109,7 +109,7 @@ CREATE TABLE index_entries (
 	numbers JSON NOT NULL, patches JSON, 
 	CONSTRAINT pk_index_entries PRIMARY KEY (file)
 );
-INSERT INTO "index_entries" VALUES(1,'2e77d4f0cb4047f19c06f826bc37f719',-4611686018427387904,NULL,NULL,NULL,NULL,1.0,0.0,'{"target": "m 31", "product": "image", "name": "kept.fits", "tag": [], "word": ["m", "31", "kept", "fits"], "called": ["m31"], "OBJECT": "m 31"}','{"size": 5760.0, "NAXIS2": 8.0, "NAXIS1": 8.0, "NAXIS": 2.0, "BITPIX": 16.0}',NULL);
+INSERT INTO "index_entries" VALUES(1,'e28252c6360741fb9084775f400add79',-4611686018427387904,NULL,NULL,NULL,NULL,1.0,0.0,'{"target": "m 31", "product": "image", "name": "kept.fits", "tag": [], "word": ["m", "31", "kept", "fits"], "called": ["m31"], "OBJECT": "m 31"}','{"size": 5760.0, "BITPIX": 16.0, "NAXIS2": 8.0, "NAXIS1": 8.0, "NAXIS": 2.0}',NULL);
 CREATE TABLE index_numbers (
 	keyword VARCHAR(80) NOT NULL, 
 	value DOUBLE NOT NULL, 
@@ -185,9 +185,9 @@ CREATE TABLE keys (
 	CONSTRAINT fk_keys_owner FOREIGN KEY(owner) REFERENCES users (id), 
 	CONSTRAINT uq_keys_digest UNIQUE (digest)
 );
-INSERT INTO "keys" VALUES(1,1,'access','','0c247aaeba0933403661165bbe255e53e39cc11bbb36d180a359b23c47b00efa','null',NULL,'2026-11-28 18:03:53.405521',NULL,NULL,NULL);
-INSERT INTO "keys" VALUES(2,1,'upload','','2edb7fc8238a35ba0df900a9e4f49db875d0ead976b4fa621abffd254538fbbb','["datasets:create", "fitsfiles:create", "fitsfiles:update"]',NULL,'2026-11-28 18:03:53.406886',NULL,NULL,NULL);
-INSERT INTO "keys" VALUES(3,1,'token','','c8af842500c02d233813d9958a210a72f0140a0bd0720bc8cb94d1aa57dcf7f7',NULL,NULL,'2026-11-28 18:03:53.407331','2026-11-29 18:03:53.407334',NULL,NULL);
+INSERT INTO "keys" VALUES(1,1,'access','','604ecb9266f6004f995d41d6734d4dc24de95505114aabb1a9c75eda3eca89db','null',NULL,'2026-11-28 18:59:12.946278',NULL,NULL,NULL);
+INSERT INTO "keys" VALUES(2,1,'upload','','eac2f979150c9611cf2e623cdd6845e90ad788553fbd7ad72e2f4f82e6728b37','["datasets:create", "fitsfiles:create", "fitsfiles:update"]',NULL,'2026-11-28 18:59:12.947303',NULL,NULL,NULL);
+INSERT INTO "keys" VALUES(3,1,'token','','5479890b3ba040728e7056f035fe264316619cd12916d9367342cc4627e2bc75',NULL,NULL,'2026-11-28 18:59:12.947625','2026-11-29 18:59:12.947627',NULL,NULL);
 CREATE TABLE night_logs (
 	uuid CHAR(32) NOT NULL, 
 	owner INTEGER NOT NULL, 
@@ -256,7 +256,7 @@ CREATE TABLE "satellites" (
 	elements JSON, 
 	CONSTRAINT pk_satellites PRIMARY KEY (norad)
 );
-INSERT INTO "satellites" VALUES(25544,'ISS (ZARYA)','1 25544U 98067A   08264.51782528 -.00002182  00000-0 -11606-4 0  2927','2 25544  51.6416 247.4627 0006703 130.5360 325.0288 15.72125391563537','2008-09-20 12:25:40.104192','2026-11-28 18:03:54.246950','1998-067A','
+INSERT INTO "satellites" VALUES(25544,'ISS (ZARYA)','1 25544U 98067A   08264.51782528 -.00002182  00000-0 -11606-4 0  2927','2 25544  51.6416 247.4627 0006703 130.5360 325.0288 15.72125391563537','2008-09-20 12:25:40.104192','2026-11-28 18:59:13.478694','1998-067A','
 iss(zarya)
 1998-067a
 ',NULL);
@@ -283,9 +283,9 @@ CREATE TABLE sites (
 	time_zone VARCHAR(64), 
 	CONSTRAINT pk_sites PRIMARY KEY (uuid)
 );
-INSERT INTO "sites" VALUES('5247be570e874ad197b4bae39ac14941','Backyard',NULL,NULL,0,'backyard','
+INSERT INTO "sites" VALUES('c214353db48242fbbcf4373bbf8e9046','Backyard',NULL,NULL,0,'backyard','
 backyard
-','2026-11-28 18:03:54.207356','2026-11-28 18:03:54.207356',NULL,'[]',NULL,NULL,2.3,48.9,35.0,NULL,'France',NULL,'Europe/Paris');
+','2026-11-28 18:59:13.452851','2026-11-28 18:59:13.452851',NULL,'[]',NULL,NULL,2.3,48.9,35.0,NULL,'France',NULL,'Europe/Paris');
 CREATE TABLE telescopes (
 	uuid CHAR(32) NOT NULL, 
 	name VARCHAR(255) NOT NULL, 
@@ -304,9 +304,9 @@ CREATE TABLE telescopes (
 	CONSTRAINT pk_telescopes PRIMARY KEY (uuid), 
 	CONSTRAINT fk_telescopes_site FOREIGN KEY(site) REFERENCES sites (uuid)
 );
-INSERT INTO "telescopes" VALUES('31578c60c1054e4cb45fb3245c3553ca','C8',NULL,NULL,0,'c8','
+INSERT INTO "telescopes" VALUES('41284ecdcea14c16a8133354fcbb4fd8','C8',NULL,NULL,0,'c8','
 c8
-','2026-11-28 18:03:54.224469','2026-11-28 18:03:54.224469','5247be570e874ad197b4bae39ac14941',NULL,NULL,NULL,NULL);
+','2026-11-28 18:59:13.464521','2026-11-28 18:59:13.464521','c214353db48242fbbcf4373bbf8e9046',NULL,NULL,NULL,NULL);
 CREATE TABLE uploads (
 	uuid CHAR(32) NOT NULL, 
 	owner INTEGER NOT NULL, 
@@ -346,7 +346,7 @@ CREATE TABLE users (
 	CONSTRAINT uq_users_email UNIQUE (email), 
 	CONSTRAINT uq_users_folded UNIQUE (folded)
 );
-INSERT INTO "users" VALUES(1,'ann','ann','ann@localhost','$argon2id$v=19$m=65536,t=3,p=4$9AMNg3RBV2B3f9J8Z3gBLg$7oHzmFQQi+gvv6NcXMx6dOtqVsDaloLWI+dvXBGryTY','','',0,0,1,'2026-11-28 18:03:53.399407','2026-11-28 18:03:53.399414');
+INSERT INTO "users" VALUES(1,'ann','ann','ann@localhost','$argon2id$v=19$m=65536,t=3,p=4$hwCB9LYrQ/kAbupHis25MA$jEeFuD3q6cvLvUFds1wtRjffjTzUi7AHtZtIykBcWOM','','',0,0,1,'2026-11-28 18:59:12.944776','2026-11-28 18:59:12.944784');
 CREATE TABLE versions (
 	file INTEGER NOT NULL, 
 	n INTEGER NOT NULL, 
@@ -371,7 +371,7 @@ CREATE TABLE versions (
 	CONSTRAINT fk_versions_blob FOREIGN KEY(blob) REFERENCES blobs (sha256), 
 	CONSTRAINT fk_versions_file FOREIGN KEY(file) REFERENCES files (pk)
 );
-INSERT INTO "versions" VALUES(1,1,'83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe','2026-11-28 18:03:54.192155',NULL,5760,'83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe','M 31',NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,'[{"index": 0, "name": "PRIMARY", "data_type": "img", "shape": [8, 8], "compression": null}]','[]',NULL,NULL,NULL,NULL,'image','[]','0dae00912780fc5d',NULL);
+INSERT INTO "versions" VALUES(1,1,'83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe','2026-11-28 18:59:13.441714',NULL,5760,'83c15629e104aafc581830c7896a01d14418617efa9492d7508b0c0b60d8f8fe','M 31',NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,'[{"index": 0, "name": "PRIMARY", "data_type": "img", "shape": [8, 8], "compression": null}]','[]',NULL,NULL,NULL,NULL,'image','[]','c5509d55b8d05c26',NULL);
 CREATE UNIQUE INDEX uq_users_local_owner ON users (is_local_owner) WHERE is_local_owner;
 CREATE INDEX ix_activities_owner ON activities (owner);
 CREATE INDEX ix_datasets_owner ON datasets (owner);

@@ -27,10 +27,11 @@ def find_dataset(api: ArcsecondAPI, text: str, *, own: bool) -> tuple[str, str] 
         told = api.datasets.read(text)
         return told["uuid"], told["name"]
     found = list(api.datasets.list(name=text))
-    me = api.me.read()["username"]
-    mine = [one for one in found if one["profile"] == me]
-    if own or mine:
-        found = mine
+    if found and (own or len(found) > 1):
+        me = api.me.read()["username"]
+        mine = [one for one in found if one["profile"] == me]
+        if own or mine:
+            found = mine
     if len(found) > 1:
         uuids = ", ".join(one["uuid"] for one in found)
         raise ArcsecondInputValueError(

@@ -31,8 +31,8 @@ class Values(dict[str, Value | list[str]]):
     Attributes
     ----------
     units
-        What stands in square brackets before a comment: the unit of the value;
-        "minutes" where a comment says so, as those of old plates do.
+        What stands in square brackets before a comment: the unit of the value; "minutes"
+        or "hours" where a comment says so, as those of old plates and telescopes do.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,9 @@ _LOOSE = re.compile(r"'(.*?)'(?=\s*(?:/|$))")
 _BEGUN = re.compile(r"'((?:[^']|'')*)'")
 _INTEGER = re.compile(r"[+-]?\d+")
 _REAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[EDed][+-]?\d+)?")
-_UNIT = re.compile(r"([A-Z0-9_-]{1,8}) *= [^'/]*/ *(?:\[([^\]]+)\]|.*\b(minutes)\b)", re.IGNORECASE)
+_UNIT = re.compile(
+    r"([A-Z0-9_-]{1,8}) *= [^'/]*/ *(?:\[([^\]]+)\]|.*\b(minutes|hours)\b)", re.IGNORECASE
+)
 _COMMENTARY = {"COMMENT", "HISTORY", ""}
 
 
@@ -64,7 +66,7 @@ def parse(text: str) -> Values:
                 lines.append(str(value).rstrip())
         else:
             values.setdefault(keyword, value)
-    if "[" in text or "inutes" in text:
+    if "[" in text or "inutes" in text or "ours" in text:
         cards = (text[start : start + CARD] for start in range(0, len(text), CARD))
         values.units.update(
             (m[1], m[2] or m[3].lower()) for card in cards if (m := _UNIT.match(card))

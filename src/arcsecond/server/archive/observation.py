@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from arcsecond.fits.cards import Value, Values
@@ -24,6 +24,8 @@ UNITS = {
     "day": "d",
     "days": "d",
     "h": "h",
+    "hr": "h",
+    "hour": "h",
     "hours": "h",
     "min": "min",
     "minutes": "min",
@@ -97,7 +99,7 @@ class _Reader:
         self.headers = headers[:_EXTENSIONS_READ]
         self.book = book
         self.observation = seen = Observation()
-        self._timeless: list[tuple[str, str, str]] = []
+        self._timeless: list[tuple[date, str, str, str]] = []
         for name in ("target", "instrument", "telescope", "observer", "programme"):
             setattr(seen, name, self._text(name))
         seen.filter = self._text("filter") or self._wheels()
@@ -107,7 +109,7 @@ class _Reader:
         start = self._believed("start", self._starts())
         seen.start = None if start is None else datetime.fromtimestamp(start, UTC)
         if start is None:
-            for keyword, text, why in self._timeless:
+            for _, keyword, text, why in self._timeless:
                 self.observation.doubt("start", keyword, text, why)
         seen.night = self._night()
 
@@ -217,8 +219,8 @@ class _Reader:
                 text = rules.written(value)
                 found = self._moment(entry, value, values)
                 if found is None:
-                    if is_date(text):
-                        self._timeless.append((keyword, *self._why_timeless(text, values)))
+                    if day := self._day(text, value):
+                        self._timeless.append((day, keyword, *self._why_timeless(text, values)))
                     elif self._is_text(value):
                         self.observation.doubt("start", keyword, text, "no date")
                     continue
@@ -238,9 +240,7 @@ class _Reader:
                 return found
             if number is None or not number % 1:  # a day alone does not say it
                 return None
-            if 2_400_000.5 < number < 2_500_000:
-                number -= 2_400_000.5
-            return _MJD_ZERO + timedelta(days=number) if 0 < number < 100_000 else None
+            return _julian(number)
         except OverflowError:
             return None
 
@@ -250,7 +250,7 @@ class _Reader:
         if (date_ := as_day(day)) is None:
             return None
         if not separator:
-            clock = next((t for k in self.book["clock"] if (t := _clock(values.get(k)))), "")
+            clock = next(self._clocks(values), "")
         match = re.fullmatch(
             r"(\d{1,2}):(\d{1,2}):(\d{1,2}(?:\.\d*)?)|(\d{1,2}):(\d{1,2})", clock, re.ASCII
         )
@@ -264,10 +264,29 @@ class _Reader:
             hours=hours, minutes=minutes, seconds=seconds
         )
 
+    @staticmethod
+    def _day(text: str, value: str | float) -> date | None:
+        """Return the day that is told without a time."""
+        if day := as_day(_parted(text)[0]):
+            return day
+        number = as_number(value)
+        found = None if number is None else _julian(number)
+        return None if found is None else found.date()
+
+    def _clocks(self, values: Values) -> Iterator[str]:
+        """Yield the times of day that a header tells beside a date, as HH:MM:SS."""
+        for entry in self.book["clock"]:
+            if isinstance(entry, rules.Number):
+                clock = _counted(values.get(entry.keyword), SECONDS[entry.unit])
+            else:
+                clock = _clock(values.get(entry))
+            if clock:
+                yield clock
+
     def _why_timeless(self, text: str, values: Values) -> tuple[str, str]:
         """Return what is written of a day, and why it tells no moment."""
         day, _, clock = _parted(text)
-        beside = [t for k in self.book["clock"] if (t := _clock(values.get(k)))]
+        beside = list(self._clocks(values))
         if clock or beside:
             return (text if clock else f"{day} {beside[0]}"), "no time of day"
         return text, "a day without a time"
@@ -292,7 +311,14 @@ class _Reader:
                     self.observation.read_from["night"] = keyword
                     return found
         start = self.observation.start
-        return None if start is None else night_of(start, self._longitude())
+        if start is None:  # of a day alone nobody can say better
+            return next((day for day, *_ in self._timeless if self._is_plausible(day)), None)
+        return night_of(start, self._longitude())
+
+    def _is_plausible(self, day: date) -> bool:
+        plausible = self.book.plausible("start")
+        least, most = rules.bounds({"start": plausible}, "start") if plausible else (0, math.inf)
+        return least <= datetime.combine(day, time(), UTC).timestamp() <= most
 
     def _longitude(self) -> float:
         for entry in self.book["longitude"]:
@@ -325,8 +351,8 @@ def pointings(
 ) -> Iterator[tuple[str, float, float, float | None]]:
     """Yield keywords, RA, Dec (degrees) and the equinox that they tell.
 
-    Right ascension written as text with colons or blanks is in hours, as a
-    number in degrees unless the rules say otherwise. The equinox is None when the
+    Right ascension written as text with colons or blanks is in hours, as a number in
+    degrees unless the rules or the comment of its card say otherwise. The equinox is None when the
     header says ICRS or nothing.
     """
     for values, ra_key, dec_key, unit in _pairs(headers, book):
@@ -351,8 +377,9 @@ def _pairs(headers: Sequence[Values], book: FrameRules) -> Iterator[tuple[Values
         for entry in book["position"]:
             if isinstance(entry, rules.Pointing):
                 yield values, entry.ra, entry.dec, entry.unit
-            else:
-                yield values, *entry, "degrees"
+                continue
+            told = UNITS.get(values.units.get(entry[0], "").strip().casefold())
+            yield values, *entry, "hours" if told == "h" else "degrees"
 
 
 def _place(
@@ -427,14 +454,12 @@ def as_number(value: Value | list[str]) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def is_date(text: str) -> bool:
-    """Tell whether a text is a date, with a time of day or without."""
-    return as_day(_parted(text)[0]) is not None
-
-
 def _parted(text: str) -> tuple[str, str, str]:
     """Part a date from a time of day; the middle is empty where there is none."""
     text = text.strip().removesuffix("Z")
+    if named := re.match(r"(\d{1,2}[- ]?[A-Za-z]{3,9}[- ]?\d{4})(?:\s*T\s*|\s+)?", text):
+        clock = text[named.end() :]
+        return named[1], "T" if clock else "", clock
     return re.sub(r"\s*T\s*|\s+", "T", text, count=1).partition("T")
 
 
@@ -461,4 +486,24 @@ def as_day(text: str) -> date | None:
 
 
 def _clock(value: Value | list[str]) -> str:
-    return value.strip() if isinstance(value, str) and ":" in value and "T" not in value else ""
+    """Return a time of day as it is written, with colons; "" when a value is none."""
+    if not isinstance(value, str) or "T" in value:
+        return ""
+    text = value.strip()
+    spaced = re.fullmatch(r"(\d{1,2}) +(\d{1,2}) +(\d{1,2}(?:\.\d*)?)", text, re.ASCII)
+    return ":".join(spaced.groups()) if spaced else text if ":" in text else ""
+
+
+def _counted(value: Value | list[str], unit_s: float) -> str:
+    """Return a time of day that is counted from midnight; "" when a value is none."""
+    number = as_number(value)
+    if number is None or not 0 <= (seconds := number * unit_s) < 86_400:
+        return ""
+    return f"{seconds // 3600:02.0f}:{seconds // 60 % 60:02.0f}:{seconds % 60:06.3f}"
+
+
+def _julian(number: float) -> datetime | None:
+    """Return the moment of a Julian or modified Julian date; None when it is none."""
+    if 2_400_000.5 < number < 2_500_000:
+        number -= 2_400_000.5
+    return _MJD_ZERO + timedelta(days=number) if 0 < number < 100_000 else None

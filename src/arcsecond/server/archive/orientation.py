@@ -14,6 +14,7 @@ STRAIGHT_DEG = 0.5
 """What is turned by less is not turned."""
 
 _LONGITUDES, _LATITUDES = ("RA--", "GLON", "ELON"), ("DEC-", "GLAT", "ELAT")
+_SYSTEMS = {"G": "galactic", "E": "ecliptic"}
 
 
 class Orientation(NamedTuple):
@@ -25,10 +26,18 @@ class Orientation(NamedTuple):
         Whether left and right are exchanged first.
     turn_deg
         How far it is turned then, counter-clockwise, row 1 being at the bottom.
+    system
+        "galactic" or "ecliptic" where that is the north of its WCS, not the equator's.
     """
 
     mirrored: bool
     turn_deg: float
+    system: str = ""
+
+    @property
+    def told(self) -> str:
+        """What is said below the picture."""
+        return " ".join(f"{self.system} north up, {self.system} east left".split())
 
     @property
     def quarters(self) -> int | None:
@@ -54,7 +63,8 @@ def orientation(values: Mapping[str, Any]) -> Orientation | None:
     north, east = (-b / determinant, a / determinant), (d / determinant, -c / determinant)
     mirrored = north[0] * east[1] - north[1] * east[0] < 0
     angle = math.degrees(math.atan2(north[1], -north[0] if mirrored else north[0]))
-    return Orientation(mirrored, (90.0 - angle + 180.0) % 360.0 - 180.0)
+    system = _SYSTEMS.get(types[longitude - 1][0], "")
+    return Orientation(mirrored, (90.0 - angle + 180.0) % 360.0 - 180.0, system)
 
 
 def _terms(values: Mapping[str, Any], axis: int) -> tuple[float, float]:

@@ -8,6 +8,7 @@ cannot be drawn is kept as the reason why.
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import logging
 import signal
@@ -43,6 +44,9 @@ _DRAWN_BY = {PLOT: "arcsecond.server.archive.plots", ROWS: "arcsecond.server.arc
 
 MOST = 12
 """Pictures on a page, and drawn at one go."""
+
+LOOKED = 100
+"""HDUs that are looked at for as many that can be drawn."""
 
 TIMEOUT_S = 120
 _WEBP, _XML = b"RIFF", b"<?xml"
@@ -85,7 +89,7 @@ def tabled(file: FitsFile) -> list[Hdu]:
     return [h for h in file.hdus if h.data_type in ("bintab", "ascitab")]
 
 
-def told_of(backend: Backend, file: FitsFile) -> list[Preview]:
+def told_of(backend: Backend, _viewer: Viewer, file: FitsFile) -> list[Preview]:
     """Return what there is to be seen of a file that has its headers: plots first.
 
     Without those that were tried before and cannot be drawn.
@@ -93,9 +97,14 @@ def told_of(backend: Backend, file: FitsFile) -> list[Preview]:
     plots = plotted(file)
     curves = {h.index for h in plots}
     shown = [(h, SVG) for h in plots] + [(h, WEBP) for h in pictured(file) if h.index not in curves]
-    shown = [(h, kind) for h, kind in shown if not _has_failed(backend, file, h.index, kind)]
+    found = (
+        (h.index, kind)
+        for h, kind in shown[:LOOKED]
+        if not _has_failed(backend, file, h.index, kind)
+    )
     base = f"/datasets/{file.dataset}/fitsfiles/{file.pk}/preview/"
-    return [Preview(hdu=h.index, kind=kind, url=f"{base}{h.index}/") for h, kind in shown[:MOST]]
+    first = itertools.islice(found, MOST)
+    return [Preview(hdu=hdu, kind=kind, url=f"{base}{hdu}/") for hdu, kind in first]
 
 
 def _has_failed(backend: Backend, file: FitsFile, hdu: int, kind: str) -> bool:

@@ -242,7 +242,7 @@ async def read_found(request: AnyRequest, key: FromPath[str]) -> FitsFile:
 
 async def shown(request: AnyRequest, file: FitsFile) -> FitsFile:
     """Say what there is to be seen of a file, and what its target names."""
-    file.previews = previews.told_of(backend_of(request), file)
+    file.previews = await writing(request, previews.told_of, file)
     link = await writing(request, linked, file)  # in a thread: catalogues may have to be built
     file.target_url = None if link is None else base_url(request) + link
     return present(request, file)

@@ -82,7 +82,7 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     kind: list[Keyword | Text] | None = None
     position: list[tuple[Keyword, Keyword] | Pointing] | None = None
     start: list[Keyword | Moment] | None = None
-    clock: list[Keyword] | None = None
+    clock: list[Keyword | Number] | None = None
     scale: _Scale | None = None
     night: list[Keyword] | None = None
     exposure: list[Keyword | Number] | None = None
@@ -241,7 +241,9 @@ def read(text: str, name: str = "rules") -> File:
     try:
         file = msgspec.convert(raw, File)
     except msgspec.ValidationError as error:
-        why, _, path = str(error).partition(" - at `")
+        why, mark, path = str(error).rpartition(" - at `")
+        if not mark:
+            why, path = path, ""
         line = _line(text, path.rstrip("`"), why)
         raise RulesError(f"{name}, line {line}: {_plain(why, path)}") from None
     for n, family in enumerate([*file.family, file.general]):
@@ -282,10 +284,10 @@ def _plain(why: str, path: str) -> str:
         return f"{unknown[1]!r} is no rule."
     if missing := re.search("missing required field `(.*)`", why):
         return f"{missing[1]!r} is missing."
-    if choice := re.fullmatch("Invalid enum value '(.*)'", why):
+    if choice := re.fullmatch("Invalid enum value (?:'(.*)'|\"(.*)\")", why):
         fitting = (c for end, c in _CHOICES.items() if re.search(rf"\b{end}\W*$", path))
-        can_be = ", ".join(next(fitting, ()))
-        return f"{choice[1]!r} is none of {can_be}."
+        can_be = ", ".join(next(fitting, ("what can be here",)))
+        return f"{choice[1] or choice[2] or ''!r} is none of {can_be}."
     if kinds := re.fullmatch("Expected `(.*)`, got `(.*)`", why):
         wanted, got = (
             " or ".join(_WORDS.get(kind, kind) for kind in some.split(" | ") if kind != "null")

@@ -479,7 +479,7 @@ def _picture(item: dict[str, Any], hdu: Hdu) -> dict[str, Any]:
     return {
         "hdu": hdu,
         "address": f"{address('fitsfiles', item)}preview/{hdu.index}/",
-        "turned": how is not None,
+        "turned": how.told if how is not None else "row 1 at the bottom",
         **{size: layout(width, height, size, how) for size in LONGEST},
     }
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -122,6 +122,9 @@ def entry_of(file: Mapping[str, Any], told: Mapping[str, Any], said: Said) -> En
         What its headers say.
     """
     start = told["start"]
+    if start is None and told["night"] is not None:
+        # It lies with the frames of its day.
+        start = datetime.combine(told["night"], time(12), UTC)
     entry = Entry(file["pk"], file["dataset"], NEVER if start is None else microseconds(start))
     if area := told["footprint"]:
         entry.position = area["right_ascension"], area["declination"]

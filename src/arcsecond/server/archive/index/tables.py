@@ -54,13 +54,14 @@ entries = sa.Table(
     sa.Column("z", sa.Double),
     sa.Column("cosine", sa.Double, comment="of the radius of its footprint; see areas.py"),
     sa.Column("sine", sa.Double),
+    sa.Column("texts", _Told, nullable=False),
+    sa.Column("numbers", _Told, nullable=False),
+    # The last one: what stands behind a long one is slower to read.
     sa.Column(
         "patches",
         sa.JSON(none_as_null=True),
         comment="polygons of its footprint; null: x, y, z are its position",
     ),
-    sa.Column("texts", _Told, nullable=False),
-    sa.Column("numbers", _Told, nullable=False),
     sa.Index("ix_index_entries_sky", *SKY),
     sa.Index("ix_index_entries_start", "start", "file"),
     sa.Index("ix_index_entries_dataset", "dataset", "start", "file"),

@@ -309,7 +309,8 @@ class Not(Condition):
             entries.c.texts[self.keyword].as_string().is_not(None),
             entries.c.numbers[self.keyword].as_float().is_not(None),
         )
-        return sa.and_(there, sa.not_(self.condition.probe()))
+        # What is no text is not like any, either.
+        return sa.and_(there, sa.not_(sa.func.coalesce(self.condition.probe(), sa.false())))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import threading
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -51,7 +52,7 @@ FIRST_BATCH = 3
 """Files of the first batch for each that is wanted, where they have to be tested."""
 
 GROWTH = 4
-LARGEST_BATCH = 20_000
+LARGEST_BATCH = 1 << 14
 MOST_WALKED = 400_000
 """Files that are gone through for one page: a second or so."""
 
@@ -102,18 +103,22 @@ class Way:
     order: tuple[sa.ColumnElement[Any], ...]
 
 
+_MAKING = threading.Lock()
 _STATEMENTS: dict[Hashable, Any] = {}
 """Made once for each shape of a search."""
 
-MOST_STATEMENTS = 2_000
+MOST_STATEMENTS = 400
+"""A tenth of a megabyte each."""
 
 
 def made(key: Hashable, make: Callable[[], T]) -> T:
     """Return what was made for a key before, or make it."""
     if (there := _STATEMENTS.get(key)) is None:
-        if len(_STATEMENTS) >= MOST_STATEMENTS:
-            _STATEMENTS.clear()
-        there = _STATEMENTS[key] = make()
+        there = make()
+        with _MAKING:
+            while len(_STATEMENTS) >= MOST_STATEMENTS:
+                del _STATEMENTS[next(iter(_STATEMENTS))]  # the oldest
+            _STATEMENTS[key] = there
     found: T = there
     return found
 
@@ -139,7 +144,14 @@ class SearchListing:
             )
             sure = False
             while (wanted := limit - len(found)) > 0:
-                if keys := self._keys(connection, seen, wanted, sure=sure):
+                try:
+                    keys = self._keys(connection, seen, wanted, sure=sure)
+                except GaveUpError as error:
+                    if sure:
+                        raise _gave_up(error.walked, error.found + len(found)) from None
+                    sure = True  # nobody is told how many there are that they may not see
+                    continue
+                if keys:
                     pks = these(dialect, [key[-1] for key in keys])
                     rows = {row.pk: row for row in connection.execute(statement, pks).all()}
                     found += [([*key], shape(rows[key[-1]])) for key in keys if key[-1] in rows]
@@ -164,8 +176,7 @@ class SearchListing:
                 try:
                     keys = self._keys(connection, seen, wanted)
                 except GaveUpError as error:
-                    error.found += counted
-                    raise
+                    raise _gave_up(error.walked, error.found + counted) from None
                 counted += len(keys)
                 if len(keys) < wanted:
                     break
@@ -218,19 +229,14 @@ class SearchListing:
                 return kept
             seen = self._key(looked[-1])
             walked += len(looked)
-            batch = min(GROWTH * batch, LARGEST_BATCH)
+            batch = _rounded(GROWTH * batch)
             if to_be_counted:
                 to_be_counted = False
                 if (rarest := self._rarest(connection, params)) is not None:
                     way, told = rarest
                     batch = self._first_batch(told, limit)
             elif walked > MOST_WALKED:
-                error = GaveUpError(
-                    f"Of {walked:,} files only {len(kept)} are like this, and the search gave "
-                    "up there. Ask for less at once, such as a night, a time or a telescope."
-                )
-                error.found = len(kept)
-                raise error
+                raise _gave_up(walked, len(kept))
 
     def _near(
         self,
@@ -247,7 +253,7 @@ class SearchListing:
             return None
         dialect = connection.dialect.name
         kept: list[Key] = []
-        batch = FIRST_BATCH * limit
+        batch = _rounded(FIRST_BATCH * limit)
         while True:
             begun = seen is not None
             statement = self._made_near(rough, dialect, batch, sure=sure, begun=begun)
@@ -292,7 +298,8 @@ class SearchListing:
 
         sight = self.viewer.sight if sure else None
         shapes = rough.label, _shapes(self.conditions)
-        return made(("near", dialect, self._order, sight, down, begun, batch, *shapes), make)
+        way = "near", dialect, self._order, NEAR
+        return made((*way, sight, down, begun, batch, *shapes), make)
 
     def _key(self, row: sa.RowMapping) -> Key:
         return tuple(row[name] for name in self._order)
@@ -306,7 +313,7 @@ class SearchListing:
     def _first_batch(self, told: Told, limit: int) -> int:
         """Return how many files are looked at first: more where conditions will refuse some."""
         left = len(self.conditions) - len(told) or any(c.is_rough for c in told)
-        return FIRST_BATCH * limit if left else limit
+        return _rounded(FIRST_BATCH * limit if left else limit)
 
     @cached_property
     def _order(self) -> tuple[str, ...]:
@@ -494,14 +501,28 @@ class SearchListing:
             source = source.outerjoin(entries, sa.and_(entries.c.file == own, *tests))
             last = entries.c.file
         if sure:
-            is_seen = visible_to(self.viewer, files)
             pk = own if last is None else last
-            source = source.outerjoin(files, sa.and_(files.c.pk == pk, is_seen))
-            last = files.c.pk
+            seen = sa.select(files.c.pk).where(files.c.pk == pk, visible_to(self.viewer, files))
+            # Not a join: PostgreSQL would look for all files that somebody may see.
+            last = seen.limit(1).correlate(looked, entries).scalar_subquery()
         kept = sa.true() if last is None else last.is_not(None)
         asked = (column.label(name) for name, column in evidence.items())
         keys = (looked.c[name] for name in self._order)
         return sa.select(*keys, *more, kept.label("kept"), *asked).select_from(source)
+
+
+def _gave_up(walked: int, found: int) -> GaveUpError:
+    error = GaveUpError(
+        f"Of {walked:,} files only {found} are like this, and the search gave up there. "
+        "Ask for less at once, such as a night, a time or a telescope."
+    )
+    error.walked, error.found = walked, found
+    return error
+
+
+def _rounded(batch: int) -> int:
+    """Return a batch that is at least as large, of a few sizes: each is a statement of its own."""
+    return min(1 << (batch - 1).bit_length(), LARGEST_BATCH)
 
 
 def _number(number: int) -> sa.ColumnElement[int]:

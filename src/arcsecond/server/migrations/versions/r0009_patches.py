@@ -30,4 +30,5 @@ def upgrade() -> None:
         versions.c.file == files.c.pk,
         versions.c.n == files.c.current,
     )
-    op.execute(sa.update(entries).values(patches=newest.scalar_subquery()))
+    has_one = newest.where(versions.c.footprint.is_not(None)).exists()
+    op.execute(sa.update(entries).where(has_one).values(patches=newest.scalar_subquery()))
