@@ -221,7 +221,6 @@ def test_real_frames(name: str, index: int, place: tuple[float, float], tmp_path
         same_sky(whole[index], part[min(index, 1)])
 
 
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 class TestFaces:
     """The command and the module, embedded and remote."""
 
@@ -269,6 +268,43 @@ class TestFaces:
             api.fitsfiles.preview(file["pk"], 3)
         with pytest.raises(InvalidInputError):
             api.fitsfiles.cutout(file["pk"], "", 0.1)
+
+    def test_every_image_and_table_by_number_or_name(
+        self, arcsecond: Command, api: ArcsecondAPI, tmp_path: Path
+    ) -> None:
+        """Also those beyond the dozen that are listed."""
+        planes = [fits.ImageHDU(np.arange(64.0).reshape(8, 8), name=f"P{n}") for n in range(1, 16)]
+        columns = [
+            fits.Column("MAG", "E", "mag", array=np.array([3.5, np.nan])),
+            fits.Column("NAME", "4A", array=np.array(["M 31", "M 33"])),
+        ]
+        table = fits.BinTableHDU.from_columns(columns, name="STARS")
+        (tmp_path / "many.fits").write_bytes(written(fits.PrimaryHDU(), *planes, table))
+        dataset = api.datasets.create(name="many")["uuid"]
+        assert api.datasets(dataset).upload(tmp_path / "many.fits").ok
+        frames = api.datasets(dataset).fitsfiles
+        assert len(frames.read("many.fits")["previews"]) == 12
+        for hdu in (15, "p15"):
+            assert frames.preview("many.fits", hdu).content.startswith(b"RIFF")
+        with pytest.raises(NotFoundError, match="no HDU 'p99'"):
+            frames.preview("many.fits", "p99")
+        for hdu in (None, 16, "stars"):
+            rows = frames.rows("many.fits", hdu)
+            assert (rows["MAG"][0], str(rows["MAG"].unit)) == (3.5, "mag")
+            assert rows["MAG"].mask.tolist() == [False, True]
+            assert rows["NAME"].tolist() == ["M 31", "M 33"]
+        with pytest.raises(NotFoundError):
+            frames.rows("many.fits", 1)
+        words = ("fitsfiles", "many", "read", "many.fits")
+        for more in ((), ("--hdu", "STARS"), ("--json",)):
+            told = arcsecond(*words, "--rows", *more).json
+            assert told["rows"] == [[3.5, "M 31"], [None, "M 33"]]
+        picture = tmp_path / "p15.webp"
+        assert arcsecond(*words, "--hdu", "P15", "--out", str(picture)).status == 0
+        assert picture.read_bytes().startswith(b"RIFF")
+        for wrong in (("--rows", "--header"), ("--rows", "--keyword", "EXTNAME")):
+            assert arcsecond(*words, *wrong).status == 2
+        assert arcsecond(*words, "--rows", "--hdu", "1").status == 1
 
     def test_only_what_is_looked_at_is_fetched(self, api: ArcsecondAPI, tmp_path: Path) -> None:
         planes = [fits.ImageHDU(np.full((500, 1000), n, "i4"), name=f"P{n}") for n in range(8)]

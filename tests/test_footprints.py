@@ -366,7 +366,6 @@ def test_real_frames() -> None:
     assert galactic.radius == pytest.approx(0.19, abs=0.01)
 
 
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_faces(arcsecond: Command, api: ArcsecondAPI, tmp_path: Path) -> None:
     path = tmp_path / "plain.fits"
     path.write_bytes(frame(FRAMES["plain"]))

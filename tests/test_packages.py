@@ -358,7 +358,12 @@ class TestFaces:
         dataset = api.datasets.create(name="of the module")
         made = api.datapackages.create(name="Of the module", datasets=[dataset["uuid"]])
         assert made["datasets"] == [dataset["uuid"]]
-        assert "/shared/" in api.datapackages.do("share", made["uuid"]).data["share_url"]
+        link = api.datapackages.share(made["uuid"])["share_url"]
+        assert "/shared/" in link
+        assert api.datapackages.do("share", made["uuid"]).data["share_url"] == link
+        assert api.datapackages.unshare(made["uuid"])["share_url"] is None
+        with pytest.raises(AttributeError, match="'refresh'"):
+            api.datapackages.refresh()
         assert api.datapackages.update(made["uuid"], licence="CC0-1.0")["licence"] == "CC0-1.0"
         api.datapackages.delete(made["uuid"])
         assert made["uuid"] not in [one["uuid"] for one in api.datapackages.list()]

@@ -246,6 +246,17 @@ def test_packed_frames_have_pictures(http: Http, ann: dict[str, str], upload: Up
     assert http.get(lzw + "preview/0/", headers=ann).status_code == 200
 
 
+def test_a_page_names_the_images_that_it_does_not_show(
+    http: Http, ann: dict[str, str], upload: Upload
+) -> None:
+    images = [fits.ImageHDU(sky()[:20, :20], name=f"CCD{n}") for n in range(1, 15)]
+    address = upload(written(fits.PrimaryHDU(), *images))
+    page = http.get(address, headers=ann | {"Accept": "text/html"}).text
+    assert "Preview of HDU 12, CCD12" in page
+    assert "Preview of HDU 13" not in page
+    assert 'preview/14/">HDU 14 · CCD14</a>' in page
+
+
 def test_what_cannot_be_drawn_is_told(http: Http, ann: dict[str, str], upload: Upload) -> None:
     cut = upload(fits_bytes((50, 50))[:2880])
     tiles = written(fits.PrimaryHDU(), fits.CompImageHDU(sky().astype("i2")))

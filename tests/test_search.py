@@ -524,7 +524,6 @@ class TestBadInput:
         assert search(backend, viewer, {"where": "header.GAIN>0"}).rows(None, 3) == []
 
 
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 class TestFaces:
     """The command and the module, embedded and remote."""
 

@@ -127,6 +127,22 @@ def test_a_card_fits_the_terminal(home: Settings) -> None:
         assert max(map(len, lines)) <= columns
 
 
+def test_first_rows_are_a_table(home: Settings, tmp_path: Path) -> None:
+    from astropy.io import fits
+
+    columns = [fits.Column("MAG", "E", "mag", array=[3.5]), fits.Column("N", "J", array=[7])]
+    frame = tmp_path / "stars.fits"
+    fits.BinTableHDU.from_columns(columns).writeto(frame)
+    dataset = new_dataset(home)
+    assert Terminal(home, "fitsfiles", dataset, "create", "--file", str(frame)).end() == 0
+    shown = Terminal(home, "fitsfiles", "d", "read", "stars.fits", "--rows", NO_COLOR="1")
+    assert shown.end() == 0
+    assert [line.split() for line in shown.text.split("\n")[:2]] == [
+        ["MAG", "(mag)", "N"],
+        ["3.5", "7"],
+    ]
+
+
 def test_a_long_list_begins_with_its_first_page(home: Settings) -> None:
     first = Terminal(home, "observingsites", columns=80, NO_COLOR="1")
     assert first.end() == 0

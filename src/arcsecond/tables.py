@@ -94,3 +94,31 @@ def table_of(items: Sequence[Mapping[str, Any]], *, times_as_text: bool = False)
     table["airmass"] = column([item["airmass"] for item in items], float)
     table["size"] = column([item["size"] for item in items], np.int64, units.byte)
     return table
+
+
+def first_rows(told: Mapping[str, Any]) -> Table:
+    """Return the first rows of a table as an astropy table, with the units of its columns.
+
+    Parameters
+    ----------
+    told
+        ``columns``, ``units`` and ``rows``, as the API gives them.
+    """
+    from astropy.table import MaskedColumn, Table
+    from astropy.units import Unit
+
+    table = Table()
+    for n, (name, unit) in enumerate(zip(told["columns"], told["units"], strict=True)):
+        cells = [_cell(row[n]) for row in told["rows"]]
+        mask = [cell is None for cell in cells]
+        known = [cell for cell in cells if cell is not None]
+        filler = type(known[0])() if known else ""
+        data = [filler if cell is None else cell for cell in cells]
+        column = MaskedColumn(data, mask=mask if any(mask) else False)
+        column.unit = Unit(unit, parse_strict="silent") if unit else None
+        table[name] = column
+    return table
+
+
+def _cell(value: Any) -> Any:
+    return " ".join(map(str, value)) if isinstance(value, list) else value

@@ -1,12 +1,14 @@
-"""Save what is seen of a FITS file, or a part of it: ``--out``, ``--cutout``."""
+"""Save what is seen of a FITS file, or a part of it, or show rows of its tables."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import cast
 
 import click
 
+from arcsecond import cards, shown
 from arcsecond.cli.output import Output
 from arcsecond.client.endpoint import Endpoint
 from arcsecond.client.frames import Frames
@@ -31,21 +33,18 @@ def save(
     cutout
         ``RA,DEC,SIZE`` or ``NAME,SIZE``.
     hdu
-        Number of the HDU; None for the first that fits.
+        Number or name of the HDU; None for the first that fits.
     version
         An older one of the file; of those there are no pictures.
     """
     frames = cast(Frames, endpoint)
-    if hdu is not None and not hdu.isdigit():
-        raise click.UsageError("--hdu is a number here.")
-    number = None if hdu is None else int(hdu)
     if cutout is not None:
         place, comma, size = cutout.rpartition(",")
         if not comma:
             raise click.UsageError("--cutout is RA,DEC,SIZE or NAME,SIZE, such as 'M 42,2arcmin'.")
         stem = Path(str(frames.read(key)["name"])).name.partition(".")[0]
         path = Path(out or f"{stem}_cutout.fits")
-        content = frames.cut(key, place, size, hdu=number)
+        content = frames.cut(key, place, size, hdu=hdu)
     else:
         path = Path(out or "")
         kind = PICTURES.get(path.suffix.lower())
@@ -60,7 +59,7 @@ def save(
             _save_file(frames, key, path, version)
             output.saved(str(path))
             return
-        picture = frames.preview(key, number)
+        picture = frames.preview(key, hdu)
         if picture.kind != kind:
             ending = next(end for end, one in PICTURES.items() if one == picture.kind)
             raise ArcsecondInputValueError(
@@ -77,3 +76,14 @@ def _save_file(frames: Frames, key: str, path: Path, version: int | None) -> Non
     except OSError as error:
         why = error.strerror or str(error)
         raise ArcsecondInputValueError(f"{path} cannot be written: {why}.") from None
+
+
+def show_rows(endpoint: Endpoint, key: str, hdu: str | None, output: Output) -> None:
+    """Print the first rows of a table: for people with units, else as JSON."""
+    told = cast(Frames, endpoint).first_rows(key, hdu)
+    if not output.for_people:
+        click.echo(json.dumps(told, ensure_ascii=False))
+        return
+    named = zip(told["columns"], told["units"], strict=True)
+    headings = [f"{name} ({unit})" if unit else name for name, unit in named]
+    output.table(cards.Table("", headings, [[shown.show(c) for c in row] for row in told["rows"]]))

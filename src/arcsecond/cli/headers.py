@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from arcsecond.client.frames import hdu_of
 from arcsecond.errors import NotFoundError
 from arcsecond.fits.cards import CARD
 
@@ -23,19 +24,26 @@ class Headers:
         Number or name of an HDU; None for all.
     keywords
         Those whose values are wanted; none for whole headers.
+    rows
+        Whether the first rows of a table are wanted in place of headers.
     """
 
     hdu: str | None
     keywords: tuple[str, ...]
     as_json: bool
+    rows: bool = False
 
     @classmethod
     def asked(cls, given: dict[str, Any], *, as_json: bool) -> Headers | None:
         """Take the options for headers out of those that were given; None without any."""
-        header, hdu, keywords = (given.pop(n, None) for n in ("header", "hdu", "keyword"))
-        if not (header or keywords or hdu is not None):
+        header, hdu, keywords, rows = (
+            given.pop(n, None) for n in ("header", "hdu", "keyword", "rows")
+        )
+        if not (header or keywords or rows or hdu is not None):
             return None
-        return cls(hdu, keywords or (), as_json)
+        if rows and (header or keywords):
+            raise click.UsageError("--rows goes without --header and --keyword.")
+        return cls(hdu, keywords or (), as_json, bool(rows))
 
     def show(self, file: Mapping[str, Any]) -> None:
         """Print them: cards of 80 characters, or values alone.
@@ -62,12 +70,7 @@ class Headers:
         hdus: list[dict[str, Any]] = file["hdus"]
         if self.hdu is None:
             return hdus
-        wanted = self.hdu.strip()
-        for hdu in hdus:
-            if wanted == str(hdu["index"]) or wanted.casefold() == hdu["name"].casefold():
-                return [hdu]
-        called = ", ".join(f"{h['index']} {h['name']}".strip() for h in hdus[:20])
-        raise NotFoundError(f"{file['name']} has no HDU {wanted!r}.", hint=f"It has {called}.")
+        return [hdu_of(file, self.hdu)]
 
     def _value(self, hdus: list[dict[str, Any]], keyword: str) -> Any:
         wanted = " ".join(keyword.upper().removeprefix("HIERARCH ").split())

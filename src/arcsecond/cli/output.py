@@ -63,7 +63,7 @@ class Output:
             for item in items:
                 self._card(views.card(resource, item))
         else:
-            self._table(views.table(resource, items))
+            self.table(views.table(resource, items))
             if note := views.note(resource, items):
                 self.say(textwrap.fill(note, max(40, _terminal_width())))
             if not items and not answer.note:
@@ -138,9 +138,10 @@ class Output:
                 click.echo(f"{self._styled(f'{label:<{LABEL_WIDTH}}', dim=True)}  {line}")
         for table in card.tables:
             click.echo("\n" + self._styled(table.title, bold=True) if table.title else "")
-            self._table(table)
+            self.table(table)
 
-    def _table(self, table: cards.Table) -> None:
+    def table(self, table: cards.Table) -> None:
+        """Print a table for people, as wide as the terminal."""
         if not table.rows:
             return
         rows = [[" ".join(cell.split()) for cell in row] for row in table.rows]

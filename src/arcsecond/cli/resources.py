@@ -235,6 +235,9 @@ def _do(
     elif wanted.opening is not None:
         as_api = wanted.opening == "api"
         open_page(api, endpoint, action.key, as_api=as_api, output=output, filters=filters)
+    elif wanted.headers is not None and wanted.headers.rows:
+        assert action.key is not None
+        frames.show_rows(endpoint, action.key, wanted.headers.hdu, output)
     elif wanted.headers is not None:
         wanted.headers.show(endpoint.answer("GET", action.key, params=filters).data)
     elif action.verb in (CREATE, UPDATE):
@@ -376,7 +379,7 @@ def _check_options(
     """Refuse options that do not go with what is to be done."""
     opening = wanted.opening
     if wanted.headers and (verb != READ or opening is not None):
-        raise click.UsageError("--header, --hdu and --keyword go with read of one.")
+        raise click.UsageError("--header, --hdu, --keyword and --rows go with read of one.")
     if fields and verb not in (CREATE, UPDATE):
         raise click.UsageError(f"--{next(iter(fields))} goes with create and update.")
     if opening is not None and verb not in (READ, LIST):

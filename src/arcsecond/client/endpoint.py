@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 from urllib.parse import quote, urlsplit
@@ -329,6 +329,20 @@ class Endpoint:
             progress=self.progress,
             patience=TASK_PATIENCE_S,
         )
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        """Return one of the resource's tasks: ``datapackages.share(uuid)``, ``trash.restore(id)``.
+
+        It is called as ``do`` is, and returns what the API answered.
+        """
+        tasks = () if name == "resource" else self.resource.tasks
+        if name not in [task.name for task in tasks]:
+            raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+
+        def carry_out(*words: str | int, **told: Any) -> Any:
+            return self.do(name, *words, **told).data
+
+        return carry_out
 
     def fetch(self, address: str | None, params: Mapping[str, Any] | None) -> Answer:
         """Fetch one page of the list."""

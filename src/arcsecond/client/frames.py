@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import os
 import sys
 import tempfile
@@ -20,9 +21,11 @@ from arcsecond.errors import (
     NotFitsError,
     NotFoundError,
 )
+from arcsecond.tables import first_rows
 
 if TYPE_CHECKING:
     from astropy.io.fits import HDUList
+    from astropy.table import Table
 
     from arcsecond.client.transport import Answer, Transport
 
@@ -163,7 +166,7 @@ class Frames(Endpoint):
         position: tuple[float, float] | str,
         size: float | str,
         *,
-        hdu: int | None = None,
+        hdu: int | str | None = None,
     ) -> HDUList:
         """Cut a part out of an image, with its WCS.
 
@@ -176,7 +179,7 @@ class Frames(Endpoint):
         size
             Width and height in degrees, or a text such as ``2arcmin``.
         hdu
-            Number of the HDU; else the first image that shows the position.
+            Number or name of the HDU; else the first image that shows the position.
 
         Raises
         ------
@@ -193,22 +196,26 @@ class Frames(Endpoint):
         position: tuple[float, float] | str,
         size: float | str,
         *,
-        hdu: int | None = None,
+        hdu: int | str | None = None,
     ) -> bytes:
         """Return a cutout as the bytes of a FITS file; see ``cutout``."""
         self.check()
         place = position if isinstance(position, str) else ",".join(map(str, position))
-        params = {"cutout": f"{place},{size}"} | ({} if hdu is None else {"hdu": str(hdu)})
-        path = self.one(key)
-        return self.transport.fetch(f"{path}download/", params, patience=PICTURE_PATIENCE_S)
+        file = self.read(key)
+        params = {"cutout": f"{place},{size}"}
+        if hdu is not None:
+            params["hdu"] = str(hdu_of(file, hdu)["index"])
+        return self.transport.fetch(
+            f"{_address(file)}download/", params, patience=PICTURE_PATIENCE_S
+        )
 
-    def preview(self, key: Any, hdu: int | None = None, *, size: str = "large") -> Picture:
+    def preview(self, key: Any, hdu: int | str | None = None, *, size: str = "large") -> Picture:
         """Return the picture of an image, or the plot of a spectrum or a light curve.
 
         Parameters
         ----------
         hdu
-            Number of the HDU; else the first that has a picture.
+            Number or name of the HDU; else the first that has a picture.
         size
             ``large`` or ``small``.
 
@@ -223,20 +230,79 @@ class Frames(Endpoint):
             There is nothing to be seen.
         """
         file = self.read(key)
-        shown = [one for one in file["previews"] if hdu in (None, one["hdu"])]
-        if not shown:
-            raise NotFoundError(f"A picture of that in {file['name']} not found.")
-        one = shown[0]
-        params = {"size": size} if one["kind"] == "image/webp" else {}
-        content = self.transport.fetch(one["url"], params, patience=PICTURE_PATIENCE_S)
-        return Picture(content, one["kind"])
+        if hdu is not None:
+            index = hdu_of(file, hdu)["index"]
+        elif file["previews"]:
+            index = file["previews"][0]["hdu"]
+        else:
+            raise NotFoundError(f"A picture of anything in {file['name']} not found.")
+        path = f"{_address(file)}preview/{index}/"
+        content = self.transport.fetch(path, {"size": size}, patience=PICTURE_PATIENCE_S)
+        return Picture(content, "image/svg+xml" if content.startswith(b"<?xml") else "image/webp")
+
+    def rows(self, key: Any, hdu: int | str | None = None) -> Table:
+        """Return the first rows of a table in a file, without fetching the others.
+
+        Parameters
+        ----------
+        hdu
+            Number or name of the HDU; else the first table.
+
+        Returns
+        -------
+        astropy.table.Table
+            With the units of its columns. What is null or NaN is masked; of a cell with many
+            values there are the first ones, as text.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such table, or it cannot be read.
+        """
+        return first_rows(self.first_rows(key, hdu))
+
+    def first_rows(self, key: Any, hdu: int | str | None = None) -> dict[str, Any]:
+        """Return the same as the API gives it: ``columns``, ``units`` and ``rows``."""
+        file = self.read(key)
+        tables = [one["index"] for one in file["hdus"] if one["data_type"] in _TABLES]
+        if hdu is None and not tables:
+            raise NotFoundError(f"A table in {file['name']} not found.")
+        index = tables[0] if hdu is None else hdu_of(file, hdu)["index"]
+        path = f"{_address(file)}rows/{index}/"
+        told: dict[str, Any] = json.loads(
+            self.transport.fetch(path, None, patience=PICTURE_PATIENCE_S)
+        )
+        return told
 
     def one(self, key: Any) -> str:
         """Return the path of one in its dataset."""
         if self.inside:
             return self.path(key)
-        file = self.read(key)
-        return f"/datasets/{file['dataset']}/fitsfiles/{file['pk']}/"
+        return _address(self.read(key))
+
+
+_TABLES = ("bintab", "ascitab")
+
+
+def _address(file: Mapping[str, Any]) -> str:
+    return f"/datasets/{file['dataset']}/fitsfiles/{file['pk']}/"
+
+
+def hdu_of(file: Mapping[str, Any], wanted: int | str) -> dict[str, Any]:
+    """Return the HDU of a file that has a number or a name.
+
+    Raises
+    ------
+    NotFoundError
+        It has none.
+    """
+    hdus: list[dict[str, Any]] = file["hdus"]
+    text = str(wanted).strip()
+    for hdu in hdus:
+        if text == str(hdu["index"]) or text.casefold() == hdu["name"].casefold():
+            return hdu
+    called = ", ".join(f"{h['index']} {h['name']}".strip() for h in hdus[:20])
+    raise NotFoundError(f"{file['name']} has no HDU {text!r}.", hint=f"It has {called}.")
 
 
 class Picture:

@@ -97,6 +97,7 @@ def _header_options() -> list[click.Parameter]:
     return [
         click.Option(["--header"], is_flag=True, help="Its headers, card by card."),
         click.Option(["--hdu"], metavar="N|NAME", help="The header of this HDU."),
+        click.Option(["--rows"], is_flag=True, help="The first rows of its table."),
         click.Option(
             ["--keyword"],
             multiple=True,

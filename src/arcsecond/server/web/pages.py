@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 FILES_SHOWN = 100
+MOST_NAMED = 200
+"""Images that a page of a file names, though it does not show them all."""
+
 TABLES_SHOWN = 4
 """Tables of a file whose first rows are on its page."""
 
@@ -440,12 +443,14 @@ def _uploaded(request: AnyRequest, dataset: str) -> str:
 def _file(request: AnyRequest, file: FitsFile, item: dict[str, Any]) -> dict[str, Any]:
     plots = plotted(file)[:MOST]
     drawn = {hdu.index for hdu in plots}
-    pictures = [_picture(item, hdu) for hdu in pictured(file)[:MOST] if hdu.index not in drawn]
+    images = [hdu for hdu in pictured(file) if hdu.index not in drawn]
+    preview = f"{address('fitsfiles', item)}preview/"
     asked = request.query_params
     headers = shown_headers(file.hdus, str(asked.get("search", "")), str(asked.get("hdu", "")))
     return {
-        "pictures": pictures,
-        "plots": [(hdu, f"{address('fitsfiles', item)}preview/{hdu.index}/") for hdu in plots],
+        "pictures": [_picture(preview, hdu) for hdu in images[:MOST]],
+        "unseen": [(hdu, f"{preview}{hdu.index}/") for hdu in images[MOST:MOST_NAMED]],
+        "plots": [(hdu, f"{preview}{hdu.index}/") for hdu in plots],
         "rows": _first_rows(request, file),
         "headers": headers,
         "may_delete": _may(may_upload, backend_of(request), viewer_of(request), file.dataset),
@@ -473,12 +478,12 @@ def _first_rows(request: AnyRequest, file: FitsFile) -> list[cards.Table]:
     return found
 
 
-def _picture(item: dict[str, Any], hdu: Hdu) -> dict[str, Any]:
+def _picture(preview: str, hdu: Hdu) -> dict[str, Any]:
     how = orientation(hdu.header or {})
     width, height = hdu.shape[:2]
     return {
         "hdu": hdu,
-        "address": f"{address('fitsfiles', item)}preview/{hdu.index}/",
+        "address": f"{preview}{hdu.index}/",
         "turned": how.told if how is not None else "row 1 at the bottom",
         **{size: layout(width, height, size, how) for size in LONGEST},
     }
