@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from arcsecond.registry import BY_NAME
 from tests.conftest import ASTROPY_FRAMES, Http, Server, fits_bytes
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -455,3 +456,83 @@ def test_a_file_goes_to_the_trash_from_its_page(
 
 def json_of(headers: dict[str, str]) -> dict[str, str]:
     return headers | {"Accept": "application/json"}
+
+
+FORM = re.compile(
+    r'<form class="filters" method="post" action="([^"]*\?_method=PATCH)">(.*?)</form>', re.S
+)
+
+
+def filled(page: str) -> tuple[str, dict[str, str]]:
+    """Return the address of the form that changes a thing, and what a browser would send."""
+    found = FORM.search(page)
+    assert found
+    given = {}
+    for tag, name, rest in re.findall(
+        r'<(input|select|textarea) name="(\w+)"(.*?)(?=</label>)', found[2], re.S
+    ):
+        if tag == "input":
+            value = re.search(r'value="([^"]*)"', rest)
+        elif tag == "select":
+            value = re.search(r'<option value="(\w+)" selected', rest) or re.match("(.*)", "false")
+        else:
+            value = re.search(r">\n(.*?)</textarea>", rest, re.S)
+        assert value
+        given[name] = html.unescape(value[1])
+    return html.unescape(found[1]), given
+
+
+@pytest.mark.parametrize(
+    ("resource", "given", "changed"),
+    [
+        (
+            "datasets",
+            {"name": "Lamps", "description": "One\nTwo", "tags": "a, b", "is_public": "true"},
+            {"name": "Lamps & flats", "description": "", "is_public": "false", "tags": ""},
+        ),
+        (
+            "datapackages",
+            {"name": "M 31", "citation": "Ann (2026),\n<i>A&A</i>", "licence": "CC-BY-4.0"},
+            {"name": "M 33", "embargo": "2030-01-01", "is_public": "true"},
+        ),
+        ("observingruns", {"name": "Winter", "journal": "Snow"}, {"journal": "Snow\nand ice"}),
+        ("nightlogs", {"date": "2026-11-22", "journal": "Clear"}, {"date": "2026-11-23"}),
+    ],
+)
+def test_people_keep_what_is_theirs_on_its_pages(
+    http: Http, user: Callable[[str], dict[str, str]], resource: str, given: dict[str, str],
+    changed: dict[str, str],
+) -> None:  # fmt: skip
+    ann, bob = HTML | user("ann"), HTML | user("bob")
+    as_json = {"Accept": "application/json"}
+    assert "Add one of your own" not in http.get(f"/{resource}/", headers=HTML).text
+    listed = http.get(f"/{resource}/", headers=ann).text
+    checked(listed)
+    assert "Add one of your own" in listed
+    blank = {field.name: "" for field in BY_NAME[resource].fields}
+    made = http.post(
+        f"/{resource}/?_method=POST", data=blank | given, headers=ann, follow_redirects=False
+    )
+    assert made.status_code == 303, made.text
+    address = made.headers["location"]
+    page = http.get(address, headers=ann).text
+    checked(page)
+    before = http.get(address, headers=ann | as_json).json()
+    action, sent = filled(page)
+    assert {name: sent[name] for name in given if name != "is_public"} == {
+        name: value for name, value in given.items() if name != "is_public"
+    }
+    # What is sent back as it came changes nothing.
+    same = http.post(action, data=sent, headers=ann, follow_redirects=False)
+    assert same.status_code == 303, same.text
+    after = http.get(address, headers=ann | as_json).json()
+    assert before | {"last_update": 0, "updated": 0} == after | {"last_update": 0, "updated": 0}
+    assert http.post(action, data=sent | changed, headers=ann, follow_redirects=False).is_redirect
+    _, sent = filled(http.get(address, headers=ann).text)
+    assert sent.items() >= {k: v for k, v in changed.items() if v and v != "false"}.items()
+    theirs = http.get(address, headers=bob)
+    assert "Change or delete it" not in theirs.text
+    refused = http.post(action, data=sent, headers=bob, follow_redirects=False)
+    assert refused.status_code in (403, 404)
+    gone = http.post(f"{address}?_method=DELETE", data={}, headers=ann, follow_redirects=False)
+    assert (gone.status_code, gone.headers["location"]) == (303, f"/{resource}/")

@@ -434,6 +434,7 @@ class TestBadInput:
             ({"before": "0001-01-01T00:00:00+23:00"}, "no time"),
             ({"exposure": "long"}, "no range"), ({"airmass": "2..1"}, "no range"),
             ({"sort": "beauty"}, "no order"), ({"sort": "header.NOPE"}, "not among"),
+            ({"where": "header.EXPTIM>3"}, "Alike are EXPTIME"),
             ({"where": "bla"}, "no condition"), ({"where": "bla=1"}, "no field"),
             ({"where": "header.AIRMASS<low"}, "with a number"),
             ({"where": "filter<3 and"}, "Nothing follows the last 'and'"),

@@ -28,12 +28,21 @@ COUNT_BOUND = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A value that can be given when a resource is created, updated or sought."""
+    """A value that can be given when a resource is created, updated or sought.
+
+    Attributes
+    ----------
+    sample
+        What a form shows where nothing was typed yet.
+    lines
+        Whether it is a text of several lines.
+    """
 
     name: str
     help: str
     kind: Literal["text", "uuid", "file", "flag", "list", "number", "coordinates"] = "text"
     sample: str = ""
+    lines: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +183,11 @@ class Resource:
     command: bool = True
 
     @property
+    def kept_by_owners(self) -> bool:
+        """Whether people keep their own on pages: by a form of its fields."""
+        return self.private and self.key == "uuid" and CREATE in self.verbs and not self.parent
+
+    @property
     def form(self) -> tuple[Field, ...]:
         """What its page can be asked for: the filters of what is searched, or is everybody's."""
         if self.private and not self.everywhere:
@@ -239,7 +253,7 @@ _STANDING = Field("site", "Those that stand there: UUID, MPC code or name.", sam
 _AROUND = Field("around", "List what lies around LON,LAT or a site, nearest first.", sample="309")
 _NEAR = Field("radius", "How far around, in km; 100 when it is not given.", sample="100km")
 _ACRONYM = Field("acronym", "Its acronym.")
-_JOURNAL = Field("journal", "Free text.")
+_JOURNAL = Field("journal", "Free text.", lines=True)
 _TAGS = Field("tags", "Tags, separated by commas.", "list")
 
 _SEARCH = (
@@ -616,7 +630,7 @@ RESOURCES: tuple[Resource, ...] = (
         private=True,
         fields=(
             _NAME,
-            Field("description", "What it holds."),
+            Field("description", "What it holds.", lines=True),
             _TELESCOPE,
             _INSTRUMENT,
             _TAGS,
@@ -656,10 +670,10 @@ RESOURCES: tuple[Resource, ...] = (
         aliases=("packages",),
         fields=(
             _NAME,
-            Field("description", "What it is about."),
+            Field("description", "What it is about.", lines=True),
             Field("datasets", "UUIDs or names of datasets, in order, with commas.", "list"),
             Field("licence", "What others may do with it, such as CC-BY-4.0."),
-            Field("citation", "How it wants to be cited."),
+            Field("citation", "How it wants to be cited.", lines=True),
             Field("is_public", "Whether everyone may see it, with all that is in it.", "flag"),
             Field("embargo", "Public only from this day (UTC) on: YYYY-MM-DD; '' for no day."),
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import textwrap
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,10 @@ def show(*, built_in: bool) -> None:
         click.echo(f"Those of the program: {_families(len(book.families) - own)}.")
         for family in book.families:
             click.echo(f"  {family.name}")
-        click.echo(f"{len(book.keywords)} keywords are searched fast.")
+        click.echo("Keywords that can be searched:")
+        listed = ", ".join(sorted(one.replace(" ", ".") for one in book.keywords))
+        lines = textwrap.wrap(listed, 88, break_on_hyphens=False)
+        click.echo(textwrap.indent("\n".join(lines), "  "))
         if others := stale(backend):
             click.echo(f"{_files(others)} read by others; `arcsecond server reindex` reads again.")
         problem = in_force.mistake(backend)

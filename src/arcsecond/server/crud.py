@@ -500,12 +500,12 @@ def record_routes(
     resource = BY_NAME[name]
     change = resolve(resource.change)
     one, many = f"/{name}/{{key:str}}/", f"/{name}/"
-    numbers = {field.name for field in resource.fields if field.kind == "number"}
+    never_blank = {f.name for f in resource.fields if f.kind in ("number", "flag")} | {"name"}
 
-    async def body(request: AnyRequest) -> Any:
+    async def body(request: AnyRequest, *, new: bool = False) -> Any:
         fields = await read_fields(request)
-        if is_form(request):  # which sends every field: a blank number was not given
-            fields = {k: v for k, v in fields.items() if v != "" or k not in numbers}
+        if is_form(request):  # which sends every field: what is blank may not have been given
+            fields = {k: v for k, v in fields.items() if v != "" or not (new or k in never_blank)}
         return to_struct(fields, change)
 
     def shown(request: AnyRequest, made: Any) -> Any:
@@ -527,7 +527,7 @@ def record_routes(
 
     @post(many, opt={"resource": name, "verb": "create"})
     async def create(request: AnyRequest) -> Any:
-        return shown(request, await writing(request, records.create, await body(request)))
+        return shown(request, await writing(request, records.create, await body(request, new=True)))
 
     @get(one, opt={"resource": name, "verb": "read"})
     async def read(request: AnyRequest, key: FromPath[str]) -> Any:

@@ -307,26 +307,36 @@ def _beside(
 
 
 def _to_add(request: AnyRequest, resource: Resource) -> list[tuple[Field, str]]:
-    """Return the empty fields of what an administrator may add on a page."""
-    may = resource.kept_by_admins and viewer_of(request).is_admin
+    """Return the empty fields of what somebody may add on a page."""
+    viewer = viewer_of(request)
+    may = viewer.is_admin if resource.kept_by_admins else resource.kept_by_owners and viewer.known
     return [(field, "") for field in resource.fields] if may else []
 
 
 def _to_change(
     request: AnyRequest, resource: Resource, item: Mapping[str, Any]
 ) -> list[tuple[Field, str]]:
-    """Return the fields of a thing that an administrator may change on its page."""
-    if not _to_add(request, resource) or item["is_builtin"]:
+    """Return the fields of a thing that somebody may change on its page."""
+    if not _to_add(request, resource):
+        return []
+    if item["is_builtin"] if resource.kept_by_admins else not _is_mine(request, item):
         return []
     told = {**item, **(item.get("address") or {}), **(item.get("coordinates") or {})}
-    values = [told.get(field.name) for field in resource.fields]
-    return [
-        (
-            field,
-            ", ".join(value) if isinstance(value, list) else "" if value is None else str(value),
-        )
-        for field, value in zip(resource.fields, values, strict=True)
-    ]
+    return [(field, _typed(told.get(field.name))) for field in resource.fields]
+
+
+def _typed(value: Any) -> str:
+    """Return a value as it is typed into a form."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)
+
+
+def _is_mine(request: AnyRequest, item: Mapping[str, Any]) -> bool:
+    viewer = viewer_of(request)
+    return viewer.known and viewer.username == item["profile"]
 
 
 def _leave_out(card: cards.Card, name: str) -> None:
@@ -413,7 +423,7 @@ def _package(request: AnyRequest, item: dict[str, Any]) -> dict[str, Any]:
         "datasets": _listed("datasets", items),
         "addresses": [address("datasets", one) for one in items],
         "bundles": _bundles(everywhere, f"package={item['uuid']}"),
-        "is_mine": viewer.known and viewer.username == item["profile"],
+        "is_mine": _is_mine(request, item),
     }
 
 

@@ -7,6 +7,7 @@ Filters are joined by "and"; ``where`` holds further ones, such as
 from __future__ import annotations
 
 import contextlib
+import difflib
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -298,10 +299,14 @@ class _Asked:
     def _keyword(self, field: str, name: str) -> str:
         """Return a keyword of a header, if the rules index it."""
         keyword = " ".join(name.partition(".")[2].replace(".", " ").upper().split())
-        if keyword not in rules_of(self._backend).keywords:
+        known = rules_of(self._backend).keywords
+        if keyword not in known:
+            alike = difflib.get_close_matches(keyword[:80], known, n=5, cutoff=0.5)
+            near = f" Alike are {', '.join(alike)}." if alike else ""
             problem = (
-                f"{keyword[:80]!r} is not among the keywords that are indexed. `arcsecond server "
-                "rules` tells which are; put it under [index] of your rules, then reindex."
+                f"{keyword[:80]!r} is not among the keywords that are indexed.{near} `arcsecond "
+                "server rules` lists them all; who keeps the server puts more under [index] of "
+                "the rules, and reindexes."
             )
             raise _wrong(field, problem)
         return keyword
