@@ -321,6 +321,12 @@ def test_what_a_target_names(sky: Sky) -> None:
         replace(SHOTS[0], name="c.fits", target="wasp 10 b", ra=None),
         replace(SHOTS[0], name="d.fits", target="My Star #3", ra=None),
     ])  # fmt: skip
+    loose = ("M 42, R", "m42 field 2", "M42+R", "M 42 (center)", "M42 H-alpha 30s", "m42, pos 3")
+    sky.put(sky.viewer, sky.dataset, [
+        replace(SHOTS[0], name=f"{n}.fits", target=target, filter="R", ra=None)
+        for n, target in enumerate(loose)
+    ])  # fmt: skip
+    assert sky.names(object="M 42") >= {f"{n}.fits" for n in range(len(loose))}
     assert sky.names(object="M 51") == sky.names(object="ngc 5194") == {"a.fits", "b.fits"}
     assert sky.names(object="WASP-10b") == {"c.fits"}
     assert sky.names(object="my star") == {"d.fits"}
@@ -567,6 +573,9 @@ class TestFaces:
             table = Table.read(io.BytesIO(done.out.encode()), format=read)
             assert len(table) == 15
             assert set(table["kind"]) == {KIND[one.kind] for one in SHOTS[:15]}
+            assert all(url.endswith("/download/") for url in table["access_url"])
+            if chosen == "votable":
+                assert table["ra"].meta["ucd"] == "pos.eq.ra;meta.main"
             if chosen == "ecsv":
                 assert isinstance(table["start"], Time)
                 assert str(table["ra"].unit) == "deg"

@@ -32,6 +32,16 @@ _TEXTS = (
 )  # fmt: skip
 
 
+_UCDS = {
+    "target": "meta.id;src", "ra": "pos.eq.ra;meta.main", "dec": "pos.eq.dec;meta.main",
+    "start": "time.start;obs.exposure", "exposure": "time.duration;obs.exposure",
+    "airmass": "obs.airMass", "filter": "meta.id;instr.filter", "instrument": "meta.id;instr",
+    "telescope": "meta.id;instr.tel", "observer": "meta.id;obs.observer",
+    "size": "phys.size;meta.file", "access_url": "meta.ref.url",
+}  # fmt: skip
+"""What columns mean, by IVOA's UCD1+; ``access_url`` is called as in ObsCore."""
+
+
 def written(items: Sequence[Mapping[str, Any]], chosen: str) -> bytes:
     """Return files in one of ``FORMATS``."""
     table = table_of(items, times_as_text=chosen != "ecsv")
@@ -93,6 +103,9 @@ def table_of(items: Sequence[Mapping[str, Any]], *, times_as_text: bool = False)
     table["exposure"] = column([item["exposure"] for item in items], float, units.s)
     table["airmass"] = column([item["airmass"] for item in items], float)
     table["size"] = column([item["size"] for item in items], np.int64, units.byte)
+    table["access_url"] = column([item["download_url"] for item in items], str)
+    for name, ucd in _UCDS.items():
+        table[name].info.meta = {"ucd": ucd}
     return table
 
 

@@ -16,11 +16,17 @@ from arcsecond.server.settings import Settings
 _EXPOSURE = re.compile(r"\(?\d+(\.\d+)?\s*(s|sec|secs|seconds|min|ms)\)?", re.IGNORECASE)
 _FILTERS = frozenset({
     "u", "b", "v", "r", "i", "j", "h", "k", "g", "z", "y", "w", "l", "c", "ha", "halpha", "oiii",
-    "sii", "clear", "lum", "red", "green", "blue", "bessell",
+    "h-alpha", "sii", "clear", "lum", "red", "green", "blue", "bessell",
 })  # fmt: skip
 _WORDS = frozenset({
     "light", "science", "object", "image", "frame", "field", "test", "focus", "repeat", "dither",
+    "transit", "center", "centre", "spec", "spectrum", "imaging", "mosaic", "offset",
 })  # fmt: skip
+_COUNTED = frozenset({"field", "pos", "position", "tile", "visit", "frame", "exposure", "dither"})
+"""Words behind which a number may stand."""
+
+_JOINED = re.compile(r"\+(?=[A-Za-z]+(?:-[A-Za-z]+)?$)")
+_BRACKETS = re.compile(r"\s*(?:\([^()]*\)|\[[^\[\]]*\])$")
 _NUMBERED = re.compile(r"#\d+|n\d+of\d+|\d+of\d+|rep\d+", re.IGNORECASE)
 
 
@@ -33,10 +39,16 @@ def candidates(target: str, filter_: str | None) -> list[str]:
         That the frame was taken through: it may stand behind the name.
     """
     words = target.replace("_", " ").split()
-    left = words[:]
-    while len(left) > 1 and _stands_behind(left[-1], filter_):
+    left = words[:-1] + _JOINED.split(words[-1]) if words else []
+    while len(left) > 1:
+        if len(left) > 2 and left[-1].isdecimal() and left[-2].casefold() in _COUNTED:
+            left.pop()
+        elif not _stands_behind(left[-1], filter_):
+            break
         left.pop()
-    found = [" ".join(words), " ".join(left)]
+        left[-1] = left[-1].rstrip(",;:") or left[-1]
+    short = " ".join(left)
+    found = [" ".join(words), short, _BRACKETS.sub("", short)]
     return list(dict.fromkeys(one for one in found if one))
 
 
