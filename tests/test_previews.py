@@ -246,6 +246,33 @@ def test_packed_frames_have_pictures(http: Http, ann: dict[str, str], upload: Up
     assert http.get(lzw + "preview/0/", headers=ann).status_code == 200
 
 
+def test_images_that_claim_terabytes(http: Http, ann: dict[str, str], upload: Upload) -> None:
+    """What is there is shown, and what is not is told: none of it is made room for."""
+    hdu = fits.PrimaryHDU(sky()[:20, :50].astype("i2"))
+    hdu.header.update({
+        "CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 83.0, "CRVAL2": 10.0,
+        "CRPIX1": 1.0, "CRPIX2": 1.0, "CDELT1": -1e-6, "CDELT2": 1e-9,
+    })  # fmt: skip
+    plain = written(hdu)
+    wide = plain.replace(b"=                   50", b"=              1000000")
+    high = plain.replace(b"=                   20", b"=          20000000000")
+    wide = wide.replace(b"=                   20", b"=              1000000")
+    for content, status in ((wide, 404), (high, 200)):
+        address = upload(content)
+        told = http.get(address, headers=ann).json()
+        assert "2000000000000 bytes are there" in told["problems"][0]
+        picture = http.get(f"{address}preview/0/", headers=ann)
+        assert picture.status_code == status
+        for where in ("83.0,10.0,1arcsec", "83.0,10.0,60deg", "82.9,10.0,1arcmin"):
+            cut = http.get(f"{address}download/", params={"cutout": where}, headers=ann)
+            assert cut.status_code in (200, 400, 404, 413)
+            assert cut.status_code == 200 or cut.json()["detail"]
+    assert (
+        "ends before its first row"
+        in http.get(f"{upload(wide)}preview/0/", headers=ann).json()["detail"]
+    )
+
+
 def test_a_page_names_the_images_that_it_does_not_show(
     http: Http, ann: dict[str, str], upload: Upload
 ) -> None:

@@ -143,10 +143,10 @@ def _plain(file: BinaryIO, hdu: walking.RawHdu, size: int) -> Image:
     if str(hdu.values.get("XTENSION", "IMAGE")).strip() != "IMAGE":
         raise NoPictureError("holds no image.")
     width, height = _plane(hdu, "NAXIS")
-    if hdu.data_start >= size:
-        raise NoPictureError("has no data: the file ends before them.")
     kind = np.dtype(_KINDS[_whole(hdu, "BITPIX", 0)])
     row_bytes = width * kind.itemsize
+    if size - hdu.data_start < row_bytes:
+        raise NoPictureError("has no data: the file ends before its first row.")
 
     def rows(first: int, count: int) -> NDArray[Any]:
         file.seek(hdu.data_start + first * row_bytes)
