@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from arcsecond.server import apart
 from arcsecond.server.archive import files, in_force, reindexing, rules, understanding
 from arcsecond.server.archive.ingest import understand
 from arcsecond.server.archive.observation import Observation, as_day, night_of, observe, pointings
+from arcsecond.server.archive.search.asking import search
 from arcsecond.server.archive.service import Datasets
 from arcsecond.server.check import check
 from arcsecond.server.context import Backend, Viewer
@@ -506,6 +509,43 @@ class TestReindexing:
             read, changed, after = read + told.read, changed + told.changed, told.next
             if after is None:
                 return read, changed
+
+    def test_all_goes_on_meanwhile(
+        self, backend: Backend, dataset: tuple[Viewer, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whoever searches finds every file, before and after; new ones come by the new rules."""
+        viewer, uuid = dataset
+        for n in range(5, 40):
+            keep(backend, viewer, uuid, f"{n}.fits", fits_bytes(OBJECT=f"t{n}", WHO=f"w{n}"))
+        in_force.put_in_force(backend, self.OWN, "own")
+        monkeypatch.setattr(reindexing, "AT_ONCE", 3)
+        done = threading.Event()
+        found: list[int] = []
+
+        def searching() -> None:
+            while not done.is_set() or not found:
+                some = search(backend, viewer, {"dataset": uuid, "target": "t*"}).rows(None, 200)
+                read = [files.read_file(backend, viewer, uuid, str(f.pk)) for _, f in some[:3]]
+                assert all(one.observer in (None, "me", f"w{one.name[:-5]}") for one in read)
+                found.append(len(some))
+
+        def uploading() -> None:
+            for n in range(40, 50):
+                keep(backend, viewer, uuid, f"{n}.fits", fits_bytes(OBJECT=f"t{n}", WHO=f"w{n}"))
+
+        with ThreadPoolExecutor(2) as pool:
+            others = [pool.submit(searching), pool.submit(uploading)]
+            try:
+                read, changed = self.all_of(backend, viewer, uuid)
+            finally:
+                done.set()
+            for other in others:
+                other.result(60)
+        assert (min(found) >= 39, read, changed) == (True, 41, 41)
+        assert found == sorted(found)
+        said = self.observers(backend, viewer, uuid)
+        assert said == ["me", *(f"w{n}" for n in range(1, 50))]
+        assert check(backend).findings == []
 
     @pytest.mark.parametrize("few", [64, 1])
     def test_all_versions(
