@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 
+from arcsecond import ArcsecondAPI
 from arcsecond.errors import (
     InvalidInputError,
     NotAllowedError,
@@ -93,6 +94,39 @@ class TestRealFrames:
         assert other == "odd/not_actually_fits.fits"
         with pytest.raises(NotFitsError, match="no FITS signature"):
             frame_of((SHARED / "fits" / other).read_bytes(), tmp_path)
+
+    @needs_shared
+    @pytest.mark.timeout(600)
+    def test_all_of_them_are_kept_and_found(self, arcsecond: Command, api: ArcsecondAPI) -> None:
+        """By the command and the module, in either place, on either database."""
+        left_out = ("--exclude", "headers/*", "--exclude", "not_actually_fits.fits")
+        done = arcsecond(
+            "upload", str(SHARED / "fits"), *left_out, "--dataset", "real", "--yes", "--json"
+        )
+        assert done.status == 0, done.err
+        rows = {row["file"]: row for row in self.ROWS if not row["file"].startswith("headers/")}
+        frames = api.datasets(api.datasets.list(name="real")[0]["uuid"]).fitsfiles
+        found = {one["name"].removeprefix("fits/"): one for one in frames.search()}
+        assert found.keys() == rows.keys()
+        texts = ("target", "filter", "kind", "instrument", "telescope", "observer", "programme")
+        for name, row in rows.items():
+            told = found[name]
+            place = told["position"] or {"right_ascension": None, "declination": None}
+            for field in (*texts, "product", "night"):
+                assert (told[field] or "") == row[field], (name, field)
+            assert (told["start"] or "")[:19] == row["start"], name
+            assert place["right_ascension"] == _about(row["ra"], abs=1e-3), name
+            assert place["declination"] == _about(row["dec"], abs=1e-3), name
+            assert told["exposure"] == _about(row["exposure"], rel=1e-5), name
+            assert told["airmass"] == _about(row["airmass"], rel=1e-3), name
+        for name in [*rows][::4]:
+            told, pk = found[name], found[name]["pk"]
+            asked: dict[str, Any] = {"night": told["night"], "telescope": told["telescope"]}
+            if told["position"]:
+                position = told["position"]
+                asked["cone"] = position["right_ascension"], position["declination"], 0.01
+            asked = {field: value for field, value in asked.items() if value}
+            assert pk in [one["pk"] for one in frames.search(**asked)], name
 
     def test_two_nights_that_cross_midnight_are_two(self) -> None:
         nights = [row["night"] for row in self.ROWS if row["file"].startswith("nights_uves")]
