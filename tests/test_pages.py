@@ -433,6 +433,62 @@ def test_files_are_searched_on_a_page(http: Http, user: Callable[[str], dict[str
     assert "one.fits" not in http.get("/fitsfiles/", headers=HTML).text
 
 
+SOUGHT = {
+    "text": "orion", "object": "M 42", "cone": "83.82,-5.39,0.1deg", "night": "2026-11-21",
+    "instrument": "wide*", "filter": "r", "kind": "science", "where": "header.GAIN>1.5",
+    "covers": "83.82,-5.39", "polygon": "83,-6,85,-6,84,-4", "after": "2026-11-21T18:00:00",
+    "before": "2026-11-22T12:00:00", "target": "*42*", "telescope": "big,small",
+    "observer": "ann", "programme": "60.A-9999", "product": "image", "exposure": "10..300",
+    "airmass": "..1.5", "size": "3000..10000", "dataset": "first",
+}  # fmt: skip
+"""What finds the one file and not the others, by the field of the form."""
+
+
+def test_every_field_of_the_search_form(http: Http, user: Callable[[str], dict[str, str]]) -> None:
+    key = user("ann")
+    one = {
+        "OBJECT": "M42 Orion", "INSTRUME": "Wide field", "FILTER": "R", "IMAGETYP": "light",
+        "GAIN": 2.0, "DATE__OBS": "2026-11-22T01:00:00", "TELESCOP": "Big", "OBSERVER": "Ann",
+        "PROPID": "60.A-9999", "EXPTIME": 30.0, "AIRMASS": 1.2, "CTYPE1": "RA---TAN",
+        "CTYPE2": "DEC--TAN", "CRVAL1": 83.82, "CRVAL2": -5.39, "CRPIX1": 4.0, "CRPIX2": 4.0,
+        "CDELT1": -0.01, "CDELT2": 0.01,
+    }  # fmt: skip
+    early = {
+        "OBJECT": "M 33", "INSTRUME": "Narrow", "FILTER": "V", "IMAGETYP": "flat", "GAIN": 1.0,
+        "DATE__OBS": "2026-11-20T01:00:00", "TELESCOP": "Other", "OBSERVER": "Bob",
+        "PROPID": "61.B", "EXPTIME": 3.0, "AIRMASS": 2.2, "RA": 23.46, "DEC": 30.66,
+    }  # fmt: skip
+    late = early | {"DATE__OBS": "2026-11-24T01:00:00"}
+    for dataset, name, cards in (
+        ("first", "one.fits", one), ("second", "early.fits", early), ("second", "late.fits", late),
+    ):  # fmt: skip
+        known = http.get("/datasets/", params={"name": dataset}, headers=key).json()
+        made = known[0] if known else http.post(
+            "/datasets/", json={"name": dataset}, headers=key
+        ).json()  # fmt: skip
+        shape = (8, 8) if name == "one.fits" else (4000,)
+        sent = {"file": (name, fits_bytes(shape, **cards))}
+        http.post(f"/datasets/{made['uuid']}/fitsfiles/", files=sent, headers=key)
+    fields = {field.name for field in BY_NAME["fitsfiles"].sought}
+    assert SOUGHT.keys() == fields - {"radius", "package", "sort"}
+    ann = key | HTML
+    form = http.get("/fitsfiles/", headers=ann).text
+    for field, text in SOUGHT.items():
+        assert f'name="{field}"' in form
+        asked = {field: text} | ({"after": "2026-11-21"} if field == "before" else {})
+        asked |= {"before": "2026-11-23"} if field == "after" else {}
+        found = http.get("/fitsfiles/", params=asked, headers=ann)
+        assert found.status_code == 200, (field, found.text)
+        assert "one.fits" in found.text, field
+        assert "early.fits" not in found.text, field
+        assert "late.fits" not in found.text, field
+    for order in ("start", "-start", "exposure"):
+        page = http.get("/fitsfiles/", params={"sort": order}, headers=ann).text
+        assert (page.index("early.fits") < page.index("one.fits")) == (order != "-start")
+    near = http.get("/fitsfiles/", params={"object": "M 42", "radius": "1arcsec"}, headers=ann)
+    assert "one.fits" in near.text
+
+
 def test_a_file_goes_to_the_trash_from_its_page(
     http: Http, user: Callable[[str], dict[str, str]]
 ) -> None:
