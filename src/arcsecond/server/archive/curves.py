@@ -97,8 +97,13 @@ def _of_table(hdu: Any) -> Plot:
     )
 
 
+_UNITS = {"angstroms": "Å", "angstrom": "Å", "nanometers": "nm", "unknown": ""}
+"""How units are shown that are not written as the standard has them."""
+
+
 def _label(name: str, unit: object) -> str:
     told = str(unit or "").strip()
+    told = _UNITS.get(told.lower(), told)
     return f"{name.strip()} ({told})" if told else name.strip()
 
 
@@ -121,8 +126,9 @@ def _of_image(hdu: Any, hdus: Sequence[Any]) -> Plot:
         curves = [Curve(axes.get(n, _pixels(rows[0])), row) for n, row in enumerate(rows)]
         return Plot(curves, _iraf_label(header), y_label)
     if 1 < len(rows) <= 10 and _rises(rows[0]) and not _has_axis(header):
-        return Plot([Curve(rows[0], row, str(n + 2)) for n, row in enumerate(rows[1:])],
-                    "Wavelength", y_label)  # fmt: skip
+        x_label = _axis_label(header, str(header.get("CTYPE1", "")).strip().upper())
+        curves = [Curve(rows[0], row, str(n + 2)) for n, row in enumerate(rows[1:])]
+        return Plot(curves, x_label, y_label)
     along, x_label = axis(header, rows.shape[1])
     if x_label == PIXEL:
         along, x_label = _beside(hdu, hdus, rows.shape[1]) or (along, x_label)
@@ -132,7 +138,11 @@ def _of_image(hdu: Any, hdus: Sequence[Any]) -> Plot:
 
 
 def _beside(hdu: Any, hdus: Sequence[Any], length: int) -> tuple[Numbers, str] | None:
-    """Return the wavelengths that another HDU holds, such as B_WAVELENGTH those of B_FLUX."""
+    """Return the wavelengths that another HDU holds, such as B_WAVELENGTH those of B_FLUX.
+
+    Or else the axis of the first HDU, where that is as long: its error and its flags lie along
+    the same.
+    """
     arm = hdu.name.upper().rpartition("_")[0]
     called = [f"{arm}_{name}" if arm else name for name in _WAVELENGTHS]
     for other in hdus:
@@ -140,8 +150,11 @@ def _beside(hdu: Any, hdus: Sequence[Any], length: int) -> tuple[Numbers, str] |
             continue
         if (data := other.data) is not None and data.size == length:
             unit = str(other.header.get("BUNIT") or "").strip()
-            shown = {"angstrom": "Å"}.get(unit.lower(), unit)
-            return np.asarray(data, dtype=float).ravel(), _label("Wavelength", shown)
+            return np.asarray(data, dtype=float).ravel(), _label("Wavelength", unit)
+    first = hdus[0] if len(hdus) else hdu
+    if first is not hdu and first.header.get("NAXIS1") == length and _has_axis(first.header):
+        along, label = axis(first.header, length)
+        return None if label == PIXEL else (along, label)
     return None
 
 
@@ -211,9 +224,7 @@ def _iraf_label(header: Mapping[str, Any]) -> str:
     unit = re.search(r"units\s*=\s*\"?(\w+)", told)
     if not name and not unit:
         return PIXEL
-    units = {"angstroms": "Å", "angstrom": "Å", "nanometers": "nm"}
-    shown = units.get(unit[1].lower(), unit[1]) if unit else ""
-    return _label(name[1].capitalize() if name else "Wavelength", shown)
+    return _label(name[1].capitalize() if name else "Wavelength", unit[1] if unit else "")
 
 
 def _attributes(header: Mapping[str, Any], axis_: int) -> str:

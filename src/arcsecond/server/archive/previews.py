@@ -28,7 +28,7 @@ from arcsecond.server.remade import Kept
 
 logger = logging.getLogger(__name__)
 
-RECIPE = "r4"
+RECIPE = "r5"
 """Another one for each change of how pictures look."""
 
 WEBP, SVG, JSON = "image/webp", "image/svg+xml", "application/json"
