@@ -498,6 +498,7 @@ def test_a_file_goes_to_the_trash_from_its_page(
     sent = {"file": ("a.fits", fits_bytes())}
     page = f"{files}{http.post(files, files=sent, headers=json_of(ann)).json()['pk']}/"
     form = f'action="{page}?_method=DELETE"'
+    assert ">d</a>" in http.get(page, headers=ann).text  # its dataset, by name
     assert form not in http.get(page, headers=bob).text
     assert form in http.get(page, headers=ann).text
     away = ann | {"Origin": "http://testserver.local"}

@@ -331,6 +331,8 @@ def test_what_a_target_names(sky: Sky) -> None:
     assert sky.names(object="WASP-10b") == {"c.fits"}
     assert sky.names(object="my star") == {"d.fits"}
     assert sky.names(target="m51 b 600s") == {"a.fits"}
+    m42 = {file.name for file in sky.pages(cone="83.82,-5.39,2deg")}
+    assert sky.names(cone="M 42,2deg") == sky.names(cone="Orion Nebula", radius="2deg") == m42
 
 
 @pytest.mark.parametrize(
@@ -432,7 +434,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("filters", "told"),
         [
-            ({"cone": "1,2"}, "no cone"), ({"cone": "nan,nan,nan"}, "no cone"),
+            ({"cone": "1,2"}, "no cone"), ({"cone": "Nowhere,1deg"}, "no cone"), ({"cone": "nan,nan,nan"}, "no cone"),
             ({"cone": "1,2,inf"}, "radius"), ({"cone": "1,99,1"}, "Dec"),
             ({"radius": "1"}, "goes with"), ({"night": "yesterday"}, "no date"),
             ({"night": ".."}, "no range"), ({"night": "2026-03-03..2026-03-02"}, "no range"),
@@ -588,6 +590,7 @@ class TestFaces:
                 assert isinstance(empty["start"], Time)
         shown = arcsecond("fitsfiles", "search", "--format", "table").out.splitlines()
         assert len(shown) > 15
+        assert "Position" in shown[0]
         assert not shown[0].startswith("[")
 
     def test_how_many(

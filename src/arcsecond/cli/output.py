@@ -244,6 +244,8 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _terminal_width() -> int:
+    if not on_terminal(sys.stdout) and "COLUMNS" not in os.environ:
+        return 10_000  # a file, or another program: nothing is left out
     return shutil.get_terminal_size((100, 24)).columns
 
 

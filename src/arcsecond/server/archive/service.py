@@ -52,6 +52,12 @@ class Datasets:
             found = {one.uuid: one for one in _shaped(connection, rows)}
         return [found[uuid] for uuid in uuids if uuid in found]
 
+    def name_of(self, backend: Backend, viewer: Viewer, key: str) -> str:
+        """Return what a dataset is called, without counting what is in it."""
+        with backend.db.read() as connection:
+            row = find(connection, viewer, datasets, parse_uuid(key, DATASET), DATASET)
+        return str(row.name)
+
     def create(self, backend: Backend, viewer: Viewer, body: DatasetChange) -> Dataset:
         """Make a dataset."""
         signed_in(viewer)

@@ -461,6 +461,7 @@ def _file(request: AnyRequest, file: FitsFile, item: dict[str, Any]) -> dict[str
         "pictures": [_picture(preview, hdu) for hdu in images[:MOST]],
         "unseen": [(hdu, f"{preview}{hdu.index}/") for hdu in images[MOST:MOST_NAMED]],
         "plots": [(hdu, f"{preview}{hdu.index}/") for hdu in plots],
+        "dataset_name": Datasets().name_of(backend_of(request), viewer_of(request), file.dataset),
         "rows": _first_rows(request, file),
         "headers": headers,
         "may_delete": _may(may_upload, backend_of(request), viewer_of(request), file.dataset),

@@ -155,8 +155,15 @@ class _Asked:
         if "radius" in self._filters or not comma or parse_place(text, "cone") is not None:
             place, radius = text, self._filters.get("radius", "")
         found = parse_place(place, "cone")
+        if found is None and radius:
+            with contextlib.suppress(NotFoundError):
+                row = find_row(self._backend, place)
+                found = row.ra_deg, row.dec_deg
         if found is None or not radius:
-            problem = f"{text[:60]!r} is no cone; write RA,DEC,RADIUS such as 83.82,-5.39,0.5deg."
+            problem = (
+                f"{text[:60]!r} is no cone; write RA,DEC,RADIUS or NAME,RADIUS, such as "
+                "83.82,-5.39,0.5deg or M 42,0.5deg."
+            )
             raise _wrong("cone", problem)
         yield Touches(_circle(*found, parse_radius(radius.strip())))
 
