@@ -516,7 +516,7 @@ def json_of(headers: dict[str, str]) -> dict[str, str]:
 
 
 FORM = re.compile(
-    r'<form class="filters" method="post" action="([^"]*\?_method=PATCH)">(.*?)</form>', re.S
+    r'<form class="filters record" method="post" action="([^"]*\?_method=PATCH)">(.*?)</form>', re.S
 )
 
 
