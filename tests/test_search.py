@@ -565,7 +565,7 @@ class TestFaces:
                         ("search", "--count", "--format", "csv")):  # fmt: skip
             assert arcsecond("fitsfiles", *misused).status == 2
 
-    def test_formats(self, arcsecond: Command, night: str) -> None:
+    def test_formats(self, arcsecond: Command, night: str, monkeypatch: pytest.MonkeyPatch) -> None:
         from astropy.table import Table
         from astropy.time import Time
 
@@ -588,6 +588,7 @@ class TestFaces:
             if chosen == "ecsv":
                 assert empty["size"].dtype == table["size"].dtype
                 assert isinstance(empty["start"], Time)
+        monkeypatch.delenv("COLUMNS", raising=False)
         shown = arcsecond("fitsfiles", "search", "--format", "table").out.splitlines()
         assert len(shown) > 15
         assert "Position" in shown[0]
