@@ -142,7 +142,7 @@ if there.position_source == "wcs":
     LOOKS["cutout"] = cut
 looking._bound()
 said = {}
-for position in range(int(sys.argv[2]), 2880, 96):
+for position in range(int(sys.argv[2]), 2880, 144):
     flipped = bytearray(content)
     flipped[position] ^= 1 << position % 8
     for name, look in LOOKS.items():
@@ -165,5 +165,5 @@ def test_what_is_seen_of_flipped_frames(name: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
-    assert sum(said.values()) in (2880 // 96 * 6, 2880 // 96 * 8)
+    assert sum(said.values()) in (2880 // 144 * 6, 2880 // 144 * 8)
     assert ("cutout" in said) == (name in SHOWN)
