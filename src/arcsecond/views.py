@@ -351,6 +351,13 @@ def table(resource: str, items: Sequence[Json], title: str = "") -> Table:
     return Table(title, headings, [[row[n] for n in used] for row in rows], least)
 
 
+def first_rows(told: Json, title: str = "") -> Table:
+    """Return the first rows of a table in a file, with the units of its columns."""
+    named = zip(told["columns"], told["units"], strict=True)
+    headings = [f"{name} ({unit})" if unit else name for name, unit in named]
+    return Table(title, headings, [[show(cell) for cell in row] for row in told["rows"]])
+
+
 def note(resource: str, items: Sequence[Json]) -> str:
     """Return what there is to say of all rows of a table; "" for nothing."""
     if resource == "satellites":

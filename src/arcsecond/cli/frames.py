@@ -8,7 +8,7 @@ from typing import cast
 
 import click
 
-from arcsecond import cards, shown
+from arcsecond import views
 from arcsecond.cli.output import Output
 from arcsecond.client.endpoint import Endpoint
 from arcsecond.client.frames import Frames
@@ -84,6 +84,4 @@ def show_rows(endpoint: Endpoint, key: str, hdu: str | None, output: Output) -> 
     if not output.for_people:
         click.echo(json.dumps(told, ensure_ascii=False))
         return
-    named = zip(told["columns"], told["units"], strict=True)
-    headings = [f"{name} ({unit})" if unit else name for name, unit in named]
-    output.table(cards.Table("", headings, [[shown.show(c) for c in row] for row in told["rows"]]))
+    output.table(views.first_rows(told))

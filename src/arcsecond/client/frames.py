@@ -201,13 +201,14 @@ class Frames(Endpoint):
         """Return a cutout as the bytes of a FITS file; see ``cutout``."""
         self.check()
         place = position if isinstance(position, str) else ",".join(map(str, position))
-        file = self.read(key)
         params = {"cutout": f"{place},{size}"}
-        if hdu is not None:
+        if hdu is None:
+            path = self.one(key)
+        else:
+            file = self.read(key)
+            path = _address(file)
             params["hdu"] = str(hdu_of(file, hdu)["index"])
-        return self.transport.fetch(
-            f"{_address(file)}download/", params, patience=PICTURE_PATIENCE_S
-        )
+        return self.transport.fetch(f"{path}download/", params, patience=PICTURE_PATIENCE_S)
 
     def preview(self, key: Any, hdu: int | str | None = None, *, size: str = "large") -> Picture:
         """Return the picture of an image, or the plot of a spectrum or a light curve.

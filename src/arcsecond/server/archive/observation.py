@@ -172,8 +172,7 @@ class _Reader:
         found
             Keywords, what they say as text, and as a number.
         """
-        plausible = self.book.plausible(name)
-        least, most = rules.bounds({name: plausible}, name) if plausible else (-math.inf, math.inf)
+        least, most = self._bounds(name)
         for keyword, text, number in found:
             if least <= number <= most:
                 self.observation.read_from[name] = keyword
@@ -316,9 +315,13 @@ class _Reader:
         return night_of(start, self._longitude())
 
     def _is_plausible(self, day: date) -> bool:
-        plausible = self.book.plausible("start")
-        least, most = rules.bounds({"start": plausible}, "start") if plausible else (0, math.inf)
+        least, most = self._bounds("start")
         return least <= datetime.combine(day, time(), UTC).timestamp() <= most
+
+    def _bounds(self, name: str) -> tuple[float, float]:
+        """Return the least and the most of a field that is believed."""
+        plausible = self.book.plausible(name)
+        return rules.bounds({name: plausible}, name) if plausible else (-math.inf, math.inf)
 
     def _longitude(self) -> float:
         for entry in self.book["longitude"]:

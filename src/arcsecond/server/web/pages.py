@@ -17,7 +17,7 @@ import msgspec
 from arcsecond import cards, shown, views
 from arcsecond.errors import ArcsecondError, InvalidInputError
 from arcsecond.registry import BY_NAME, RESOURCES, Field, Resource
-from arcsecond.schemas.archive import FirstRows, FitsFile, Hdu
+from arcsecond.schemas.archive import FitsFile, Hdu
 from arcsecond.schemas.observatory import ObservingSite
 from arcsecond.server.archive.files import list_files, may_upload, read_file
 from arcsecond.server.archive.orientation import orientation
@@ -475,17 +475,13 @@ def _first_rows(request: AnyRequest, file: FitsFile) -> list[cards.Table]:
     for hdu in tabled(file)[:TABLES_SHOWN]:
         try:
             sought = seek_rows(backend, viewer, file.dataset, str(file.pk), str(hdu.index))
-            told = msgspec.json.decode(draw(backend, viewer, sought), type=FirstRows)
+            told = msgspec.json.decode(draw(backend, viewer, sought))
         except ArcsecondError:
             continue
-        headings = [
-            f"{name} ({unit})" if unit else name
-            for name, unit in zip(told.columns, told.units, strict=True)
-        ]
-        lines = [[shown.show(cell) for cell in row] for row in told.rows]
-        if headings and lines:
-            title = f"HDU {hdu.index}{f' · {hdu.name}' if hdu.name else ''}"
-            found.append(cards.Table(title, headings, lines))
+        title = f"HDU {hdu.index}{f' · {hdu.name}' if hdu.name else ''}"
+        table = views.first_rows(told, title)
+        if table.headings and table.rows:
+            found.append(table)
     return found
 
 

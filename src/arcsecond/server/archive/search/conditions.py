@@ -337,12 +337,6 @@ class Between(Condition):
             tests.append(column < self._bind("last", column))
         return tests
 
-    def has(self, start: int) -> bool:
-        """Tell it of a start."""
-        return (self.first is None or start >= self.first) and (
-            self.last is None or start < self.last
-        )
-
     def probe(self) -> Test:
         """Test the entry."""
         return self.probe_key(entries.c)
