@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from astropy import units
 from astropy.coordinates import SkyCoord
+from astropy.io import fits
 from astropy.wcs import WCS
 from mocpy import MOC
 
@@ -151,6 +152,16 @@ def test_a_usual_frame_is_one_polygon_and_a_map_of_the_sky_is_all_of_it() -> Non
 )  # fmt: skip
 def test_what_shows_no_sky_has_none(cards: dict[str, Any]) -> None:
     assert seen(frame(cards)) is None
+
+
+def test_a_solution_without_its_image_shows_what_the_image_did() -> None:
+    """As Astrometry.net writes them: no data, and the size of the image in cards of its own."""
+    size = {"IMAGEW": WIDTH, "IMAGEH": HEIGHT}
+    header = fits.Header({"SIMPLE": True, "BITPIX": 8, "NAXIS": 0} | FRAMES["across zero"] | size)
+    solution = header.tostring().encode()
+    assert seen(solution) == seen(frame(FRAMES["across zero"]))
+    for lost in (b"IMAGEW", b"IMAGEH"):
+        assert seen(solution.replace(lost, b"WIDTH ")) is None
 
 
 def test_errors_and_flags_are_not_looked_at_again() -> None:

@@ -176,7 +176,7 @@ def _shape(values: Values, keyword: str) -> list[int]:
 def _locate(observation: Observation, hdus: Sequence[walking.RawHdu], rules: FrameRules) -> None:
     """Find the position: the centre of the first image with a WCS, else the pointing."""
     images = [hdu for hdu in hdus[:MOST_IMAGES] if has_sky(hdu.values)]
-    _look(observation, [hdu for hdu in images if all(describe(hdu)["shape"] or [0])])
+    _look(observation, [hdu for hdu in images if _has_extent(hdu)])
     if observation.position_source:
         return
     for keywords, ra_deg, dec_deg, equinox in pointings([hdu.values for hdu in hdus], rules):
@@ -193,6 +193,11 @@ def _locate(observation: Observation, hdus: Sequence[walking.RawHdu], rules: Fra
         return
     for keywords, text in no_pointings([hdu.values for hdu in hdus], rules):
         observation.doubt("position", keywords, text, "no position")
+
+
+def _has_extent(hdu: walking.RawHdu) -> bool:
+    shape = describe(hdu)["shape"]
+    return all(shape) if shape else "IMAGEW" in hdu.values
 
 
 def _look(observation: Observation, images: Sequence[walking.RawHdu]) -> None:

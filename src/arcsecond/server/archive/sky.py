@@ -132,6 +132,9 @@ def wcs_cards(cards: str) -> str:
 
 
 def _length(values: Values, axis: int) -> int:
-    compressed = values.get("ZIMAGE") is True
-    length = values.get(f"ZNAXIS{axis}" if compressed else f"NAXIS{axis}", 0)
+    if values.get("NAXIS") == 0 and axis <= 2:  # a solution without its image, by Astrometry.net
+        keyword = ("IMAGEW", "IMAGEH")[axis - 1]
+    else:
+        keyword = f"ZNAXIS{axis}" if values.get("ZIMAGE") is True else f"NAXIS{axis}"
+    length = values.get(keyword, 0)
     return length if isinstance(length, int) else 0
