@@ -158,9 +158,9 @@ def frame(root: Path, side: int, kind: str, seed: int = 3) -> Iterator[Path]:
     """Write a frame of noise and stars, row by row."""
     from astropy.io import fits
 
-    path = root / f"frame-{side}-{seed}.fits"
+    path = root / f"frame-{side}-{kind}-{seed}.fits"
     if kind == "rice":
-        with frame(root, side, "i2", seed + 1000) as plain, fits.open(plain) as hdus:
+        with frame(root, side, "i2", seed) as plain, fits.open(plain) as hdus:
             fits.CompImageHDU(hdus[0].data, hdus[0].header).writeto(path)
         try:
             yield path

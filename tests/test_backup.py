@@ -357,6 +357,12 @@ def test_on_the_command_line(
             path.write_bytes(b"x")
     broken = arcsecond("server", "verify", str(tmp_path / "b"))
     assert (broken.status, "damaged" in broken.out) == (1, True)
+    close_all()
+    monkeypatch.setenv("ARCSECOND_HOME", str(tmp_path / "third"))
+    restored = arcsecond("server", "restore", str(tmp_path / "b"))
+    assert restored.status == 1
+    assert f"file 1 ({frame.name})" in restored.err
+    assert "recorded as lost" in restored.err
 
 
 def test_what_is_spoilt_in_the_backup_is_copied_again(

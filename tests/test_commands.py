@@ -346,7 +346,7 @@ class TestLookups:
         for words, said in (
             (["--transiting", "maybe"], "neither true nor false"),
             (["--mass", "heavy"], "no range"),
-            (["--mass", "2..1"], "no range"),
+            (["--mass", "2..1"], "ends before it begins"),
             (["--mass", ".."], "no range"),
             (["--radius", "nan"], "no range"),
         ):
@@ -487,11 +487,14 @@ class TestDatasets:
             ("fitsfiles", dataset, "delete", key, "--yes"),
             ("fitsfiles", dataset, "update", key, "--name", "x"),
             ("fitsfiles", dataset, "read", key),
-            ("datasets", "delete", key, "--yes"),
-            ("datasets", "read", key),
         ):
             assert arcsecond(*words).status == 2, words
-        assert arcsecond("fitsfiles", key).status == (1 if key else 2)  # a name that nothing has
+        for words in (
+            ("datasets", "delete", key, "--yes"),
+            ("datasets", "read", key),
+            ("fitsfiles", key),
+        ):
+            assert arcsecond(*words).status == (1 if key else 2), words  # a name that nothing has
         assert arcsecond("datasets", dataset).json["name"] == "kept"
         assert len(arcsecond("fitsfiles", dataset).json) == 1
 
@@ -692,6 +695,10 @@ class TestHeaders:
             missing = arcsecond("fitsfiles", *words)
             assert missing.status == 1
             assert "Dataset 'nothing' not found." in missing.err
+        renamed = arcsecond("datasets", "update", "frames", "--description", "Ours.", "--json")
+        assert renamed.json["description"] == "Ours."
+        assert arcsecond("datasets", "frames", "--json").json["uuid"] == renamed.json["uuid"]
+        assert "Dataset 'nothing' not found." in arcsecond("datasets", "delete", "nothing").err
         assert arcsecond("datasets", "create", "--name", "frames").status == 0
         several = arcsecond("fitsfiles", "frames")
         assert several.status == 2

@@ -96,6 +96,7 @@ class TestAxes:
             ({"CRVAL1": -10.0, "CDELT1": 0.5, "CTYPE1": "VRAD", "CUNIT1": "km/s"}, -10, 89.5, "Radial velocity (km/s)"),
             ({"CRVAL1": 5000.0, "CDELT1": 2.0, "CTYPE1": "WAVE-LOG"}, 5000, 5000 * np.exp(398 / 5000), "Wavelength"),
             ({"CRVAL1": 5000.0, "CDELT1": 2.0, "WAT1_001": "wtype=linear label=Wavelength units=angstroms"}, 5000, 5398, "Wavelength (Å)"),
+            ({"CRVAL1": 5000.0, "CDELT1": 2.0, "CTYPE1": "WAVELENGTH [Ang]"}, 5000, 5398, "Wavelength (Å)"),
             ({}, 1, 200, "Pixel"), ({"CRVAL1": "x", "CDELT1": 2.0}, 1, 200, "Pixel"), ({"CRVAL1": 5.0, "CDELT1": 0.0}, 1, 200, "Pixel"),
         ],
     )  # fmt: skip
@@ -122,6 +123,13 @@ class TestAxes:
         plot = of(hdu)
         assert len(plot.curves) == 2
         assert plot.curves[1].x[0] == 4000
+
+    def test_rows_that_have_names(self) -> None:
+        """As in SDSS's spSpec; bits of a mask are no flux."""
+        hdu = fits.PrimaryHDU(np.arange(900, dtype="f4").reshape(3, 300))
+        hdu.header.update({"COEFF0": 3.58, "COEFF1": 1e-4})
+        hdu.header.update({"ARRAY1": "SPECTRUM", "ARRAY2": "MASK"})
+        assert [curve.label for curve in of(hdu).curves] == ["Spectrum"]
 
     def test_an_echelle_of_iraf(self) -> None:
         """Linear, logarithmic, Chebyshev and Legendre orders; each by arithmetic."""
@@ -192,6 +200,8 @@ class TestTables:
 def test_which_hdus_may_have_one() -> None:
     with fits.open(io.BytesIO(written(line()))) as hdus:
         assert has_curve(dict(hdus[0].header))
+        # Wavelengths are what others are drawn along.
+        assert not has_curve({**hdus[0].header, "EXTNAME": "B_WAVELENGTH"})
     assert not has_curve({"NAXIS": 2, "NAXIS1": 50, "NAXIS2": 50, "SIMPLE": True})
     assert not has_curve({"XTENSION": "BINTABLE", "TTYPE1": "A", "TTYPE2": "B"})
     assert not has_curve({})
@@ -262,6 +272,12 @@ def test_plots_and_rows_over_http(http: Http, sent: Callable[..., tuple[str, Hea
     plot = http.get(path + "preview/0/", headers=ann)
     assert "default-src 'none'" in plot.headers["content-security-policy"]
     assert re.search(">Wavelength<", plot.text)
+    tiny = http.get(path + "preview/first/?size=tiny", headers=ann)
+    assert (tiny.status_code, tiny.headers["content-type"]) == (200, "image/svg+xml")
+    assert "<polyline" in tiny.text
+    assert len(tiny.text) < 700
+    listed = http.get("/fitsfiles/", headers=ann | {"Accept": "text/html"}).text
+    assert path + "preview/first/?size=tiny" in listed
     held = http.get(path + "preview/0/", headers=ann | {"If-None-Match": plot.headers["etag"]})
     assert held.status_code == 304
     first = http.get(path + "rows/1/", headers=ann).json()
@@ -318,7 +334,7 @@ def test_rows_that_claim_too_much() -> None:
         assert card in content
         odd = content.replace(card, f"{keyword:8}= {claimed:>20}".encode())
         told = looking.seen(rows.look, io.BytesIO(odd), len(odd), 1)
-        assert "table" in told or told["problem"]
+        assert "rows" in told or told["problem"]
         json.dumps(told)
 
 
@@ -327,7 +343,7 @@ def test_rows_that_claim_too_much() -> None:
     ("name", "hdu", "curves", "x", "y", "first", "last"),
     [
         ("arces_vega_echelle_multispec.fits", 0, 107, "Wavelength (Å)", "Value", 3000, 11000),
-        ("sdss_dr5_spSpec.fits", 0, 5, "Wavelength (Å)", "Flux (1.0E-17 erg/cm/s/Ang)", 3798, 9222),
+        ("sdss_dr5_spSpec.fits", 0, 3, "Wavelength (Å)", "Flux (1.0E-17 erg/cm/s/Ang)", 3798, 9222),
         ("stis_ngc4151.fits", 1, 1, "WAVE", "FLUX", 917, 1006),
         ("gbt_nh3_class.fits", 0, 1, "Radial velocity (km/s)", "Flux (K)", -248, 385),
         ("arecibo_alfalfa.fits", 1, 1, "FREQ (MHz)", "FLUXDENS (mJy)", 1340, 1366),
@@ -361,7 +377,7 @@ def test_real_spectra(
     assert first <= min(ends)
     assert max(ends) <= last
     with path.open("rb") as file:
-        assert plots.draw(file, hdu).startswith("<?xml")
+        assert plots.draw(file, hdu)[plots.PLOT].startswith("<?xml")
 
 
 def test_a_plain_image_has_no_plot(http: Http, sent: Callable[..., tuple[str, Headers]]) -> None:

@@ -243,7 +243,7 @@ class TestFaces:
         assert arcsecond(*words, "--cutout", "83.8,-5.4,3arcmin", "--out", "x.fits").status == 0
         assert arcsecond(*words, "--out", "x.webp").status == 0
         assert (tmp_path / "x.webp").read_bytes().startswith(b"RIFF")
-        for wrong in (("--out", "x.png"), ("--cutout", "x"), ("--out", "a/b/x.webp")):
+        for wrong in (("--out", "x.jpg"), ("--cutout", "x"), ("--out", "a/b/x.webp")):
             assert arcsecond(*words, *wrong).status in (1, 2)
         assert arcsecond("fitsfiles", dataset, "--cutout", "83.8,-5.4,1").status == 2
         missing = arcsecond(*words, "--cutout", "1,2,1arcmin")

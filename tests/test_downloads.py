@@ -382,7 +382,9 @@ class TestStreams:
             capture_output=True,
             check=True,
         )
-        assert words.stdout.decode().splitlines() == [odd.sha256, "./" + odd.name, odd.address]
+        assert words.stdout.decode().splitlines() == [
+            odd.sha256, "./" + odd.name, "1", odd.address,
+        ]  # fmt: skip
         assert b"".join(as_sums([odd])).decode() == f"{odd.sha256}  {odd.name}\n"
 
 
@@ -429,6 +431,16 @@ def test_the_script_downloads_goes_on_and_checks(
     assert done.returncode == 0, done.stderr
     assert (target / "V/a.fits").read_bytes() == FRAME
     assert (target / "b c.fits").read_bytes() == OTHER
+    (target / "b c.fits").unlink()
+    for left in (OTHER + b"longer", b"x" * len(OTHER)):  # of another file of that name
+        (target / "b c.fits.part").write_bytes(left)
+        done = subprocess.run(
+            ["sh", "../files.sh"], cwd=target, env=given, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        assert (target / "b c.fits").read_bytes() == OTHER
+        (target / "b c.fits").unlink()
+    (target / "b c.fits").write_bytes(OTHER)
     again = subprocess.run(
         ["sh", "../files.sh"], cwd=target, env=given, capture_output=True, text=True
     )

@@ -380,7 +380,7 @@ def test_one_file_is_saved_as_it_is_and_as_it_was(
     assert files.save_file("V/a.fits", tmp_path / "a.fits") == tmp_path / "a.fits"
     assert (tmp_path / "a.fits").read_bytes() == CONTENT["V/a.fits"]
     for wrong in (
-        ("--out", "a.png"), ("--version", "1", "--out", "a.webp"), ("--version", "7", "--out", "b"),
+        ("--out", "a.jpg"), ("--version", "1", "--out", "a.webp"), ("--version", "7", "--out", "b"),
         ("--out", "no/b" if os.geteuid() else "now.fits/b"), ("--hdu", "1", "--out", "b.fits"),
         ("--version", "1", "--cutout", "1,2,3arcmin"),
     ):  # fmt: skip

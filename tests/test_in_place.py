@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -565,6 +566,12 @@ def test_the_command(arcsecond: Command, tmp_path: Path) -> None:
     assert arcsecond("server", "ingest", str(tmp_path / "none")).status == 2
     assert arcsecond("server", "ingest", str(root), "--user", "nobody").status == 1
     assert arcsecond("server", "check").status == 0
+    changed(root / "b.fits", C)
+    os.unlink(root / "V" / "a.fits")
+    told = arcsecond("server", "check")
+    assert told.status == 1
+    for name, problem in (("b", "its file has changed where it lies"), ("V/a", "its bytes are")):
+        assert re.search(rf"{name}\.fits.*in place at .*: {problem}", told.out), told.out
 
 
 def test_many_are_gone_through_some_at_a_time(

@@ -19,6 +19,10 @@ FRAME, OTHER = fits_bytes(OBJECT="M 31"), fits_bytes(OBJECT="M 33")
 SHA, OTHER_SHA = (hashlib.sha256(frame).hexdigest() for frame in (FRAME, OTHER))
 
 
+NEW = "new"
+"""In place of a dataset: one that is still to be made."""
+
+
 class Account:
     """Somebody with a dataset."""
 
@@ -39,6 +43,8 @@ class Account:
     def states(self, *asked: tuple[str, bytes, str | None], dataset: str = "") -> list[str]:
         files = [{"name": n, "size": len(c), "sha256": sha256} for n, c, sha256 in asked]
         address = f"/datasets/{dataset or self.dataset}/known/"
+        if dataset == NEW:
+            address = "/fitsfiles/known/"
         told = self.http.post(address, json={"files": files}, headers=self.key)
         assert told.status_code == 200, told.text
         return [one["state"] for one in told.json()]
@@ -72,6 +78,15 @@ def test_what_is_there_is_told(ann: Account) -> None:
         ("b.fits", FRAME + b"x", None),
     ) == ["same", "other", "elsewhere", "unknown", "unclear", "unclear", "other", "unknown"]
     assert ann.states() == []
+
+
+def test_of_a_dataset_that_is_to_be_made_it_is_told_too(ann: Account, bob: Account) -> None:
+    ann.send("V/a.fits", FRAME)
+    asked = [("V/a.fits", FRAME, SHA), ("V/a.fits", OTHER, OTHER_SHA), ("V/a.fits", FRAME, None)]
+    assert ann.states(*asked, dataset=NEW) == ["elsewhere", "unknown", "unclear"]
+    assert bob.states(*asked, dataset=NEW) == ["unknown", "unknown", "unknown"]
+    nobody = ann.http.post("/fitsfiles/known/", json={"files": []})
+    assert nobody.status_code == 401
 
 
 def test_what_was_lost_is_to_be_sent_again(ann: Account) -> None:

@@ -81,7 +81,7 @@ def routes(http: Http) -> dict[str, set[str]]:
 
 
 ASKED = {
-    "/datasets/{dataset}/known", "/datasets/{dataset}/reindex", "/trash", "/trash/{key}",
+    "/datasets/{dataset}/known", "/fitsfiles/known", "/datasets/{dataset}/reindex", "/trash", "/trash/{key}",
     "/trash/restore/{key}", "/datasets/{dataset}/fitsfiles/{key}/rows/{hdu}",
     "/datasets/{dataset}/datafiles/{key}/rows/{hdu}", "/datapackages/share/{key}",
     "/datapackages/unshare/{key}", "/shared/{word}",

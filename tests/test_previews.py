@@ -239,7 +239,7 @@ def test_packed_frames_have_pictures(http: Http, ann: dict[str, str], upload: Up
     assert http.get(address + "preview/2/", headers=ann).status_code == 200
     # It was unpacked once for all of them.
     kept = list((http.inside.settings.home / "previews").glob("??/*"))
-    assert len(kept) == len(pictures.LONGEST) * 4
+    assert len(kept) == len(pictures.PAGES) * 4
     for hdu in (1, 3, 4):
         assert http.get(f"{address}preview/{hdu}/", headers=ann).status_code == 200
     lzw = upload((ASTROPY_FRAMES / "lzw.fits.Z").read_bytes())
@@ -354,7 +354,7 @@ def test_pictures_go_with_their_bytes(
     for address in (here, gone):
         assert http.get(address, headers=ann).status_code == 200
     top = backend.settings.home / "previews"
-    assert len(list(top.glob("??/*"))) == 2 * len(pictures.LONGEST)
+    assert len(list(top.glob("??/*"))) == 2 * len(pictures.PAGES)
     sha256 = http.get(gone.removesuffix("preview/0/"), headers=ann).json()["sha256"]
     backend.store.delete(sha256)
     left = next(top.glob("??")) / "new-left"
@@ -362,10 +362,10 @@ def test_pictures_go_with_their_bytes(
     os.utime(left, (0, 0))
     sweep(backend)
     kept = [path.name for path in top.glob("??/*")]
-    assert len(kept) == len(pictures.LONGEST)
+    assert len(kept) == len(pictures.PAGES)
     assert not any(name.startswith((sha256, "new-")) for name in kept)
     monkeypatch.setattr(previews, "RECIPE", "r0")
-    assert previews.sweep(backend) == len(pictures.LONGEST)
+    assert previews.sweep(backend) == len(pictures.PAGES)
 
 
 def test_tiny_pictures_are_for_lists(http: Http, ann: dict[str, str], upload: Upload) -> None:
@@ -374,13 +374,41 @@ def test_tiny_pictures_are_for_lists(http: Http, ann: dict[str, str], upload: Up
     assert answer.headers["content-type"] == "image/webp"
     assert len(answer.content) <= pictures.HEAVIEST["tiny"]
     page = http.get("/fitsfiles/", headers=ann | {"Accept": "text/html"}).text
-    assert address.partition("/datasets/")[2] in page
+    assert address.partition("/datasets/")[2].replace("/0/", "/first/") in page
     # What cannot be drawn leaves a gap, and is no error of the page.
     cut = upload(fits_bytes((60, 80), OBJECT="cut")[:2880]) + "preview/0/"
     for _ in range(2):
-        assert http.get(cut + "?size=tiny", headers=ann).status_code == 204
+        gap = http.get(cut + "?size=tiny", headers=ann)
+        assert (gap.status_code, gap.headers["content-type"]) == (200, "image/svg+xml")
+        assert "<svg" in gap.text
+        assert len(gap.text) < 100
     assert http.get(cut, headers=ann).status_code == 404
     assert http.get(cut.replace("/0/", "/9/") + "?size=tiny", headers=ann).status_code == 404
+
+
+def test_larger_ones_for_those_who_want_to_see_more(
+    http: Http, ann: dict[str, str], upload: Upload
+) -> None:
+    image = np.arange(700 * 900, dtype="f4").reshape(700, 900)
+    address = upload(written(fits.PrimaryHDU(image))) + "preview/0/"
+    for asked, kind in (({"size": "full"}, "WEBP"), ({"format": "png"}, "PNG")):
+        answer = http.get(address, params=asked, headers=ann)
+        assert answer.headers["content-type"] == f"image/{kind.lower()}"
+        with Image.open(io.BytesIO(answer.content)) as picture:
+            assert (picture.format, picture.size) == (kind, (900, 700))
+    with Image.open(io.BytesIO(answer.content)) as picture:  # lossless: the very greys
+        shown = np.asarray(picture)[::-1]
+        assert (shown == pictures.stretched(image.astype(float))).all()
+    page = http.get(address.partition("preview")[0], headers=ann | {"Accept": "text/html"}).text
+    assert f'href="{address}?size=full"' in page
+    first = http.get(address.replace("/0/", "/first/"), headers=ann)
+    assert first.content == http.get(address, headers=ann).content
+    rows = np.arange(40, dtype="u1")[:, None] + np.zeros((1, 5000), "u1")
+    huge = upload(written(fits.PrimaryHDU(rows)))
+    wide = http.get(huge + "preview/0/?size=full", headers=ann)
+    assert wide.status_code == 200, wide.text
+    with Image.open(io.BytesIO(wide.content)) as picture:
+        assert picture.width == pictures.LONGEST["full"]
 
 
 class TestNorthIsUp:

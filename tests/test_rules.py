@@ -413,6 +413,22 @@ class TestOwnRules:
         assert observed("CAMERA  = 5", "OBJECT  = 'M31'", own=own).target is None
         assert observed("OBJECT  = 'M31'", own=own).target == "M31"
 
+    def test_keywords_as_headers_write_them(self) -> None:
+        """Only in a header stands HIERARCH in front of a keyword."""
+        own = (
+            '[[family]]\nname = "x"\nwhen = [{ "HIERARCH ESO INS ID" = "*" }]\n'
+            'filter = ["HIERARCH ESO INS OPTI-7 NAME"]\n'
+            '[index]\nkeywords = ["HIERARCH ESO INS ID"]\n'
+        )
+        cards = ("HIERARCH ESO INS ID = 'EMMI'", "HIERARCH ESO INS OPTI-7 NAME = 'R'")
+        assert observed(*cards, own=own).filter == "R"
+        assert "ESO INS ID" in rules.book(own).keywords
+
+    def test_where_a_start_was_read(self) -> None:
+        both = observed("DATE-OBS= '26/10/92'", "TM-START= 11048.0", "ORIGIN  = 'ESO'")
+        assert both.read_from["start"] == "DATE-OBS TM-START"
+        assert observed("DATE-OBS= '1992-10-26T03:04:08'").read_from["start"] == "DATE-OBS"
+
     def test_keywords_to_search(self) -> None:
         assert {"ROOF", "MIRROR", "AIRMASS"} <= rules.book(OWN).keywords
         assert "ROOF" not in rules.book().keywords
@@ -454,6 +470,17 @@ class TestOwnRules:
         ("[general]\n\nexposure = [{ keyword = 'A', unit = 'weeks' }]", "line 3: 'weeks' is none of"),
         ("[general]\nplausible = { start = [1, 2] }", "line 2: the bounds of 'start' are dates"),
         ("[general]\n[general.plausible]\nairmass = [3, 1]", "line 3: the bounds of 'airmass'"),
+        (
+            "[general]\n\nkind = [{ value = 'sience' }]\n",
+            "line 3: 'sience' is none of bias, dark, flat, arc, focus, standard, science.",
+        ),
+        (
+            "[[family]]\nname = 'a'\nwhen = [{ A = '*' }]\nkind = ['X', { value = 'Y' }]\n"
+            "kinds = { gain = ['g'] }\n",
+            "line 4: 'Y' is none of gain, bias",
+        ),
+        ("[general]\nlongitude = [{ value = -700 }]\n", "line 2: a number of at least -180"),
+        ("[general]\nlongitude = [{ value = 361 }]\n", "line 2: a number of at most 360"),
         ("[genral]\n", "line 1: 'genral' is no rule"),
         ("x = " + "[" * 5000, "no TOML"),
         ("#" * (1 << 20) + "#", "longer than"),

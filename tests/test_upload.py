@@ -470,10 +470,16 @@ class TestModule:
             api.datasets(dataset).upload(night, jobs=0)
         with pytest.raises(ArcsecondInputValueError, match="empty name"):
             api.datasets("")
-        summary = api.datasets(dataset).upload(night, jobs=1)
+        told: list[str] = []
+        summary = api.datasets(dataset).upload(
+            night, jobs=1, progress=lambda standing: told.append(standing.trouble)
+        )
         monkeypatch.undo()
         assert summary.ok, summary.failed
         assert digests(api, dataset) == of_folder(night)
+        # Whoever looks on learns why it takes longer, and that it is over.
+        assert set(told) - {""}
+        assert told[-1] == ""
 
     def test_corrupted_pieces_are_sent_again(
         self, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
@@ -663,9 +669,15 @@ class TestFolders:
         assert (told["done"], told["failed"]) == (6, 1)
         (reason,) = [file["reason"] for file in told["files"] if file["reason"]]
         assert "would have the same name there, '\u00e9t\u00e9.fits'" in reason
-        found = find([night / "V/a.fits", night / "B/a.fits"])
-        assert [item.path for item in found.items] == [str(night / "V/a.fits")]
-        assert "V/a.fits would have the same name there" in found.unreadable[0][1]
+
+    def test_of_one_name_in_two_places_each_has_a_part_of_its_path(self, night: Path) -> None:
+        write(night / "later" / "V" / "a.fits", fits_bytes(OBJECT="later"))
+        found = find([night / "V/a.fits", night / "B/a.fits", night / "large.fits"])
+        assert [item.name for item in found.items] == ["V/a.fits", "B/a.fits", "large.fits"]
+        found = find([night / "V", night / "later" / "V", night / "B"])
+        names = [item.name for item in found.items]
+        assert names == [f"{night.name}/V/a.fits", "later/V/a.fits", "B/a.fits"]
+        assert found.unreadable == []
 
     def test_a_folder_that_may_not_be_read(self, night: Path) -> None:
         walk = folders.os.scandir
@@ -1187,9 +1199,8 @@ class TestWatch:
             also=(later, same),
         )  # fmt: skip
         names = [json.loads(line)["name"] for line in done.out.splitlines()]
-        assert sorted(names) == ["V/a.fits", "later/b.fits"]
+        assert sorted(names) == ["again/V/a.fits", "later/b.fits", "night/V/a.fits"]
         assert done.err.count("later cannot be sent yet: it is not there.") == 1
-        assert done.err.count("would have the same name there, 'V/a.fits'.") == 1
 
 
 def test_an_upload_that_has_expired_begins_anew(
@@ -1239,6 +1250,8 @@ def test_how_far_it_is_in_a_line() -> None:
     far = Standing(files=1, size=9_000_000_000, moved=1_000_000)
     assert standing.line(far, 500_000.0).endswith("4 h 59 min left")
     assert standing.line(Standing(files=2), 0.0) == "0 of 2 files, 0 bytes of 0 bytes"
+    stalled = Standing(files=1, size=10, trouble="The server did not answer within 60 s.")
+    assert standing.line(stalled, 0.0).endswith("; trying again: " + stalled.trouble)
 
 
 def test_rates_are_those_of_the_last_half_minute() -> None:

@@ -1,7 +1,8 @@
 """What lies in files and folders that are to be sent: found and named, hardly read.
 
 The name of a file inside its dataset is its path below the folder that was given; of
-several folders each keeps its own name in front. Hidden files, empty ones, those that are
+several folders each keeps its own name in front, and so much before it as tells it from
+the others. Hidden files, empty ones, those that are
 no FITS, and links to folders are left out of folders, and it is told which; what is called
 FITS and is none is a failure.
 """
@@ -12,6 +13,7 @@ import fnmatch
 import os
 import re
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -165,17 +167,32 @@ def walk(
         A path is not there.
     """
     search = _Search(found, include, exclude, copies=copies)
-    for given in paths:
-        path = Path(os.path.abspath(Path(given).expanduser()))  # ".." goes
+    every = [Path(os.path.abspath(Path(given).expanduser())) for given in paths]  # ".." goes
+    called = told_apart(every)
+    for given, path in zip(paths, every, strict=True):
         if not os.path.lexists(path):
             if absent is None:
                 raise ArcsecondInputValueError(f"There is no {given}.")
             absent(str(given))
         elif path.is_dir():
-            inside = f"{path.name}/" if len(paths) > 1 else ""
+            inside = f"{called[path]}/" if len(paths) > 1 else ""
             yield from search.walk(str(path), inside)
         else:
-            yield from search.take(str(path), path.name, named=True)
+            yield from search.take(str(path), called[path], named=True)
+
+
+def told_apart(paths: Iterable[Path]) -> dict[Path, str]:
+    """Return the end of each path, as short as it is no other's."""
+    left, found, parts = set(paths), dict[Path, str](), 1
+    while left:
+        ends = {path: "/".join(path.parts[1:][-parts:]) for path in left}
+        counted = Counter(ends.values())
+        for path, end in ends.items():
+            if counted[end] == 1 or parts >= len(path.parts):
+                found[path] = end
+        left -= found.keys()
+        parts += 1
+    return found
 
 
 class _Search:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import threading
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from io import BytesIO, StringIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -45,15 +48,44 @@ _UCDS = {
 def written(items: Sequence[Mapping[str, Any]], chosen: str) -> bytes:
     """Return files in one of ``FORMATS``."""
     table = table_of(items, times_as_text=chosen != "ecsv")
-    form = FORMATS[chosen].astropy
     if chosen == "votable":
-        raw = BytesIO()
-        # As BINARY2: what astropy 8.0 writes TABLEDATA with writes past its buffer.
-        table.write(raw, format=form, tabledata_format="binary2")
-        return raw.getvalue()
+        return _votable(table)
     text = StringIO()
-    table.write(text, format=form)
+    with _old_plates():
+        table.write(text, format=FORMATS[chosen].astropy)
     return text.getvalue().encode()
+
+
+def _votable(table: Table) -> bytes:
+    """Return a table as a VOTable that says in which systems its positions and times are."""
+    from astropy.io.votable import from_table, tree
+
+    file = from_table(table)
+    resource = file.resources[0]
+    resource.coordinate_systems.append(tree.CooSys(ID="sky", system="ICRS"))
+    since = {"version": "1.4", "version_1_4_or_later": True}  # which is what is written
+    times = tree.TimeSys(ID="clock", timescale="UTC", refposition="UNKNOWN", config=since)
+    resource.time_systems.append(times)
+    for field in file.get_first_table().fields:
+        if field.name in ("ra", "dec"):
+            field.ref = "sky"
+        elif field.name == "start":
+            field.ref, field.xtype = "clock", "timestamp"
+    raw = BytesIO()
+    # As BINARY2: what astropy 8.0 writes TABLEDATA with writes past its buffer.
+    file.to_xml(raw, tabledata_format="binary2")
+    return raw.getvalue()
+
+
+_lock = threading.Lock()  # the filter of warnings belongs to the whole process
+
+
+@contextmanager
+def _old_plates() -> Iterator[None]:
+    """Let times before 1960 be, of which UTC knows little and every plate was taken then."""
+    with _lock, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*dubious year")
+        yield
 
 
 def table_of(items: Sequence[Mapping[str, Any]], *, times_as_text: bool = False) -> Table:
@@ -96,7 +128,8 @@ def table_of(items: Sequence[Mapping[str, Any]], *, times_as_text: bool = False)
     else:
         never = np.array([start is None for start in starts])
         given = [(start or "2000-01-01T00:00:00Z").rstrip("Z") for start in starts]
-        moments = Time(given or np.zeros(0, "U23"), format="isot", scale="utc")
+        with _old_plates():
+            moments = Time(given or np.zeros(0, "U23"), format="isot", scale="utc")
         if never.any():
             moments[never] = np.ma.masked
         table["start"] = moments

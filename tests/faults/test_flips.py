@@ -122,7 +122,7 @@ from arcsecond.server.storage.memory import MemoryStore
 warnings.simplefilter("ignore")
 LOOKS = {
     "picture": pictures.draw,
-    "plot": lambda file, size, hdu: {"svg": plots.draw(file, hdu)},
+    "plot": lambda file, size, hdu: plots.draw(file, hdu),
     "rows": rows.look,
 }
 content = Path(sys.argv[1]).read_bytes()

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -335,16 +336,21 @@ def test_a_folder_is_uploaded_with_its_folders(site: Site, tmp_path: Path) -> No
     with site.page() as page:
         page.goto(site.url + site.pages["dataset"])
         page.set_input_files("#choose-folder", night)
-        for name in ("night/V/a.fits", "night/B/a.fits"):
+        for name in ("V/a.fits", "B/a.fits"):
             page.wait_for_selector(f"#files >> text={name}")
-        told = "2 of 2 uploaded, 3 left out: hidden, empty or no FITS."
-        expect(page.locator("#uploaded")).to_have_text(told)
+        said = page.locator("#uploaded")
+        expect(said).to_contain_text("2 of 2 uploaded, 3 left out, as hidden, empty or no FITS: ")
+        for name in (".hidden.fits", "empty.fits", "notes.txt"):
+            expect(said).to_contain_text(name)
 
 
 def test_an_upload_in_the_browser_goes_on_where_it_came_to_a_stop(
     site: Site, tmp_path: Path
 ) -> None:
-    """Cut while it runs, it tries again by itself; after a reload the same file goes on."""
+    """Cut while it runs, it tries again by itself; after a reload the same file goes on.
+
+    So does a copy of it, which is younger.
+    """
     large = tmp_path / "large.fits"
     large.write_bytes(fits_bytes((3200, 3200), OBJECT="large"))
     sent: list[int] = []
@@ -368,10 +374,29 @@ def test_an_upload_in_the_browser_goes_on_where_it_came_to_a_stop(
         page.goto("about:blank")
         assert sent[:2] == [8 << 20, 0]
         sent[:] = [8 << 20, 0, 0]
+        os.utime(large)
         page.goto(site.url + site.pages["dataset"])
         page.set_input_files("#choose", large)
         page.wait_for_selector("#uploads li.done >> text=uploaded")
         assert sum(sent) == large.stat().st_size
+
+
+def test_what_is_here_in_another_dataset_is_not_sent(site: Site, tmp_path: Path) -> None:
+    frame = tmp_path / "again.fits"
+    frame.write_bytes(fits_bytes(OBJECT="again"))
+    began: list[str] = []
+    with site.page() as page:
+        other = page.request.post(
+            f"{site.url}/datasets/", data={"name": "Other"}, headers={"Origin": site.url}
+        ).json()["uuid"]
+        for dataset in (f"/datasets/{other}/", site.pages["dataset"]):
+            page.route("**/uploads/", lambda r: (began.append(r.request.method), r.continue_()))
+            page.goto(site.url + dataset)
+            page.set_input_files("#choose", frame)
+            page.wait_for_selector("#files >> text=again.fits")
+        expect(page.locator("#uploads li.done")).to_contain_text("made of what was here")
+        expect(page.locator("#uploaded")).to_have_text("0 of 1 uploaded, 1 made of what was here.")
+    assert began.count("POST") == 1
 
 
 def test_questions_that_are_cut_are_asked_again(site: Site, tmp_path: Path) -> None:
@@ -434,7 +459,7 @@ def test_what_cannot_be_read_in_a_folder_holds_up_no_other(site: Site) -> None:
     with site.page() as page:
         page.goto(site.url + site.pages["dataset"])
         page.evaluate(UNREADABLE, list(fits_bytes(OBJECT="read")))
-        page.wait_for_selector("#files >> text=night/read.fits")
+        page.wait_for_selector("#files >> text=read.fits")
         bad = page.locator("#uploads li.bad")
         expect(bad).to_have_count(2)
         expect(bad.nth(0)).to_contain_text("locked.fits")

@@ -59,13 +59,13 @@ def restore_backup(*, folder: str, snapshot: str) -> int:
         f"{_blobs(done.blobs)} of {shown.size(done.bytes)}.",
         err=True,
     )
-    for sha256 in done.missing[:5]:
-        click.echo(f"Missing: the bytes with SHA-256 {sha256}", err=True)
     if done.missing:
-        click.echo(
-            f"{_blobs(len(done.missing))} not in the backup, or damaged there: recorded as lost.",
-            err=True,
-        )
+        backend = open_backend(settings)
+        try:
+            missing = [used_by(backend, sha256).told for sha256 in done.missing]
+        finally:
+            backend.db.close()
+        tell_some("Not in the backup, or damaged there, and recorded as lost", missing)
     return 1 if done.missing else 0
 
 

@@ -15,8 +15,8 @@ from arcsecond.client.frames import Frames
 from arcsecond.client.saving import write_whole
 from arcsecond.errors import ArcsecondInputValueError
 
-PICTURES = {".webp": "image/webp", ".svg": "image/svg+xml"}
-NO_FRAMES = {*PICTURES, ".png", ".jpg", ".jpeg", ".gif", ".pdf", ".tif", ".tiff"}
+PICTURES = {".webp": "image/webp", ".png": "image/png", ".svg": "image/svg+xml"}
+NO_FRAMES = {*PICTURES, ".jpg", ".jpeg", ".gif", ".pdf", ".tif", ".tiff"}
 """Whoever saves under such a name wants a picture, not the bytes of a FITS file."""
 
 
@@ -51,19 +51,19 @@ def save(
         if kind is None or version is not None:
             if path.suffix.lower() in NO_FRAMES:
                 raise click.UsageError(
-                    "A picture is saved as .webp, a plot as .svg, both of the present version; "
+                    "A picture is saved as .png or .webp, a plot as .svg, of the present version; "
                     "a file under a name of its own kind."
                 )
             if hdu is not None:
-                raise click.UsageError("--hdu goes with a picture (.webp) or a plot (.svg).")
+                raise click.UsageError("--hdu goes with a picture (.png, .webp) or a plot (.svg).")
             _save_file(frames, key, path, version)
             output.saved(str(path))
             return
-        picture = frames.preview(key, hdu)
+        picture = frames.preview(key, hdu, size="png" if kind == "image/png" else "full")
         if picture.kind != kind:
-            ending = next(end for end, one in PICTURES.items() if one == picture.kind)
+            fitting = ".svg" if picture.kind == PICTURES[".svg"] else ".png or .webp"
             raise ArcsecondInputValueError(
-                f"What is to be seen of it is a {ending}, not {path.suffix}."
+                f"What is to be seen of it is saved as {fitting}, not as {path.suffix}."
             )
         content = picture.content
     write_whole(path, content)

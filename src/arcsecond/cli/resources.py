@@ -115,7 +115,7 @@ def run(
         raise click.UsageError(f"--out goes with a picture, like this: {resource.example}")
     with ArcsecondAPI(server=server) as api:
         try:
-            action = _in_dataset(api, action)
+            action = _by_uuid(api, resource, action)
             endpoint = api.endpoint(resource.name, action.parent)
             _do(api, endpoint, action, filters | of_one, fields, wanted)
         except NotFoundError as error:
@@ -170,7 +170,7 @@ def _save(
     if cutout is not None and version is not None:
         raise click.UsageError("--cutout goes without --version.")
     with ArcsecondAPI(server=server) as api:
-        action = _in_dataset(api, action)
+        action = _by_uuid(api, resource, action)
         assert action.key is not None
         frames.save(
             api.endpoint(resource.name, action.parent),
@@ -425,11 +425,13 @@ def understand(resource: Resource, words: tuple[str, ...]) -> Action:
     return Action(verb, key, parent)
 
 
-def _in_dataset(api: ArcsecondAPI, action: Action) -> Action:
-    """Return what is asked for with the UUID of the dataset in place of its name."""
-    if action.parent is None:
-        return action
-    return replace(action, parent=uuid_of_dataset(api, action.parent))
+def _by_uuid(api: ArcsecondAPI, resource: Resource, action: Action) -> Action:
+    """Return what is asked for with the UUID of a dataset in place of its name."""
+    if action.parent is not None:
+        return replace(action, parent=uuid_of_dataset(api, action.parent))
+    if resource.name == "datasets" and action.key is not None:
+        return replace(action, key=uuid_of_dataset(api, action.key))
+    return action
 
 
 def _verb(resource: Resource, rest: list[str]) -> Verb | None:

@@ -103,7 +103,8 @@ def line(standing: Standing, rate: float) -> str:
     )
     if how_fast := _how_fast(standing, rate):
         told += f", {how_fast}"
-    return told + (f", {standing.failed} failed" if standing.failed else "")
+    told += f", {standing.failed} failed" if standing.failed else ""
+    return told + (f"; trying again: {standing.trouble}" if standing.trouble else "")
 
 
 def _how_fast(standing: Standing, rate: float) -> str:
@@ -159,7 +160,11 @@ class Bars:
             description=f"{standing.done:,} of {standing.files:,} files{failed}",
             completed=standing.moved,
             total=standing.size,
-            how_fast=_how_fast(standing, self._rate.of(standing)),
+            how_fast=(
+                f"trying again: {standing.trouble}"
+                if standing.trouble
+                else _how_fast(standing, self._rate.of(standing))
+            ),
         )
         for label in [label for label in self._bars if label not in standing.active]:
             self._progress.remove_task(self._bars.pop(label))

@@ -279,7 +279,12 @@ class _Download(Run[Remote]):
         """Fetch a file."""
         (item,) = unit
         fetching = _Fetching(
-            self._transport, item, moved, self.stopping, replace=self._wanted.replace
+            self._transport,
+            item,
+            moved,
+            self.stopping,
+            replace=self._wanted.replace,
+            patience=self.patience(),
         )
         try:
             fetching.fetch()
@@ -320,6 +325,7 @@ class _Fetching:
         stopping: threading.Event,
         *,
         replace: bool,
+        patience: Patience | None = None,
     ) -> None:
         self.answered = False
         self._transport = transport
@@ -329,7 +335,7 @@ class _Fetching:
         self._digested: tuple[int, Any] = (-1, None)
         self._moved = moved
         self._stopping = stopping
-        self._patience = Patience(stopping)
+        self._patience = patience or Patience(stopping)
         path = Path(item.path)
         kept = path.name.encode()[: LONGEST_NAME - 16].decode(errors="ignore")
         self._part = path.with_name(f".{kept}.{item.sha256[:8]}.part")

@@ -39,24 +39,32 @@ LARGE_BLOCK = 8 << 20
 class Frames(Endpoint):
     """The calls to FITS files: those of one dataset, or of all."""
 
-    def search(self, **filters: Any) -> Found:
+    def search(self, *conditions: str, **filters: Any) -> Found:
         """Search files, in all datasets or in the one that was given.
 
         Nothing is asked before something is read of the result, and then page by page.
 
         Parameters
         ----------
+        *conditions
+            Such as ``"header.AIRMASS<1.5"``: all of them have to be true.
         **filters
-            Joined by "and": ``cone=(ra, dec, radius)`` in degrees (ICRS), ``object``,
+            The same: ``cone=(ra, dec, radius)`` in degrees (ICRS), ``object``,
             ``night``, ``after``, ``before``, ``instrument``, ``exposure=(10, 300)``,
-            ``text``, ``where=["header.AIRMASS<1.5"]``, ``sort="-start"`` and others.
+            ``text``, ``sort="-start"`` and others.
 
         Raises
         ------
         ArcsecondInputValueError
             There is no such filter.
+        ArcsecondNotLoggedInError
+            Nobody is signed in on the server.
         """
         self.refuse_unknown(filters)
+        self.check()
+        if conditions:
+            more = filters.get("where") or []
+            filters["where"] = [*conditions, *([more] if isinstance(more, str) else more)]
         return Found(self, {"limit": PAGE, **query_of(filters)})
 
     def path(self, key: Any) -> str:
@@ -218,7 +226,8 @@ class Frames(Endpoint):
         hdu
             Number or name of the HDU; else the first that has a picture.
         size
-            ``large`` or ``small``.
+            ``large`` or ``small``, as pages show it; ``full`` for up to 2048 pixels, as WebP,
+            or ``png`` for the same as PNG. A plot has one size.
 
         Returns
         -------
@@ -239,7 +248,8 @@ class Frames(Endpoint):
             raise NotFoundError(f"A picture of anything in {file['name']} not found.")
         path = f"{_address(file)}preview/{index}/"
         content = self.transport.fetch(path, {"size": size}, patience=PICTURE_PATIENCE_S)
-        return Picture(content, "image/svg+xml" if content.startswith(b"<?xml") else "image/webp")
+        kind = next((k for begin, k in _KINDS.items() if content.startswith(begin)), "image/webp")
+        return Picture(content, kind)
 
     def rows(self, key: Any, hdu: int | str | None = None) -> Table:
         """Return the first rows of a table in a file, without fetching the others.
@@ -283,6 +293,7 @@ class Frames(Endpoint):
 
 
 _TABLES = ("bintab", "ascitab")
+_KINDS = {b"<?xml": "image/svg+xml", b"\x89PNG": "image/png"}
 
 
 def _address(file: Mapping[str, Any]) -> str:

@@ -13,7 +13,8 @@ from arcsecond.errors import ArcsecondError, LockedError
 T = TypeVar("T")
 
 TRIES = 8
-"""Failures in a row after which it is given up: about two minutes."""
+"""Failures in a row after which it is given up: about two minutes where each is told at once,
+and ten where nothing answers."""
 
 BUSY = 8
 """How much longer a server is waited for that is busy with the same file."""
@@ -39,11 +40,20 @@ class Patience:
         Ends every wait when it is set.
     tries
         Failures in a row after which it is given up.
+    noted
+        Called with why it waits, and with "" once something gets through.
     """
 
-    def __init__(self, stopping: threading.Event, tries: int = TRIES) -> None:
+    def __init__(
+        self,
+        stopping: threading.Event,
+        tries: int = TRIES,
+        *,
+        noted: Callable[[str], None] | None = None,
+    ) -> None:
         self._stopping = stopping
         self._tries = tries
+        self._noted = noted
         self._failed = 0
 
     def after(self, error: ArcsecondError) -> None:
@@ -59,6 +69,8 @@ class Patience:
         tries = self._tries * BUSY if isinstance(error, LockedError) else self._tries
         if not error.passes or self._failed >= tries:
             raise error
+        if self._noted is not None:
+            self._noted(error.detail)
         wait = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (self._failed - 1))
         wait *= random.uniform(0.5, 1.0)  # noqa: S311  # that many clients do not come at once
         asked = min(LONGEST_ASKED_S, error.retry_after or 0.0)
@@ -67,6 +79,8 @@ class Patience:
 
     def through(self) -> None:
         """Something got through: what fails next is the first failure again."""
+        if self._failed and self._noted is not None:
+            self._noted("")
         self._failed = 0
 
     def keep_trying(self, work: Callable[[], T]) -> T:

@@ -61,6 +61,7 @@ class Sending:
         waiting: str,
         moved: Callable[[int], None],
         stopping: threading.Event,
+        patience: Patience | None = None,
     ) -> None:
         self._transport = transport
         self._begin = begin
@@ -69,7 +70,7 @@ class Sending:
         self._address = waiting
         self._moved = moved
         self._stopping = stopping
-        self._patience = Patience(stopping)
+        self._patience = patience or Patience(stopping)
         self._offset: int | None = None if waiting else 0
         self._digests: dict[int, Any] = {}
         self._anew = 0

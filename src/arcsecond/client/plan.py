@@ -197,8 +197,6 @@ def look_again(plan: Plan, journal: Journal) -> None:
 
 def ask(transport: Transport, plan: Plan, journal: Journal, stopping: threading.Event) -> None:
     """Ask the server of each file whether it is there; hash those whose digest would tell."""
-    if not plan.dataset:
-        return
     compare(transport, plan.dataset, plan.items, stopping)
     if unclear := [item for item in plan.items if item.state == "unclear"]:
         found = Found(unreadable=plan.unreadable)
@@ -235,8 +233,8 @@ def _read(item: Item, found: Found, journal: Journal | None) -> None:
 def compare(
     transport: Transport, dataset: str, items: Sequence[Item], stopping: threading.Event
 ) -> None:
-    """Ask the server of some files whether they are there."""
-    path = f"/datasets/{dataset}/known/"
+    """Ask the server of some files whether they are there, "" for a dataset to be made."""
+    path = f"/datasets/{dataset}/known/" if dataset else "/fitsfiles/known/"
     for group in _questions(items):
         asked = {"files": [_asked(item) for item in group]}
         told = Patience(stopping).keep_trying(

@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
-from arcsecond.client.patience import StoppedError
+from arcsecond.client.patience import Patience, StoppedError
 from arcsecond.errors import (
     ArcsecondConnectionError,
     ArcsecondError,
@@ -105,6 +105,8 @@ class Standing:
         How many failed.
     active
         Of those that are on their way, by name: bytes that have arrived, bytes in all.
+    trouble
+        Why something is tried again, "" while nothing is.
     """
 
     files: int = 0
@@ -114,6 +116,7 @@ class Standing:
     before: int = 0
     failed: int = 0
     active: dict[str, tuple[int, int]] = field(default_factory=dict)
+    trouble: str = ""
 
 
 @dataclass(slots=True)
@@ -277,6 +280,15 @@ class Run(ABC, Generic[F]):
                 self._standing.active.pop(label, None)
                 self._standing.done += len(arrived)
             self._show()
+
+    def patience(self) -> Patience:
+        """Return what waits between tries, and shows why."""
+        return Patience(self.stopping, noted=self._note_trouble)
+
+    def _note_trouble(self, why: str) -> None:
+        with self._lock:
+            self._standing.trouble = why
+        self._show()
 
     def weight(self, item: F) -> int:
         """Return how many bytes of a file have to travel."""

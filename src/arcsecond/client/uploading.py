@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from arcsecond.client.journal import Journal, hash_item
-from arcsecond.client.patience import Patience, all_of
+from arcsecond.client.patience import all_of
 from arcsecond.client.pieces import Sending
 from arcsecond.client.plan import SMALL, Plan
 from arcsecond.client.running import (
@@ -120,7 +120,7 @@ class _Upload(Run[Item]):
         """Let the server make a file of content that it has; send it when it cannot."""
         fields = {"name": item.name, "sha256": item.sha256, **self._plan.given}
         try:
-            answer = Patience(self.stopping).keep_trying(
+            answer = self.patience().keep_trying(
                 lambda: self._transport.request("POST", self._files, fields=fields)
             )
         except NotFoundError:
@@ -150,6 +150,7 @@ class _Upload(Run[Item]):
             waiting=waiting.address if waiting else "",
             moved=moved,
             stopping=self.stopping,
+            patience=self.patience(),
         )
         try:
             reply = sending.send()
@@ -176,7 +177,7 @@ class _Upload(Run[Item]):
 
     def _kept_as(self, item: Item) -> dict[str, Any] | None:
         """Ask for the file that has the name of one that was sent, and what is damaged in it."""
-        answer = Patience(self.stopping).keep_trying(
+        answer = self.patience().keep_trying(
             lambda: self._transport.request("GET", self._files, params={"name": item.name})
         )
         return answer.data[0] if answer.data else None
@@ -198,7 +199,7 @@ class _Upload(Run[Item]):
         fields = {**self._plan.given, "sha256": [item.sha256 for item, _ in ready]}
         parts = [(item.name, data) for item, data in ready]
         try:
-            answer = Patience(self.stopping).keep_trying(
+            answer = self.patience().keep_trying(
                 lambda: self._transport.send_parts(self._files, parts, fields)
             )
         except ArcsecondError as error:

@@ -228,7 +228,8 @@ async def listed(
     if exact not in (None, "exact"):
         raise InvalidInputError(fields={"total": ["It is counted to a bound, or `exact`."]})
     enveloped = enveloped or "page" in query or "page_size" in query or exact is not None
-    asked = [_limit(query[name]) for name in ("limit", "page_size") if name in query]
+    most = max(LARGEST_PAGE, whole or 0)
+    asked = [_limit(query[name], most) for name in ("limit", "page_size") if name in query]
     limit = asked[0] if asked else None
     after = _decode(query.get("cursor"))
     if query.get("page", "1") != "1" and after is None:
@@ -299,9 +300,9 @@ def _next(request: AnyRequest, cursor: Cursor, pinned: Mapping[str, str]) -> str
     return f"{base_url(request)}{path}?{urlencode([*query, ('cursor', encoded)])}"
 
 
-def _limit(text: str) -> int:
-    if (limit := parse_amount(text, LARGEST_PAGE)) is None:
-        raise InvalidInputError(f"A page holds 1 to {LARGEST_PAGE} items, not {text[:40]!r}.")
+def _limit(text: str, most: int) -> int:
+    if (limit := parse_amount(text, most)) is None:
+        raise InvalidInputError(f"A page holds 1 to {most} items, not {text[:40]!r}.")
     return limit
 
 

@@ -5,7 +5,7 @@ other, the echelle formats of IRAF (MULTISPEC), and tables with columns that say
 
 Reference: FITS Standard 4.0, section 8.4; Valdes 1993, "The IRAF/NOAO Spectral World
 Coordinate Systems" (ASP Conf. Ser. 52, 467), for MULTISPEC and DC-FLAG; SDSS's spSpec for
-COEFF0 and COEFF1.
+COEFF0 and COEFF1, and for ARRAY1 and those after it, which name rows.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcsecond.server.archive.looking import NothingSeenError
-from arcsecond.server.archive.product import ALONG, MEASURED, named
+from arcsecond.server.archive.product import ALONG, MEASURED, WAVELENGTHS, named
 
 Numbers = NDArray[np.float64]
 
@@ -97,7 +97,7 @@ def _of_table(hdu: Any) -> Plot:
     )
 
 
-_UNITS = {"angstroms": "Å", "angstrom": "Å", "nanometers": "nm", "unknown": ""}
+_UNITS = {"angstroms": "Å", "angstrom": "Å", "ang": "Å", "nanometers": "nm", "unknown": ""}
 """How units are shown that are not written as the standard has them."""
 
 
@@ -133,7 +133,13 @@ def _of_image(hdu: Any, hdus: Sequence[Any]) -> Plot:
     if x_label == PIXEL:
         along, x_label = _beside(hdu, hdus, rows.shape[1]) or (along, x_label)
     several = len(rows) > 1
-    curves = [Curve(along, row, str(n + 1) if several else "") for n, row in enumerate(rows)]
+    called = [str(header.get(f"ARRAY{n + 1}", "")).strip() for n in range(len(rows))]
+    curves = [
+        Curve(along, row, (name.capitalize()[:40] or str(n + 1)) if several else "")
+        for n, (row, name) in enumerate(zip(rows, called, strict=True))
+        # Bits are no flux, and what has no name beside others nobody knows.
+        if "MASK" not in name.upper() and bool(name) == any(called)
+    ]
     return Plot(curves, x_label, y_label)
 
 
@@ -144,7 +150,7 @@ def _beside(hdu: Any, hdus: Sequence[Any], length: int) -> tuple[Numbers, str] |
     the same.
     """
     arm = hdu.name.upper().rpartition("_")[0]
-    called = [f"{arm}_{name}" if arm else name for name in _WAVELENGTHS]
+    called = [f"{arm}_{name}" if arm else name for name in WAVELENGTHS]
     for other in hdus:
         if other.name.upper() not in called or other is hdu or hasattr(other, "columns"):
             continue
@@ -156,9 +162,6 @@ def _beside(hdu: Any, hdus: Sequence[Any], length: int) -> tuple[Numbers, str] |
         along, label = axis(first.header, length)
         return None if label == PIXEL else (along, label)
     return None
-
-
-_WAVELENGTHS = ("WAVELENGTH", "WAVELENGTHS", "WAVE", "LAMBDA")
 
 
 def _pixels(row: Numbers) -> Numbers:
@@ -208,7 +211,8 @@ _CALLED = {
 
 
 def _axis_label(header: Mapping[str, Any], kind: str) -> str:
-    unit = str(header.get("CUNIT1") or "").strip()
+    beside = re.search(r"[\[(]([^\])]+)[\])]", str(header.get("CTYPE1", "")))
+    unit = str(header.get("CUNIT1") or (beside[1] if beside else "")).strip()
     name = next((text for start, text in _CALLED.items() if kind.startswith(start)), "")
     if not name or not unit:
         told = _iraf_label(header)

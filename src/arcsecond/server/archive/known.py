@@ -29,14 +29,21 @@ from arcsecond.server.archive.tables import LOST, blobs, datasets, files, places
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import parse_uuid
 from arcsecond.server.people.owned import find_own
-from arcsecond.server.people.visibility import visible_to
+from arcsecond.server.people.visibility import signed_in, visible_to
 from arcsecond.server.storage import Arrived
 
 SAME, OTHER, ELSEWHERE, UNCLEAR, UNKNOWN = "same", "other", "elsewhere", "unclear", "unknown"
 
 
-def known(backend: Backend, viewer: Viewer, dataset: str, body: FilesAsked) -> list[FileKnown]:
+def known(
+    backend: Backend, viewer: Viewer, dataset: str | None, body: FilesAsked
+) -> list[FileKnown]:
     """Tell of files whether they are there, in the order in which they are asked for.
+
+    Parameters
+    ----------
+    dataset
+        None for one that is still to be made: no name is taken there.
 
     Raises
     ------
@@ -47,9 +54,13 @@ def known(backend: Backend, viewer: Viewer, dataset: str, body: FilesAsked) -> l
         raise InvalidInputError(fields={"files": [f"{MOST_ASKED} are the most at once."]})
     asked = [(clean_path(one.name), one) for one in body.files]
     with backend.db.read() as connection:
-        uuid = parse_uuid(dataset, DATASET)
-        find_own(connection, viewer, datasets, uuid, DATASET, "fitsfiles:create")
-        there = named_files(connection, uuid, {name for name, _ in asked})
+        there: Mapping[str, Named] = {}
+        if dataset is None:
+            signed_in(viewer, "datasets:create")
+        else:
+            uuid = parse_uuid(dataset, DATASET)
+            find_own(connection, viewer, datasets, uuid, DATASET, "fitsfiles:create")
+            there = named_files(connection, uuid, {name for name, _ in asked})
         digests = {one.sha256 for name, one in asked if one.sha256 and name not in there}
         content = _readable(connection, viewer, blobs.c.sha256, digests)
         outside = set(

@@ -100,6 +100,7 @@ class _Reader:
         self.book = book
         self.observation = seen = Observation()
         self._timeless: list[tuple[date, str, str, str]] = []
+        self._clocked: dict[str, str] = {}
         for name in ("target", "instrument", "telescope", "observer", "programme"):
             setattr(seen, name, self._text(name))
         seen.filter = self._text("filter") or self._wheels()
@@ -108,6 +109,8 @@ class _Reader:
         seen.airmass = self._believed("airmass", self._numbers("airmass"))
         start = self._believed("start", self._starts())
         seen.start = None if start is None else datetime.fromtimestamp(start, UTC)
+        if (told := seen.read_from.get("start")) in self._clocked:
+            seen.read_from["start"] = f"{told} {self._clocked[told]}"
         if start is None:
             for _, keyword, text, why in self._timeless:
                 self.observation.doubt("start", keyword, text, why)
@@ -235,33 +238,40 @@ class _Reader:
             if isinstance(entry, rules.Moment):
                 since = entry.since.replace(tzinfo=None)
                 return None if number is None else since + timedelta(seconds=number)
-            if isinstance(value, str) and (found := self._dated(value, values)):
-                return found
+            if isinstance(value, str):
+                found, clock = self._dated(value, values)
+                if found and clock:
+                    self._clocked[entry] = clock
+                if found:
+                    return found
             if number is None or not number % 1:  # a day alone does not say it
                 return None
             return _julian(number)
         except OverflowError:
             return None
 
-    def _dated(self, text: str, values: Values) -> datetime | None:
-        """Return a date and time as it is written, or put together from two keywords."""
+    def _dated(self, text: str, values: Values) -> tuple[datetime | None, str]:
+        """Return a date and time as it is written, or put together from two keywords.
+
+        With it, the second keyword; "" for one that was not wanted.
+        """
         day, separator, clock = _parted(text)
+        keyword = ""
         if (date_ := as_day(day)) is None:
-            return None
+            return None, ""
         if not separator:
-            clock = next(self._clocks(values), "")
+            keyword, clock = next(self._clocks(values), ("", ""))
         match = re.fullmatch(
             r"(\d{1,2}):(\d{1,2}):(\d{1,2}(?:\.\d*)?)|(\d{1,2}):(\d{1,2})", clock, re.ASCII
         )
         if not match:
-            return None
+            return None, ""
         hours, minutes = int(match[1] or match[4]), int(match[2] or match[5])
         seconds = float(match[3] or 0)
         if hours > 23 or minutes > 59 or seconds >= 61:
-            return None
-        return datetime(*date_.timetuple()[:3]) + timedelta(
-            hours=hours, minutes=minutes, seconds=seconds
-        )
+            return None, ""
+        day_begins = datetime(*date_.timetuple()[:3])
+        return day_begins + timedelta(hours=hours, minutes=minutes, seconds=seconds), keyword
 
     @staticmethod
     def _day(text: str, value: str | float) -> date | None:
@@ -272,22 +282,23 @@ class _Reader:
         found = None if number is None else _julian(number)
         return None if found is None else found.date()
 
-    def _clocks(self, values: Values) -> Iterator[str]:
-        """Yield the times of day that a header tells beside a date, as HH:MM:SS."""
+    def _clocks(self, values: Values) -> Iterator[tuple[str, str]]:
+        """Yield the times of day that a header tells beside a date: keywords, and HH:MM:SS."""
         for entry in self.book["clock"]:
             if isinstance(entry, rules.Number):
-                clock = _counted(values.get(entry.keyword), SECONDS[entry.unit])
+                keyword, unit = entry.keyword, SECONDS[entry.unit]
+                clock = _counted(values.get(keyword), unit)
             else:
-                clock = _clock(values.get(entry))
+                keyword, clock = entry, _clock(values.get(entry))
             if clock:
-                yield clock
+                yield keyword, clock
 
     def _why_timeless(self, text: str, values: Values) -> tuple[str, str]:
         """Return what is written of a day, and why it tells no moment."""
         day, _, clock = _parted(text)
         beside = list(self._clocks(values))
         if clock or beside:
-            return (text if clock else f"{day} {beside[0]}"), "no time of day"
+            return (text if clock else f"{day} {beside[0][1]}"), "no time of day"
         return text, "a day without a time"
 
     def _to_utc(self, moment: datetime, values: Values) -> datetime | None:

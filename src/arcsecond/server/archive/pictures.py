@@ -15,9 +15,10 @@ from __future__ import annotations
 import base64
 import contextlib
 import io
+import json
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -31,11 +32,14 @@ if TYPE_CHECKING:
 
     Plane = NDArray[np.float64]
 
-LONGEST = {"large": 560, "small": 144, "tiny": 56}
+LONGEST = {"large": 560, "small": 144, "tiny": 56, "full": 2048, "png": 2048}
 """Longest side in pixels."""
 
-HEAVIEST = {"large": 24_000, "small": 2_000, "tiny": 600}
+HEAVIEST = {"large": 24_000, "small": 2_000, "tiny": 600, "full": 3_000_000}
 """Most bytes; a page with a dozen pictures, or a hundred in a list, stays below 100 kB."""
+
+PAGES = ("large", "small", "tiny")
+"""Sizes that are drawn together; the others are of whoever wants to see more, each by itself."""
 
 WIDEST = 2_000_000
 """Pixels in a row; what is wider is no image that a picture could show."""
@@ -107,16 +111,17 @@ def layout(width: int, height: int, size: str, how: Orientation | None = None) -
 
 def main() -> int:
     """Draw what the first argument asks for from the frame on stdin; a line for each HDU."""
-    return for_each_hdu(_told)
+    sizes = json.loads(sys.argv[1]).get("sizes", PAGES)
+
+    def told(file: BinaryIO, size: int, index: int) -> dict[str, Any]:
+        pictures = draw(file, size, index, sizes)
+        return {name: base64.b64encode(p).decode() for name, p in pictures.items()}
+
+    return for_each_hdu(told)
 
 
-def _told(file: BinaryIO, size: int, index: int) -> dict[str, Any]:
-    pictures = draw(file, size, index)
-    return {name: base64.b64encode(p).decode() for name, p in pictures.items()}
-
-
-def draw(file: BinaryIO, size: int, index: int) -> dict[str, bytes]:
-    """Return the pictures of an HDU as WebP, by their size.
+def draw(file: BinaryIO, size: int, index: int, sizes: Sequence[str] = PAGES) -> dict[str, bytes]:
+    """Return the pictures of an HDU, by their size: as WebP, but for ``png``.
 
     Raises
     ------
@@ -132,9 +137,9 @@ def draw(file: BinaryIO, size: int, index: int) -> dict[str, bytes]:
     tiled = hdu.values.get("ZIMAGE") is True
     with np.errstate(all="ignore"), contextlib.ExitStack() as stack:
         image = _tiled(file, hdu, stack) if tiled else _plain(file, hdu, size)
-        grey = stretched(reduced(image))
+        grey = stretched(reduced(image, sizes[0]))
     how = orientation(hdu.values)
-    return {name: _encoded(grey, image, name, how) for name in LONGEST}
+    return {name: _encoded(grey, image, name, how) for name in sizes}
 
 
 def _plain(file: BinaryIO, hdu: walking.RawHdu, size: int) -> Image:
@@ -212,11 +217,11 @@ def _whole(hdu: walking.RawHdu, keyword: str, default: int) -> int:
     return value if isinstance(value, int) else default
 
 
-def reduced(image: Image) -> Plane:
+def reduced(image: Image, size: str = "large") -> Plane:
     """Return an image as means over blocks, at least as large as its picture; NaN where blank."""
     import numpy as np
 
-    columns, lines = layout(image.width, image.height, "large")
+    columns, lines = layout(image.width, image.height, size)
     step_x, step_y = max(1, image.width // columns), max(1, image.height // lines)
     starts = np.arange(0, image.width, step_x)
     tops = range(0, image.height, step_y)
@@ -289,7 +294,7 @@ def _turned(whole: Any, sides: tuple[int, int], how: Orientation) -> Any:
 
 
 def _encoded(grey: NDArray[np.uint8], image: Image, size: str, how: Orientation | None) -> bytes:
-    """Return a picture as WebP, at the best quality that keeps it light."""
+    """Return a picture as WebP, at the best quality that keeps it light; or as PNG."""
     from PIL import Image as Pillow
 
     whole: Any = Pillow.fromarray(grey[::-1])
@@ -297,6 +302,10 @@ def _encoded(grey: NDArray[np.uint8], image: Image, size: str, how: Orientation 
     if how is not None:
         whole = _turned(whole, sides, how)
         sides = layout(image.width, image.height, size, how)
+    if size == "png":
+        buffer = io.BytesIO()
+        whole.resize(sides, Pillow.Resampling.BOX).save(buffer, "PNG")
+        return buffer.getvalue()
     whole = whole.convert("RGB")
 
     def attempt(scale: float, quality: int) -> bytes:

@@ -1,4 +1,7 @@
-"""Draw spectra and light curves as SVG, with their axes and units, in a process of its own."""
+"""Draw spectra and light curves as SVG, with their axes and units, in a process of its own.
+
+For lists there is a tiny one: the first curve alone, as a line.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,21 @@ import numpy as np
 
 from arcsecond.server.archive.curves import Curve, NoCurveError, Numbers, Plot, plot_of
 from arcsecond.server.archive.looking import for_each_hdu
+from arcsecond.server.archive.pictures import LONGEST
+
+PLOT, SPARK = "plot", "spark"
+"""Sizes: as a page shows it, and as a list does."""
 
 WIDTH, HEIGHT = 760, 300
 """Pixels."""
 
 STEPS = 1_200
 """Of more points the least and the largest of each step are drawn."""
+
+SPARKS = 26
+"""The same of a tiny plot."""
+
+TINY = LONGEST["tiny"]
 
 LABELLED = 8
 """Curves that have a legend; of more it would hide them."""
@@ -27,11 +39,11 @@ _LINES = 12_000
 
 def main() -> int:
     """Draw what the first argument asks for from the frame on stdin; a line for each HDU."""
-    return for_each_hdu(lambda file, _, index: {"svg": draw(file, index)})
+    return for_each_hdu(lambda file, _, index: draw(file, index))
 
 
-def draw(file: BinaryIO, index: int) -> str:
-    """Return the plot of an HDU as SVG.
+def draw(file: BinaryIO, index: int) -> dict[str, str]:
+    """Return the plots of an HDU as SVG, by their size.
 
     Raises
     ------
@@ -43,7 +55,8 @@ def draw(file: BinaryIO, index: int) -> str:
     # Which is not closed: more may be drawn.
     hdus = fits.open(file, memmap=False, lazy_load_hdus=True)
     with np.errstate(all="ignore"):
-        return drawn(plot_of(hdus[index], hdus))
+        plot = plot_of(hdus[index], hdus)
+        return {PLOT: drawn(plot), SPARK: sparked(plot)}
 
 
 def drawn(plot: Plot) -> str:
@@ -75,6 +88,24 @@ def drawn(plot: Plot) -> str:
     if len(svg) > HEAVIEST:
         raise NoCurveError("has too much in it for a plot.")
     return svg
+
+
+def sparked(plot: Plot) -> str:
+    """Return the first curve as an SVG that a list can hold a hundred of."""
+    x, y = thinned(plot.curves[0], SPARKS)
+    low, high = limits(plot)
+    finite = np.isfinite(x) & np.isfinite(y)
+    x, y = x[finite], y[finite]
+    wide = float(np.ptp(x)) or 1.0
+    across = np.rint((x - x.min()) / wide * (TINY - 2) + 1).astype(int)
+    up = np.clip((y - low) / ((high - low) or 1.0), 0, 1)
+    down = np.rint((1 - up) * (TINY - 2) + 1).astype(int)
+    points = " ".join(f"{a},{b}" for a, b in zip(across, down, strict=True))
+    return (
+        f'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="{TINY}" '
+        f'height="{TINY}" viewBox="0 0 {TINY} {TINY}"><polyline points="{points}" '
+        'fill="none" stroke="#bbb"/></svg>'
+    )
 
 
 def thinned(curve: Curve, steps: int) -> tuple[Numbers, Numbers]:

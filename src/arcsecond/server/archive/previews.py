@@ -28,18 +28,32 @@ from arcsecond.server.remade import Kept
 
 logger = logging.getLogger(__name__)
 
-RECIPE = "r5"
+RECIPE = "r6"
 """Another one for each change of how pictures look."""
 
-WEBP, SVG, JSON = "image/webp", "image/svg+xml", "application/json"
+WEBP, PNG, SVG, JSON = "image/webp", "image/png", "image/svg+xml", "application/json"
 
 TINY = "tiny"
-"""The size of pictures in lists: never a plot, which would weigh too much there."""
+"""The size of pictures in lists."""
 
-PLOT, ROWS = "plot", "rows"
-"""What there is of an HDU in one size: a plot, and the first rows of a table."""
+PLOT, SPARK, ROWS = "plot", "spark", "rows"
+"""What there is of an HDU: a plot, one that is tiny, and the first rows of a table."""
 
-_DRAWN_BY = {PLOT: "arcsecond.server.archive.plots", ROWS: "arcsecond.server.archive.rows"}
+FIRST = "first"
+"""In place of the number of an HDU: the first that is to be seen."""
+
+_SIZES: dict[str, tuple[str, ...]] = {
+    ROWS: (ROWS,),
+    **dict.fromkeys((PLOT, SPARK), (PLOT, SPARK)),
+    **dict.fromkeys(pictures.PAGES, pictures.PAGES),
+}
+"""What is drawn at one go with each size; a size that is not here is drawn alone."""
+
+_DRAWN_BY = {
+    PLOT: "arcsecond.server.archive.plots",
+    SPARK: "arcsecond.server.archive.plots",
+    ROWS: "arcsecond.server.archive.rows",
+}
 """Modules that run in processes of their own; they are not imported here, since they take long."""
 
 MOST = 12
@@ -49,7 +63,7 @@ LOOKED = 100
 """HDUs that are looked at for as many that can be drawn."""
 
 TIMEOUT_S = 120
-_WEBP, _XML = b"RIFF", b"<?xml"
+_WEBP, _PNG, _XML = b"RIFF", b"\x89PNG", b"<?xml"
 _CRASHES = {signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV} | {
     signal.SIGXCPU
 }
@@ -66,7 +80,7 @@ class Sought:
     @property
     def kind(self) -> str:
         """Its media type."""
-        return {PLOT: SVG, ROWS: JSON}.get(self.size, WEBP)
+        return {PLOT: SVG, SPARK: SVG, ROWS: JSON, "png": PNG}.get(self.size, WEBP)
 
     @property
     def etag(self) -> str:
@@ -108,7 +122,7 @@ def told_of(backend: Backend, _viewer: Viewer, file: FitsFile) -> list[Preview]:
 
 
 def _has_failed(backend: Backend, file: FitsFile, hdu: int, kind: str) -> bool:
-    size = PLOT if kind == SVG else next(iter(pictures.LONGEST))
+    size = PLOT if kind == SVG else pictures.PAGES[0]
     begin = _kept(backend).begin(_name(file.sha256, hdu, size), len(_XML))
     return bool(begin) and not begin.startswith((_WEBP, _XML))
 
@@ -126,8 +140,10 @@ def seek(backend: Backend, viewer: Viewer, dataset: str, key: str, hdu: str, siz
         There is no such file, it has no such HDU, or that is no image.
     """
     file, number = _found(backend, viewer, dataset, key, hdu)
-    if number is not None and size != TINY and _among(number, plotted(file)):
-        return Sought(file, number, PLOT)
+    if hdu == FIRST:
+        number = next((one.index for one in [*plotted(file), *pictured(file)]), None)
+    if number is not None and _among(number, plotted(file)):
+        return Sought(file, number, SPARK if size == TINY else PLOT)
     if number is None or not _among(number, pictured(file)):
         raise NotFoundError(f"An image or a spectrum in HDU {hdu[:20]!r} of this file not found.")
     return Sought(file, number, size)
@@ -183,40 +199,45 @@ def draw(backend: Backend, viewer: Viewer, sought: Sought) -> bytes:
         return there  # somebody else drew it meanwhile
     said, status = _drawn(backend, sought)
     found: dict[tuple[int, str], bytes] = {}
+    sizes = _SIZES.get(sought.size, (sought.size,))
     for told in said:
-        if sought.size in _DRAWN_BY:
-            found[told["hdu"], sought.size] = _alone(told)
-            continue
-        for size in pictures.LONGEST:
-            picture = base64.b64decode(told.get(size, ""))
-            found[told["hdu"], size] = picture or str(told["problem"]).encode()
+        for size in sizes:
+            found[told["hdu"], size] = _content(told, size)
     wanted = (sought.hdu, sought.size)
     if wanted not in found:
         logger.warning("drawing %s ended with status %s", sought.file.sha256, status)
         if -status not in _CRASHES:  # it may go better another time
             return _shown(sought, b"cannot be drawn now.")
-        sizes = [sought.size] if sought.size in _DRAWN_BY else [*pictures.LONGEST]
         found |= {(sought.hdu, size): b"cannot be drawn." for size in sizes}
     for (hdu, size), content in found.items():
         _kept(backend).put(_name(sought.file.sha256, hdu, size), content)
     return _shown(sought, found[wanted])
 
 
-def _alone(told: dict[str, Any]) -> bytes:
-    """Return a plot, or rows, or why there are none."""
-    if "table" in told:
-        return json.dumps(told["table"]).encode()
-    return str(told.get("svg") or told.get("problem", "cannot be drawn.")).encode()
+def _content(told: dict[str, Any], size: str) -> bytes:
+    """Return what was drawn in a size, or why there is nothing."""
+    match told.get(size):
+        case None:
+            return str(told.get("problem", "cannot be drawn.")).encode()
+        case str(text) if size in _DRAWN_BY:
+            return text.encode()
+        case str(text):
+            return base64.b64decode(text)
+        case table:
+            return json.dumps(table).encode()
 
 
 def _drawn(backend: Backend, sought: Sought) -> tuple[list[dict[str, Any]], int]:
     """Let a process of its own draw; return what it told of each HDU, and how it ended."""
     file = sought.file
-    alike = {PLOT: plotted, ROWS: tabled}.get(sought.size, pictured)(file)
+    alike = {PLOT: plotted, SPARK: plotted, ROWS: tabled}.get(sought.size, pictured)(file)
     others = [h.index for h in alike if h.index != sought.hdu][: MOST - 1]
+    if sought.size not in _SIZES:
+        others = []
     drawing = _DRAWN_BY.get(sought.size, pictures.__name__)
     order = {
         "hdus": [sought.hdu, *others],
+        "sizes": _SIZES.get(sought.size, (sought.size,)),
         "packing": file.packing,
         "limit": backend.settings.max_unpacked_bytes,
         "scratch": str(_top(backend)),
@@ -236,7 +257,7 @@ def _told(said: bytes) -> list[dict[str, Any]]:
 
 
 def _shown(sought: Sought, content: bytes) -> bytes:
-    if content.startswith((_WEBP, _XML, b"{")):
+    if content.startswith((_WEBP, _PNG, _XML, b"{")):
         return content
     what = "First rows" if sought.size == ROWS else "A picture"
     raise NotFoundError(f"{what} of HDU {sought.hdu} not found: it {content.decode()}")

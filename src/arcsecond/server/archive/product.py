@@ -90,6 +90,9 @@ def _of_table(values: Values) -> str:
 
 # What can be drawn as a curve
 
+WAVELENGTHS = ("WAVELENGTH", "WAVELENGTHS", "WAVE", "LAMBDA")
+"""Names of HDUs that hold the wavelengths of others, maybe with that of an arm in front."""
+
 ALONG = ("WAVELENGTH", "WAVE", "LAMBDA", "LOGLAM", "LOGWAVE", "LAM", "FREQUENCY", "FREQ", "VHELIO",
       "VELOCITY", "ENERGY", "TIME", "MJD", "JD", "HJD", "BJD", "DATE")  # fmt: skip
 MEASURED = ("FLUX", "SAP_FLUX", "PDCSAP_FLUX", "FLUX_DENSITY", "FLUXDENS", "RATE", "COUNTS", "MAG",
@@ -103,6 +106,8 @@ def has_curve(values: Mapping[str, Any]) -> bool:
     told.update(values)
     if product_of_one(told) not in (SPECTRUM, TIMESERIES):
         return False
+    if str(told.get("EXTNAME", "")).upper().rpartition("_")[2] in WAVELENGTHS:
+        return False  # it lies along the axis of others
     if "XTENSION" in told and str(told["XTENSION"]).strip() in ("BINTABLE", "TABLE"):
         names = [str(told.get(f"TTYPE{n}", "")) for n in range(1, 65)]
         return named(names, ALONG) is not None and named(names, MEASURED) is not None

@@ -145,6 +145,12 @@ async def tell_known(request: AnyRequest, dataset: FromPath[str]) -> list[FileKn
     return await reading(request, known.known, dataset, body)
 
 
+@post(f"{BY_NAME['fitsfiles'].everywhere}known/", status_code=200)
+async def tell_known_anywhere(request: AnyRequest) -> list[FileKnown]:
+    body = await read_body(request, FilesAsked)
+    return await reading(request, known.known, None, body)
+
+
 async def keep(request: AnyRequest, dataset: str, upload: Upload) -> Response[Any]:
     """Keep what was received as files of a dataset.
 
@@ -291,12 +297,20 @@ def version_of(request: AnyRequest) -> int | None:
     return number
 
 
+TINY = (previews.TINY, previews.SPARK)
+
+BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
+"""A picture with nothing on it: without one a browser would show that something is broken."""
+
+
 @get([path + "preview/{hdu:str}/" for path in ONE])
 async def preview(
     request: AnyRequest, dataset: FromPath[str], key: FromPath[str], hdu: FromPath[str]
 ) -> Response[Any]:
     asked = request.query_params.get("size", "")
     size = asked if asked in LONGEST else "large"
+    if request.query_params.get("format") == "png":
+        size = "png"
     return await _seen(request, await writing(request, previews.seek, dataset, key, hdu, size))
 
 
@@ -317,12 +331,12 @@ async def _seen(request: AnyRequest, sought: previews.Sought) -> Response[Any]:
         if content is None:
             turns = turns_of(request)
             # One at a time: drawing takes memory.
-            async with turns.listing if sought.size == previews.TINY else turns.drawing:
+            async with turns.listing if sought.size in TINY else turns.drawing:
                 content = await writing(request, previews.draw, sought)
     except NotFoundError:
-        if sought.size != previews.TINY:
+        if sought.size not in TINY:
             raise
-        return Response(None, status_code=204, headers=headers)  # a list has a gap there
+        return Response(BLANK, media_type=previews.SVG, headers=headers)  # a list has a gap there
     # A plot opened by itself is a document: nothing in it may run.
     headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
     return Response(content, media_type=sought.kind, headers=headers)
@@ -340,6 +354,7 @@ routes = [
     search_files,
     create_file,
     tell_known,
+    tell_known_anywhere,
     reindex,
     read_file,
     read_found,

@@ -26,7 +26,7 @@ def main() -> int:
 
 def look(file: BinaryIO, size: int, index: int) -> dict[str, Any]:
     """Return what is printed of an HDU."""
-    return {"table": first_rows(file, size, index)}
+    return {"rows": first_rows(file, size, index)}
 
 
 class NoRowsError(NothingSeenError):

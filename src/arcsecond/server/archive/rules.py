@@ -49,9 +49,9 @@ class Number(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Constant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A number that is always the same."""
+    """An angle in degrees that is always the same."""
 
-    value: float
+    value: Annotated[float, msgspec.Meta(ge=-180, le=360)]
 
 
 class Moment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -227,6 +227,22 @@ def read(text: str, name: str = "rules") -> File:
     RulesError
         It has a mistake.
     """
+    file = _read(text, name)
+    ours = built_in()[1]
+    for n, rules in enumerate([*file.family, file.general]):
+        told = FrameRules((rules, file.general, ours.general))
+        for entry in rules.kind or ():
+            if isinstance(entry, Text) and told.kind(entry.value) is None:
+                whose = f"family[{n}]" if n < len(file.family) else "general"
+                kinds = dict.fromkeys(k for r in told.rules for k in r.kinds or {})
+                raise RulesError(
+                    f"{name}, line {_line(text, f'$.{whose}.kind', '')}: "
+                    f"{entry.value!r} is none of {', '.join(kinds)}."
+                )
+    return file
+
+
+def _read(text: str, name: str) -> File:
     if len(text) > LARGEST:
         raise RulesError(f"{name} is longer than {LARGEST} bytes.")
     try:
@@ -239,7 +255,7 @@ def read(text: str, name: str = "rules") -> File:
         line = told[2] or str(text.count("\n") + 1)
         raise RulesError(f"{name}, line {line}: this is no TOML: {told[1]}.") from None
     try:
-        file = msgspec.convert(raw, File)
+        file = msgspec.convert(_shortened(raw), File)
     except msgspec.ValidationError as error:
         why, mark, path = str(error).rpartition(" - at `")
         if not mark:
@@ -255,6 +271,18 @@ def read(text: str, name: str = "rules") -> File:
                 path = f"$.{whose}.plausible.{field}"
                 raise RulesError(f"{name}, line {_line(text, path, '')}: {error}") from None
     return file
+
+
+def _shortened(raw: Any) -> Any:
+    """Return what was read, with keywords as they are kept: without HIERARCH."""
+    match raw:
+        case dict():
+            return {_shortened(key): _shortened(value) for key, value in raw.items()}
+        case list():
+            return [_shortened(value) for value in raw]
+        case str():
+            return re.sub("^HIERARCH +", "", raw)
+    return raw
 
 
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -296,6 +324,10 @@ def _plain(why: str, path: str) -> str:
         return f"{wanted} is wanted here, not {got}."
     if count := re.fullmatch("Expected `array` of length (.*), got (.*)", why):
         return f"a list of {count[1]} is wanted here, not of {count[2]}."
+    if bound := re.fullmatch("Expected `(?:float|int)` (>=|<=) (.*)", why):
+        return (
+            f"a number of at {'least' if bound[1] == '>=' else 'most'} {bound[2]} is wanted here."
+        )
     if re.search(r"of length >= 1\b", why):
         return "this is empty."
     if most := re.search(r"of length <= (\d+)", why):
@@ -367,7 +399,7 @@ def _bound(field: str, value: Any) -> float:
 def built_in() -> tuple[str, File]:
     """Return the rules that come with the program: their text, and what it says."""
     text = resources.files(__package__).joinpath("rules.toml").read_text("utf-8")
-    return text, read(text, "rules.toml")
+    return text, _read(text, "rules.toml")
 
 
 def book(own: str | None = None, name: str = "rules") -> RuleBook:

@@ -106,7 +106,10 @@ def parse_range(field: str, text: str) -> tuple[float | None, float | None]:
     first, dots, last = text.partition("..")
     low = float(first) if first and _RANGE.fullmatch(text) else None
     high = low if not dots else float(last) if last and _RANGE.fullmatch(text) else None
-    if not _RANGE.fullmatch(text) or (low is not None and high is not None and low > high):
+    if low is not None and high is not None and low > high:
+        problem = f"{text[:40]!r} ends before it begins; write the smaller number first."
+        raise InvalidInputError(fields={field: [problem]})
+    if not _RANGE.fullmatch(text):
         problem = f"{text[:40]!r} is no range; write it like 0.5..2, ..2 or 0.5.."
         raise InvalidInputError(fields={field: [problem]})
     return low, high

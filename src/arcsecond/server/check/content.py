@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -20,6 +21,7 @@ from arcsecond.server.storage import Place, Strays
 BATCH = 500
 PIECE = 1 << 20
 MISSING = "its bytes are missing"
+CHANGED = "its file has changed where it lies, so its bytes are missing"
 UNREADABLE = "its bytes cannot be read"
 DAMAGED = "its bytes are damaged: they have another digest than when they came"
 BACK = "sending the same file again brings it back"
@@ -77,7 +79,7 @@ class _Content:
             where += "".join(f", in place at {place.path}" for place in self._outside(row.sha256))
         if row.state == LOST:
             self._lost(row, where, problem, needed=used.needed)
-        elif problem in (MISSING, DAMAGED):
+        elif problem in (MISSING, CHANGED, DAMAGED):
             done, whole = self._replaced(row.sha256) if self.repair else ("", False)
             if whole or not (done and used.needed):
                 self.report.found(where, problem, done)
@@ -92,7 +94,8 @@ class _Content:
 
     def _problem(self, row: sa.Row[Any], size: int | None) -> str:
         if size is None:
-            return MISSING
+            there = any(os.path.lexists(place.path) for place in self._outside(row.sha256))
+            return CHANGED if there else MISSING
         if self.quick and row.state != LOST:
             return DAMAGED if size != row.size else ""
         digest = hashlib.sha256()
@@ -110,7 +113,7 @@ class _Content:
 
     def _lost(self, row: sa.Row[Any], where: str, problem: str, *, needed: bool) -> None:
         """Look for bytes that were missed before."""
-        back = problem not in (MISSING, DAMAGED) and not problem.startswith(UNREADABLE)
+        back = problem not in (MISSING, CHANGED, DAMAGED) and not problem.startswith(UNREADABLE)
         if self.repair and (back or self.store.recover(row.sha256, self.strays)):
             self._record(row.sha256, LIVE, self.store.size(row.sha256))
             self.report.found(where, "its bytes were lost", "found again")

@@ -163,7 +163,7 @@ key() {{  # on its standard input: others may see what a command is called with
     [ -z "${{ARCSECOND_KEY:-}}" ] ||
         printf 'header = "X-Arcsecond-API-Authorization: Key %s"\n' "$ARCSECOND_KEY"
 }}
-get() {{
+get() {{  # digest, name, size, address
     if is "$1" "$2"; then return; fi
     if [ -e "$2" ]; then
         echo "$2: there is another file of that name; it is left alone" >&2
@@ -171,8 +171,11 @@ get() {{
         return
     fi
     case "$2" in */*) mkdir -p "${{2%/*}}" ;; esac
+    if [ -f "$2.part" ] && ! is "$1" "$2.part" && [ "$(wc -c < "$2.part")" -ge "$3" ]; then
+        mv "$2.part" "$2.part.bad"  # it began another file
+    fi
     if is "$1" "$2.part" || key | curl --config - --fail --silent --show-error --retry 8 \\
-        --continue-at - --output "$2.part" "$3"; then
+        --continue-at - --output "$2.part" "$4"; then
         if is "$1" "$2.part"; then
             mv "$2.part" "$2" && echo "$2"
             return
@@ -197,6 +200,6 @@ def as_script(entries: Iterable[Entry], what: str, name: str) -> Pieces:
     """
     yield _SCRIPT.format(what=" ".join(what.split()), name=shlex.quote(name)).encode()
     for entry in entries:
-        words = (entry.sha256, f"./{entry.name}", entry.address)
+        words = (entry.sha256, f"./{entry.name}", str(entry.size), entry.address)
         yield f"get {shlex.join(words)}\n".encode()
     yield b'exit "$failed"\n'

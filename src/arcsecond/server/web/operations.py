@@ -373,8 +373,8 @@ def _add_others(paths: Paths) -> None:
     _add_uploads(paths)
     told = {"type": "array", "items": _ref(FileKnown)}
     asked = {_JSON: {"schema": _ref(FilesAsked)}}
-    path = "/datasets/{dataset}/known/"
-    _add(paths, "post", path, body=asked, answers={"200": _shown(told)}, signed_in=True)
+    for path in ("/datasets/{dataset}/known/", "/fitsfiles/known/"):
+        _add(paths, "post", path, body=asked, answers={"200": _shown(told)}, signed_in=True)
     again = {_JSON: {"schema": _ref(Reindex)}}
     answers = {"200": _shown(_ref(Reindexed))}
     linked = {"200": _content({_JSON: _ref(DataPackage)}), "303": {"description": "Its page."}}
@@ -492,7 +492,12 @@ def _add_media(paths: Paths) -> None:
     for path, content, anonymous, more in (
         (_CHART, dict.fromkeys((*_PICTURES, "image/jpeg"), anything), False, {}),
         (_CURVE, dict.fromkeys(_PICTURES, anything), False, {}),
-        (_PREVIEW, {"image/webp": anything, "image/svg+xml": anything}, False, {}),
+        (
+            _PREVIEW,
+            dict.fromkeys(("image/webp", "image/png", "image/svg+xml"), anything),
+            False,
+            {},
+        ),
         (_ROWS, {_JSON: _ref(FirstRows)}, False, {}),
         ("/live", {"text/event-stream": anything, "text/html": anything}, False, {}),
         ("/", {_JSON: {"type": "object"}, "text/html": anything}, False, {}),
@@ -502,8 +507,6 @@ def _add_media(paths: Paths) -> None:
         answers = {"200": _content(content) | more}
         query = _MEDIA_QUERY.get(path, {})
         _add(paths, "get", path, answers=answers, anonymous=anonymous, query=query)
-
-    paths[_PREVIEW]["get"]["responses"]["204"] = {"description": "There is no tiny picture."}
 
 
 def _add_downloads(paths: Paths) -> None:
@@ -543,7 +546,10 @@ _PICTURES = ("image/png", "image/svg+xml", "application/pdf")
 _MEDIA_QUERY: dict[str, dict[str, Schema]] = {
     _CHART: {name: _QUERY[name] for name in BY_NAME["findingcharts"].filters},
     _CURVE: {name: _QUERY.get(name, _TEXT) for name in BY_NAME["visibility"].filters},
-    _PREVIEW: {"size": {**_TEXT, "description": "`small`, `tiny`, or a large one."}},
+    _PREVIEW: {
+        "size": {**_TEXT, "description": "`small`, `tiny`, `full` for up to 2048 pixels."},
+        "format": {**_TEXT, "description": "`png` for a full one as PNG."},
+    },
     "/live": {"after": _NUMBER},
 }
 _FILE_HEADERS = ("Accept-Ranges", "Content-Disposition", "ETag", "Repr-Digest")

@@ -21,8 +21,17 @@ from arcsecond.schemas.archive import FitsFile, Hdu
 from arcsecond.schemas.observatory import ObservingSite
 from arcsecond.server.archive.files import list_files, may_upload, read_file
 from arcsecond.server.archive.orientation import orientation
-from arcsecond.server.archive.pictures import LONGEST, layout
-from arcsecond.server.archive.previews import MOST, draw, pictured, plotted, seek_rows, tabled
+from arcsecond.server.archive.pictures import PAGES, layout
+from arcsecond.server.archive.previews import (
+    FIRST,
+    MOST,
+    draw,
+    pictured,
+    plotted,
+    seek_rows,
+    tabled,
+)
+from arcsecond.server.archive.product import SPECTRUM, TIMESERIES
 from arcsecond.server.archive.service import Datasets
 from arcsecond.server.catalogues.builtin import Kind, catalogue
 from arcsecond.server.context import STRANGER, AnyRequest, Backend, backend_of, base_url, viewer_of
@@ -403,13 +412,13 @@ def _dataset(request: AnyRequest, item: dict[str, Any]) -> dict[str, Any]:
 
 def _thumbnails(files: Sequence[FitsFile]) -> list[str | None] | None:
     """Return the address of a tiny picture for each file that has one; None when none has."""
-    firsts = [next(iter(pictured(file)), None) for file in files]
-    if not any(firsts):
+    shown = [file.product in (SPECTRUM, TIMESERIES) or bool(pictured(file)) for file in files]
+    if not any(shown):
         return None
     base = "/datasets/{}/fitsfiles/{}/preview/{}/?size=tiny"
     return [
-        None if hdu is None else base.format(file.dataset, file.pk, hdu.index)
-        for file, hdu in zip(files, firsts, strict=True)
+        base.format(file.dataset, file.pk, FIRST) if has_one else None
+        for file, has_one in zip(files, shown, strict=True)
     ]
 
 
@@ -492,7 +501,7 @@ def _picture(preview: str, hdu: Hdu) -> dict[str, Any]:
         "hdu": hdu,
         "address": f"{preview}{hdu.index}/",
         "turned": how.told if how is not None else "row 1 at the bottom",
-        **{size: layout(width, height, size, how) for size in LONGEST},
+        **{size: layout(width, height, size, how) for size in PAGES},
     }
 
 

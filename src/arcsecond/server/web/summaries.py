@@ -36,6 +36,7 @@ SUMMARIES = {
     ): "A picture, or a plot.",
     ("get", "/datasets/{dataset}/fitsfiles/{key}/rows/{hdu}/"): "The first rows of a table.",
     ("post", "/datasets/{dataset}/known/"): "Whether files are there already.",
+    ("post", "/fitsfiles/known/"): "Whether the content of files is there already.",
     ("post", "/datasets/{dataset}/reindex/"): "Read some headers again, by the rules in force.",
     ("post", "/datasets/{dataset}/uploads/"): "Begin an upload that resumes (tus 1.0.0).",
     ("patch", "/uploads/{upload}"): "Send bytes of an upload; the last ones make it a file.",

@@ -155,10 +155,12 @@ class _Asked:
         if "radius" in self._filters or not comma or parse_place(text, "cone") is not None:
             place, radius = text, self._filters.get("radius", "")
         found = parse_place(place, "cone")
-        if found is None and radius:
-            with contextlib.suppress(NotFoundError):
+        if found is None and radius and not _are_numbers(place):
+            try:
                 row = find_row(self._backend, place)
-                found = row.ra_deg, row.dec_deg
+            except NotFoundError as error:
+                raise _wrong("cone", error.detail) from None
+            found = row.ra_deg, row.dec_deg
         if found is None or not radius:
             problem = (
                 f"{text[:60]!r} is no cone; write RA,DEC,RADIUS or NAME,RADIUS, such as "
@@ -270,6 +272,8 @@ class _Asked:
                 raise _wrong("where", f"Nothing follows the last {found['more']!r}.")
 
     def _condition(self, name: str, how: str, value: str) -> Condition:
+        if name.lower() == START:
+            return _when(how, value.strip("'\""))
         if name.lower().startswith("header."):
             keyword, kind = self._keyword("where", name), "any"
         elif name.lower() in TEXTS:
@@ -277,7 +281,7 @@ class _Asked:
         elif name.lower() in NUMBERS:
             keyword, kind = name.lower(), "number"
         else:
-            can_be = ", ".join((*TEXTS, *NUMBERS))
+            can_be = ", ".join((START, *TEXTS, *NUMBERS))
             problem = f"{name[:40]!r} is no field; what can be: {can_be}, header.KEYWORD."
             raise _wrong("where", problem)
         quoted = value[:1] in ("'", '"')
@@ -317,6 +321,22 @@ class _Asked:
             )
             raise _wrong(field, problem)
         return keyword
+
+
+def _are_numbers(text: str) -> bool:
+    try:
+        return bool([float(part) for part in text.split(",")])
+    except ValueError:
+        return False
+
+
+def _when(how: str, value: str) -> Condition:
+    moment = microseconds(_moment("where", value))
+    if how in ("<", "<="):
+        return Between(None, moment + (how == "<="))
+    if how in (">", ">="):
+        return Between(moment + (how == ">"), None)
+    raise _wrong("where", "A start lies before or after a time: start<2026-11-23T03:00:00Z.")
 
 
 def _compared(keyword: str, how: str, number: float) -> Condition:

@@ -23,7 +23,7 @@ import sqlalchemy as sa
 
 from arcsecond.server.archive.index import areas
 from arcsecond.server.archive.index.entries import folded
-from arcsecond.server.archive.index.tables import SKY, entries, numbers, terms
+from arcsecond.server.archive.index.tables import NEVER, SKY, entries, numbers, terms
 from arcsecond.server.archive.tables import files
 from arcsecond.server.zones import unit_vector
 
@@ -322,17 +322,18 @@ class Between(Condition):
 
     @property
     def shape(self) -> Hashable:
-        """Which ends there are."""
-        return "between", self.first is None, self.last is None
+        """Whether there is an end."""
+        return "between", self.last is None
 
     def params(self, connection: sa.Connection) -> dict[str, Any]:
         """Return the ends."""
-        ends = {"first": self.first, "last": self.last}
+        # What has no start did not begin before anything.
+        ends = {"first": NEVER + 1 if self.first is None else self.first, "last": self.last}
         return {f"{self.label}_{name}": end for name, end in ends.items() if end is not None}
 
     def on(self, column: Any) -> list[Test]:
         """Return the tests of a column that holds the start."""
-        tests: list[Test] = [] if self.first is None else [column >= self._bind("first", column)]
+        tests: list[Test] = [column >= self._bind("first", column)]
         if self.last is not None:
             tests.append(column < self._bind("last", column))
         return tests

@@ -11,6 +11,7 @@ const LEAST = 256 << 10;
 const HELD = 64 << 20; // larger ones are digested piece by piece: the browser wants all of it in memory
 const TRIES = 8;
 const LISTED = 30; // rows that stay when they are done
+const NAMED = 5; // of what is left out
 const TUS = { "Tus-Resumable": "1.0.0" };
 const SIGNATURES = ["SIMPLE  =", "\x1f\x8b", "BZh", "\x1f\x9d", "PK\x03\x04", "XISF0100"];
 const NAMED_FITS = /\.(fits?|fts|fz|xisf)(\.(gz|bz2|z|zip))?$/i;
@@ -24,7 +25,8 @@ const begin = form.action.replace(/fitsfiles\/$/, "uploads/");
 const asked = form.action.replace(/fitsfiles\/$/, "known/");
 
 const queue = [];
-const counts = { all: 0, sent: 0, there: 0, bad: 0, left: 0 };
+const counts = { all: 0, sent: 0, made: 0, there: 0, bad: 0 };
+const left = []; // names of what is left out
 const taken = new Map(); // files whose name other content has, by their row
 let active = 0;
 let waiting = null; // uploads that came to a stop, by what they are to become
@@ -68,10 +70,14 @@ function end(row, text, bad = false) {
 
 function tell() {
   const parts = [`${counts.sent} of ${counts.all} uploaded`];
+  if (counts.made) parts.push(`${counts.made} made of what was here`);
   if (counts.there) parts.push(`${counts.there} here already`);
   if (taken.size) parts.push(`${taken.size} wait: other content has their name`);
   if (counts.bad) parts.push(`${counts.bad} failed`);
-  if (counts.left) parts.push(`${counts.left} left out: hidden, empty or no FITS`);
+  if (left.length) {
+    const more = left.length > NAMED ? " …" : "";
+    parts.push(`${left.length} left out, as hidden, empty or no FITS: ${left.slice(0, NAMED).join(", ")}${more}`);
+  }
   said.textContent = parts.join(", ") + ".";
   every.hidden = taken.size < 2;
   every.textContent = `Keep all ${taken.size} as new versions`;
@@ -188,8 +194,9 @@ async function sha256(file, row) {
 async function isOf(address, file, digest) {
   const told = (await ask("HEAD", address, TUS)).getResponseHeader("Upload-Metadata") ?? "";
   const known = Object.fromEntries(told.split(",").map((pair) => pair.trim().split(" ")));
-  const same = (name, value) => known[name] === undefined || known[name] === base64(value);
-  if (known.modified === base64(String(file.lastModified)) && same("sha256", digest)) return true;
+  // A copy has the same bytes, whenever it was made.
+  if (known.sha256 === base64(digest)) return true;
+  if (known.sha256 === undefined) return known.modified === base64(String(file.lastModified));
   // Of an older file of that name, nobody goes on with it; one that another program began stays.
   if (known.modified !== undefined) await ask("DELETE", address, TUS);
   return false;
@@ -208,6 +215,18 @@ async function thatWait() {
 
 // One file
 
+// Make a file of content that is here under another name, or in another dataset.
+async function made(name, digest, row) {
+  const body = JSON.stringify({ name, sha256: digest });
+  try {
+    await patiently(() => ask("POST", form.action, { "Content-Type": "application/json" }, body), row);
+    return true;
+  } catch (error) {
+    if (error.status !== 404) throw error;
+    return false; // it went meanwhile
+  }
+}
+
 async function send(file, name, replaces, row) {
   let digest;
   try {
@@ -220,6 +239,7 @@ async function send(file, name, replaces, row) {
   const [known] = JSON.parse((await patiently(question, row)).responseText);
   if (known.state === "same") return "there";
   if (known.state === "other" && !replaces) throw new Taken();
+  if (known.state === "elsewhere" && (await made(name, digest, row))) return "made";
   let address = waiting.get(toBecome(file.size, name, replaces)) ?? "";
   if (address && !(await isOf(address, file, digest).catch(() => false))) address = "";
   let offset = address ? null : 0;
@@ -288,6 +308,8 @@ function moved(row, bytes, size) {
 
 // All of them
 
+const TOLD = { there: "was here already", made: "made of what was here" };
+
 async function work() {
   if (active >= AT_A_TIME) return;
   active += 1;
@@ -300,7 +322,7 @@ async function work() {
       if (how === "other") throw new Error("The server kept other bytes than were sent.");
       counts[how] += 1;
       const problems = how === "sent" ? await problemsOf(name).catch(() => []) : [];
-      const text = how !== "sent" ? "was here already" : replaces ? "a new version" : "uploaded";
+      const text = TOLD[how] ?? (replaces ? "a new version" : "uploaded");
       end(row, [text, ...problems].join(". "), problems.length > 0);
     } catch (error) {
       if (error instanceof Taken) offer(row, file, name);
@@ -335,14 +357,14 @@ async function add(files) {
       counts.all += 1;
       queue.push([file, name, false]);
       work();
-    } else counts.left += 1;
+    } else left.push(name);
     tell();
   }
 }
 
 // What cannot be read comes without a file, and holds up no other.
-async function* inside(entry, named) {
-  const name = entry.fullPath.replace(/^\//, "");
+async function* inside(entry, named, above = "") {
+  const name = entry.fullPath.slice(1 + above.length);
   const found = (read) => new Promise((resolve) => read(resolve, () => resolve(null)));
   if (entry.isFile) {
     yield [await found((ok, not) => entry.file(ok, not)), name, named];
@@ -351,16 +373,17 @@ async function* inside(entry, named) {
   const reader = entry.createReader();
   for (;;) {
     const some = await found((ok, not) => reader.readEntries(ok, not));
-    if (!some) yield [null, name, named];
+    if (!some) yield [null, name || entry.fullPath, named];
     if (!some?.length) return;
-    for (const one of some) yield* inside(one, false);
+    for (const one of some) yield* inside(one, false, above);
   }
 }
 
+// The names in a folder that comes alone are those below it; several keep theirs in front.
 async function* dropped(entries) {
   for (const entry of entries) {
     if (entry instanceof File) yield [entry, entry.name, true];
-    else yield* inside(entry, entry.isFile);
+    else yield* inside(entry, entry.isFile, entries.length === 1 && !entry.isFile ? `${entry.fullPath.slice(1)}/` : "");
   }
 }
 
@@ -369,8 +392,7 @@ chosen.addEventListener("change", () => {
   form.reset();
 });
 folder.addEventListener("change", () => {
-  // As for a folder that is dropped, its own name stands in front.
-  add([...folder.files].map((file) => [file, file.webkitRelativePath, false]));
+  add([...folder.files].map((file) => [file, file.webkitRelativePath.replace(/^[^/]*\//, ""), false]));
   form.reset();
 });
 form.addEventListener("submit", (event) => event.preventDefault());
