@@ -511,6 +511,33 @@ def test_a_file_goes_to_the_trash_from_its_page(
     assert "a.fits" in http.get("/trash/", headers=ann).text
 
 
+def test_headers_are_read_again_from_the_page(
+    http: Http, user: Callable[[str], dict[str, str]]
+) -> None:
+    ann, bob = (user(name) | HTML for name in ("ann", "bob"))
+    made = http.post("/datasets/", json={"name": "d", "is_public": True}, headers=json_of(ann))
+    page = f"/datasets/{made.json()['uuid']}/"
+    sent = {"file": ("a.fits", fits_bytes(KNOWNAS="M 31"))}
+    file = http.post(f"{page}fitsfiles/", files=sent, headers=json_of(ann)).json()
+    form = f'action="{page}reindex/?_method=POST"'
+    assert form not in http.get(page, headers=bob).text
+    assert form in http.get(page, headers=ann).text
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    for rules, told in (
+        ("", "read by the rules in force already"),
+        ("[general]\ntarget = ['KNOWNAS']\n", "of 1 file were read again; 1 changed by it."),
+    ):
+        (http.inside.settings.home / "rules.toml").write_text(rules)
+        again = http.post(f"{page}reindex/?_method=POST", content=b"", headers=ann | kind)
+        assert again.status_code == 200, again.text
+        checked(again.text)
+        assert told in again.text
+    read = http.get(f"{page}fitsfiles/{file['pk']}/", headers=json_of(ann)).json()
+    assert read["target"] == "M 31"
+    refused = http.post(f"{page}reindex/?_method=POST", content=b"", headers=bob | kind)
+    assert refused.status_code == 403
+
+
 def json_of(headers: dict[str, str]) -> dict[str, str]:
     return headers | {"Accept": "application/json"}
 

@@ -276,8 +276,8 @@ class ArcsecondConnectionError(ArcsecondError):
     status = 502
     passes = True
     default_hint = (
-        "Check the address. The embedded server answers when none is named: leave --server "
-        "away, or type `arcsecond logout` where you signed in."
+        "Check the address. The embedded server answers when none is named: leave --server and "
+        "ARCSECOND_SERVER away, or type `arcsecond logout` where you signed in."
     )
 
 

@@ -223,7 +223,9 @@ class _Job:
         into = f"{plan.name!r}" if plan.name else plan.dataset
         new = "" if plan.dataset else ", which is to be made"
         total = sum(item.size for item in plan.items)
-        self._say(f"{count_of(len(plan.items))}, {shown.size(total)}, for dataset {into}{new}:")
+        end = ":" if plan.items or plan.unreadable else "."
+        said = f"{count_of(len(plan.items))}, {shown.size(total)}, for dataset {into}{new}{end}"
+        self._say(said)
         kept = "; their tags and kind stay as they are" if plan.given else ""
         elsewhere = sum(item.state == "elsewhere" for item in plan.items)
         counts = (

@@ -104,7 +104,7 @@ def sparked(plot: Plot) -> str:
     return (
         f'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="{TINY}" '
         f'height="{TINY}" viewBox="0 0 {TINY} {TINY}"><polyline points="{points}" '
-        'fill="none" stroke="#bbb"/></svg>'
+        'fill="none" stroke="#888"/></svg>'
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import msgspec
 from litestar import Response, delete, get, post, route
@@ -228,9 +228,15 @@ def _told(request: AnyRequest, name: str, outcome: Added | ArcsecondError) -> Up
 
 
 @post("/datasets/{dataset:str}/reindex/", status_code=200)
-async def reindex(request: AnyRequest, dataset: FromPath[str]) -> Reindexed:
-    body = await read_body(request, Reindex)
-    return await writing(request, reindexing.reindex, dataset, body)
+async def reindex(request: AnyRequest, dataset: FromPath[str]) -> Reindexed | Response[None]:
+    if not is_form(request):
+        body = await read_body(request, Reindex)
+        return await writing(request, reindexing.reindex, dataset, body)
+    # As many as are read at once: those that are left are read when it is pressed again.
+    done = await writing(request, reindexing.reindex, dataset, Reindex())
+    told = {"reread": done.read, "changed": done.changed, "left": (done.left or 0) - done.read}
+    away = {"Location": f"/datasets/{quote(dataset, safe='')}/?{urlencode(told)}"}
+    return Response(None, status_code=303, headers=away)
 
 
 @get(ONE, opt={"resource": "fitsfiles", "verb": "read"})

@@ -376,7 +376,7 @@ def _add_others(paths: Paths) -> None:
     for path in ("/datasets/{dataset}/known/", "/fitsfiles/known/"):
         _add(paths, "post", path, body=asked, answers={"200": _shown(told)}, signed_in=True)
     again = {_JSON: {"schema": _ref(Reindex)}}
-    answers = {"200": _shown(_ref(Reindexed))}
+    answers = {"200": _shown(_ref(Reindexed)), "303": {"description": "To the dataset's page."}}
     linked = {"200": _content({_JSON: _ref(DataPackage)}), "303": {"description": "Its page."}}
     _add(paths, "get", "/shared/{word}/", answers=linked, more=("404",))
     path = "/datasets/{dataset}/reindex/"

@@ -35,7 +35,7 @@ from arcsecond.server.archive.product import SPECTRUM, TIMESERIES
 from arcsecond.server.archive.service import Datasets
 from arcsecond.server.catalogues.builtin import Kind, catalogue
 from arcsecond.server.context import STRANGER, AnyRequest, Backend, backend_of, base_url, viewer_of
-from arcsecond.server.crud import PAGING, Listing, Page
+from arcsecond.server.crud import PAGING, Listing, Page, parse_amount
 from arcsecond.server.observatory.charts import curve_address
 from arcsecond.server.observatory.equipment import Instruments, Sites, Telescopes
 from arcsecond.server.observatory.service import page_of, read_visibility, tonight
@@ -456,7 +456,19 @@ def _uploaded(request: AnyRequest, dataset: str) -> str:
             return " ".join([f"{file.name} {done}.", *file.problems])
     if "deleted" in request.query_params:
         return "The file lies in your trash now: for 30 days it can be brought back from there."
+    if "reread" in request.query_params:
+        return _reread(request)
     return ""
+
+
+def _reread(request: AnyRequest) -> str:
+    given = (request.query_params.get(name, "") for name in ("reread", "changed", "left"))
+    read, changed, left = (parse_amount(text, 1 << 53) or 0 for text in given)
+    if not read:
+        return "The headers of all files were read by the rules in force already."
+    more = f" {left:,} are left: do it again." if left else ""
+    files = "1 file" if read == 1 else f"{read:,} files"
+    return f"The headers of {files} were read again; {changed:,} changed by it.{more}"
 
 
 def _file(request: AnyRequest, file: FitsFile, item: dict[str, Any]) -> dict[str, Any]:
