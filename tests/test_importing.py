@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
-import shutil
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -50,15 +50,18 @@ No Place b,No Place,,,Microlensing,2025,,,,,,,,
 
 
 @pytest.fixture
-def backend(tmp_path: Path, catalogues: Path) -> Backend:
-    """A data directory with catalogues of its own."""
+def backend(tmp_path: Path, catalogues: Path) -> Iterator[Backend]:
+    """A data directory with catalogues of its own: the files of all tests, until it has others."""
     shared = Settings(tmp_path / "home")
     own = Settings(tmp_path / "home", catalogues=tmp_path / "catalogues")
     own.catalogues_path.mkdir()
     for kind in builtin.KINDS:
         catalogue(shared, kind)
-        shutil.copyfile(path_of(shared, kind), path_of(own, kind))
-    return open_backend(own)
+        os.link(path_of(shared, kind), path_of(own, kind))
+    before = [path_of(shared, kind).stat().st_mtime_ns for kind in builtin.KINDS]
+    yield open_backend(own)
+    # What is imported goes into a new file, which takes the place of the old one.
+    assert before == [path_of(shared, kind).stat().st_mtime_ns for kind in builtin.KINDS]
 
 
 Import = Callable[..., CatalogueImport]
@@ -330,6 +333,7 @@ def test_a_damaged_file_is_kept_aside_and_said(
     bring("exoplanets", planets__csv=NASA, force=True)
     path = path_of(backend.settings, "exoplanets")
     for damage in (path.read_bytes()[: path.stat().st_size // 2], b"nothing"):
+        path.unlink(missing_ok=True)
         path.write_bytes(damage)
         catalogue.cache_clear()
         caplog.clear()
@@ -527,7 +531,7 @@ def test_the_command(world: str, arcsecond: Command, tmp_path: Path, catalogues:
         own.mkdir()
         for kind in builtin.KINDS:
             catalogue(Settings(tmp_path), kind)
-            shutil.copyfile(catalogues / f"{kind}.sqlite", own / f"{kind}.sqlite")
+            os.link(catalogues / f"{kind}.sqlite", own / f"{kind}.sqlite")
         monkeypatch.setenv("ARCSECOND_CATALOGUES", str(own))
     table = tmp_path / "hyg.csv"
     table.write_text(HYG)
