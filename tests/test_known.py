@@ -85,6 +85,12 @@ def test_of_a_dataset_that_is_to_be_made_it_is_told_too(ann: Account, bob: Accou
     asked = [("V/a.fits", FRAME, SHA), ("V/a.fits", OTHER, OTHER_SHA), ("V/a.fits", FRAME, None)]
     assert ann.states(*asked, dataset=NEW) == ["elsewhere", "unknown", "unclear"]
     assert bob.states(*asked, dataset=NEW) == ["unknown", "unknown", "unknown"]
+    for digest in ("AAA", SHA.upper(), SHA + "0"):
+        body = {"files": [{"name": "a.fits", "size": 1, "sha256": digest}]}
+        for address in ("/fitsfiles/known/", f"/datasets/{ann.dataset}/known/"):
+            refused = ann.http.post(address, json=body, headers=ann.key)
+            assert refused.status_code == 400
+            assert "no SHA-256" in refused.json()["detail"]
     nobody = ann.http.post("/fitsfiles/known/", json={"files": []})
     assert nobody.status_code == 401
 

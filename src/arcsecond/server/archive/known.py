@@ -6,6 +6,7 @@ and who sends it all the same learns nothing, though it is kept once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -48,10 +49,14 @@ def known(
     Raises
     ------
     InvalidInputError
-        They are too many, or a name is none.
+        They are too many, or a name or a digest is none.
     """
     if len(body.files) > MOST_ASKED:
         raise InvalidInputError(fields={"files": [f"{MOST_ASKED} are the most at once."]})
+    for one in body.files:
+        if one.sha256 is not None and not re.fullmatch("[0-9a-f]{64}", one.sha256):
+            problem = f"{one.sha256[:20]!r} is no SHA-256 in hexadecimal, in small letters."
+            raise InvalidInputError(fields={"files": [problem]})
     asked = [(clean_path(one.name), one) for one in body.files]
     with backend.db.read() as connection:
         there: Mapping[str, Named] = {}
