@@ -377,7 +377,7 @@ def test_real_spectra(
     assert first <= min(ends)
     assert max(ends) <= last
     with path.open("rb") as file:
-        assert plots.draw(file, hdu)[plots.PLOT].startswith("<?xml")
+        assert plots.draw(file, hdu)[looking.PLOT].startswith("<?xml")
 
 
 def test_a_plain_image_has_no_plot(http: Http, sent: Callable[..., tuple[str, Headers]]) -> None:

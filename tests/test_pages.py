@@ -493,10 +493,7 @@ def test_a_file_goes_to_the_trash_from_its_page(
     http: Http, user: Callable[[str], dict[str, str]]
 ) -> None:
     ann, bob = (user(name) | HTML for name in ("ann", "bob"))
-    made = http.post("/datasets/", json={"name": "d", "is_public": True}, headers=json_of(ann))
-    files = f"/datasets/{made.json()['uuid']}/fitsfiles/"
-    sent = {"file": ("a.fits", fits_bytes())}
-    page = f"{files}{http.post(files, files=sent, headers=json_of(ann)).json()['pk']}/"
+    _, page = with_a_file(http, ann)
     form = f'action="{page}?_method=DELETE"'
     assert ">d</a>" in http.get(page, headers=ann).text  # its dataset, by name
     assert form not in http.get(page, headers=bob).text
@@ -515,10 +512,7 @@ def test_headers_are_read_again_from_the_page(
     http: Http, user: Callable[[str], dict[str, str]]
 ) -> None:
     ann, bob = (user(name) | HTML for name in ("ann", "bob"))
-    made = http.post("/datasets/", json={"name": "d", "is_public": True}, headers=json_of(ann))
-    page = f"/datasets/{made.json()['uuid']}/"
-    sent = {"file": ("a.fits", fits_bytes(KNOWNAS="M 31"))}
-    file = http.post(f"{page}fitsfiles/", files=sent, headers=json_of(ann)).json()
+    page, file = with_a_file(http, ann, KNOWNAS="M 31")
     form = f'action="{page}reindex/?_method=POST"'
     assert form not in http.get(page, headers=bob).text
     assert form in http.get(page, headers=ann).text
@@ -532,10 +526,20 @@ def test_headers_are_read_again_from_the_page(
         assert again.status_code == 200, again.text
         checked(again.text)
         assert told in again.text
-    read = http.get(f"{page}fitsfiles/{file['pk']}/", headers=json_of(ann)).json()
+    read = http.get(file, headers=json_of(ann)).json()
     assert read["target"] == "M 31"
     refused = http.post(f"{page}reindex/?_method=POST", content=b"", headers=bob | kind)
     assert refused.status_code == 403
+
+
+def with_a_file(http: Http, headers: dict[str, str], **cards: Any) -> tuple[str, str]:
+    """Make a public dataset with a file in it; returns the pages of both."""
+    headers = json_of(headers)
+    made = http.post("/datasets/", json={"name": "d", "is_public": True}, headers=headers)
+    page = f"/datasets/{made.json()['uuid']}/"
+    sent = {"file": ("a.fits", fits_bytes(**cards))}
+    file = http.post(f"{page}fitsfiles/", files=sent, headers=headers).json()
+    return page, f"{page}fitsfiles/{file['pk']}/"
 
 
 def json_of(headers: dict[str, str]) -> dict[str, str]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from io import BytesIO, StringIO
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from arcsecond.hushed import hushed
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -51,7 +50,7 @@ def written(items: Sequence[Mapping[str, Any]], chosen: str) -> bytes:
     if chosen == "votable":
         return _votable(table)
     text = StringIO()
-    with _old_plates():
+    with hushed(OLD_PLATES):
         table.write(text, format=FORMATS[chosen].astropy)
     return text.getvalue().encode()
 
@@ -77,15 +76,8 @@ def _votable(table: Table) -> bytes:
     return raw.getvalue()
 
 
-_lock = threading.Lock()  # the filter of warnings belongs to the whole process
-
-
-@contextmanager
-def _old_plates() -> Iterator[None]:
-    """Let times before 1960 be, of which UTC knows little and every plate was taken then."""
-    with _lock, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*dubious year")
-        yield
+OLD_PLATES = ".*dubious year"
+"""What is warned of times before 1960, of which UTC knows little: every plate was taken then."""
 
 
 def table_of(items: Sequence[Mapping[str, Any]], *, times_as_text: bool = False) -> Table:
@@ -128,7 +120,7 @@ def table_of(items: Sequence[Mapping[str, Any]], *, times_as_text: bool = False)
     else:
         never = np.array([start is None for start in starts])
         given = [(start or "2000-01-01T00:00:00Z").rstrip("Z") for start in starts]
-        with _old_plates():
+        with hushed(OLD_PLATES):
             moments = Time(given or np.zeros(0, "U23"), format="isot", scale="utc")
         if never.any():
             moments[never] = np.ma.masked

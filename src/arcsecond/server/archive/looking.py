@@ -13,6 +13,9 @@ import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
+PLOT, SPARK, FIRST_ROWS = "plot", "spark", "rows"
+"""What there is of an HDU beside pictures: a plot, one that is tiny, and first rows of a table."""
+
 MEMORY = 512 << 20
 CPU_S = 60
 

@@ -109,8 +109,8 @@ class _Reader:
         seen.airmass = self._believed("airmass", self._numbers("airmass"))
         start = self._believed("start", self._starts())
         seen.start = None if start is None else datetime.fromtimestamp(start, UTC)
-        if (told := seen.read_from.get("start")) in self._clocked:
-            seen.read_from["start"] = f"{told} {self._clocked[told]}"
+        if beside := self._clocked.get(seen.read_from.get("start", "")):
+            seen.read_from["start"] += f" {beside}"
         if start is None:
             for _, keyword, text, why in self._timeless:
                 self.observation.doubt("start", keyword, text, why)
@@ -238,40 +238,34 @@ class _Reader:
             if isinstance(entry, rules.Moment):
                 since = entry.since.replace(tzinfo=None)
                 return None if number is None else since + timedelta(seconds=number)
-            if isinstance(value, str):
-                found, clock = self._dated(value, values)
-                if found and clock:
-                    self._clocked[entry] = clock
-                if found:
-                    return found
+            if isinstance(value, str) and (found := self._dated(entry, value, values)):
+                return found
             if number is None or not number % 1:  # a day alone does not say it
                 return None
             return _julian(number)
         except OverflowError:
             return None
 
-    def _dated(self, text: str, values: Values) -> tuple[datetime | None, str]:
-        """Return a date and time as it is written, or put together from two keywords.
-
-        With it, the second keyword; "" for one that was not wanted.
-        """
+    def _dated(self, keyword: str, text: str, values: Values) -> datetime | None:
+        """Return a date and time as it is written, or put together from two keywords."""
         day, separator, clock = _parted(text)
-        keyword = ""
         if (date_ := as_day(day)) is None:
-            return None, ""
+            return None
+        self._clocked[keyword] = ""
         if not separator:
-            keyword, clock = next(self._clocks(values), ("", ""))
+            self._clocked[keyword], clock = next(self._clocks(values), ("", ""))
         match = re.fullmatch(
             r"(\d{1,2}):(\d{1,2}):(\d{1,2}(?:\.\d*)?)|(\d{1,2}):(\d{1,2})", clock, re.ASCII
         )
         if not match:
-            return None, ""
+            return None
         hours, minutes = int(match[1] or match[4]), int(match[2] or match[5])
         seconds = float(match[3] or 0)
         if hours > 23 or minutes > 59 or seconds >= 61:
-            return None, ""
-        day_begins = datetime(*date_.timetuple()[:3])
-        return day_begins + timedelta(hours=hours, minutes=minutes, seconds=seconds), keyword
+            return None
+        return datetime(*date_.timetuple()[:3]) + timedelta(
+            hours=hours, minutes=minutes, seconds=seconds
+        )
 
     @staticmethod
     def _day(text: str, value: str | float) -> date | None:

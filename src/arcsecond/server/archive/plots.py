@@ -12,11 +12,8 @@ from typing import BinaryIO
 import numpy as np
 
 from arcsecond.server.archive.curves import Curve, NoCurveError, Numbers, Plot, plot_of
-from arcsecond.server.archive.looking import for_each_hdu
+from arcsecond.server.archive.looking import PLOT, SPARK, for_each_hdu
 from arcsecond.server.archive.pictures import LONGEST
-
-PLOT, SPARK = "plot", "spark"
-"""Sizes: as a page shows it, and as a list does."""
 
 WIDTH, HEIGHT = 760, 300
 """Pixels."""

@@ -21,6 +21,7 @@ from arcsecond.schemas.archive import FitsFile, Hdu, Preview
 from arcsecond.server import apart
 from arcsecond.server.archive import pictures
 from arcsecond.server.archive.files import find_file, read_file
+from arcsecond.server.archive.looking import FIRST_ROWS, PLOT, SPARK
 from arcsecond.server.archive.product import has_curve
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import parse_hdu
@@ -36,14 +37,11 @@ WEBP, PNG, SVG, JSON = "image/webp", "image/png", "image/svg+xml", "application/
 TINY = "tiny"
 """The size of pictures in lists."""
 
-PLOT, SPARK, ROWS = "plot", "spark", "rows"
-"""What there is of an HDU: a plot, one that is tiny, and the first rows of a table."""
-
 FIRST = "first"
 """In place of the number of an HDU: the first that is to be seen."""
 
 _SIZES: dict[str, tuple[str, ...]] = {
-    ROWS: (ROWS,),
+    FIRST_ROWS: (FIRST_ROWS,),
     **dict.fromkeys((PLOT, SPARK), (PLOT, SPARK)),
     **dict.fromkeys(pictures.PAGES, pictures.PAGES),
 }
@@ -52,7 +50,7 @@ _SIZES: dict[str, tuple[str, ...]] = {
 _DRAWN_BY = {
     PLOT: "arcsecond.server.archive.plots",
     SPARK: "arcsecond.server.archive.plots",
-    ROWS: "arcsecond.server.archive.rows",
+    FIRST_ROWS: "arcsecond.server.archive.rows",
 }
 """Modules that run in processes of their own; they are not imported here, since they take long."""
 
@@ -80,7 +78,12 @@ class Sought:
     @property
     def kind(self) -> str:
         """Its media type."""
-        return {PLOT: SVG, SPARK: SVG, ROWS: JSON, "png": PNG}.get(self.size, WEBP)
+        return {PLOT: SVG, SPARK: SVG, FIRST_ROWS: JSON, "png": PNG}.get(self.size, WEBP)
+
+    @property
+    def is_tiny(self) -> bool:
+        """Whether it is for a list."""
+        return self.size in (TINY, SPARK)
 
     @property
     def etag(self) -> str:
@@ -160,7 +163,7 @@ def seek_rows(backend: Backend, viewer: Viewer, dataset: str, key: str, hdu: str
     file, number = _found(backend, viewer, dataset, key, hdu)
     if number is None or not _among(number, tabled(file)):
         raise NotFoundError(f"A table in HDU {hdu[:20]!r} of this file not found.")
-    return Sought(file, number, ROWS)
+    return Sought(file, number, FIRST_ROWS)
 
 
 def _among(number: int, hdus: list[Hdu]) -> bool:
@@ -230,7 +233,7 @@ def _content(told: dict[str, Any], size: str) -> bytes:
 def _drawn(backend: Backend, sought: Sought) -> tuple[list[dict[str, Any]], int]:
     """Let a process of its own draw; return what it told of each HDU, and how it ended."""
     file = sought.file
-    alike = {PLOT: plotted, SPARK: plotted, ROWS: tabled}.get(sought.size, pictured)(file)
+    alike = {PLOT: plotted, SPARK: plotted, FIRST_ROWS: tabled}.get(sought.size, pictured)(file)
     others = [h.index for h in alike if h.index != sought.hdu][: MOST - 1]
     if sought.size not in _SIZES:
         others = []
@@ -259,7 +262,7 @@ def _told(said: bytes) -> list[dict[str, Any]]:
 def _shown(sought: Sought, content: bytes) -> bytes:
     if content.startswith((_WEBP, _PNG, _XML, b"{")):
         return content
-    what = "First rows" if sought.size == ROWS else "A picture"
+    what = "First rows" if sought.size == FIRST_ROWS else "A picture"
     raise NotFoundError(f"{what} of HDU {sought.hdu} not found: it {content.decode()}")
 
 

@@ -234,7 +234,12 @@ async def reindex(request: AnyRequest, dataset: FromPath[str]) -> Reindexed | Re
         return await writing(request, reindexing.reindex, dataset, body)
     # As many as are read at once: those that are left are read when it is pressed again.
     done = await writing(request, reindexing.reindex, dataset, Reindex())
-    told = {"reread": done.read, "changed": done.changed, "left": (done.left or 0) - done.read}
+    left = (done.left or 0) - done.read
+    return _to_dataset(dataset, reread=done.read, changed=done.changed, left=left)
+
+
+def _to_dataset(dataset: str, **told: int) -> Response[None]:
+    """Lead whoever sent a form to the page of a dataset, which says what was done."""
     away = {"Location": f"/datasets/{quote(dataset, safe='')}/?{urlencode(told)}"}
     return Response(None, status_code=303, headers=away)
 
@@ -288,8 +293,7 @@ async def delete_file(
 ) -> Response[None]:
     await writing(request, files.delete_file, dataset, key, version_of(request))
     if is_form(request):
-        away = {"Location": f"/datasets/{quote(dataset, safe='')}/?deleted=1"}
-        return Response(None, status_code=303, headers=away)
+        return _to_dataset(dataset, deleted=1)
     return Response(None, status_code=204)
 
 
@@ -302,8 +306,6 @@ def version_of(request: AnyRequest) -> int | None:
         raise InvalidInputError(fields={"version": [f"{text[:20]!r} is no number of a version."]})
     return number
 
-
-TINY = (previews.TINY, previews.SPARK)
 
 BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 """A picture with nothing on it: without one a browser would show that something is broken."""
@@ -337,10 +339,10 @@ async def _seen(request: AnyRequest, sought: previews.Sought) -> Response[Any]:
         if content is None:
             turns = turns_of(request)
             # One at a time: drawing takes memory.
-            async with turns.listing if sought.size in TINY else turns.drawing:
+            async with turns.listing if sought.is_tiny else turns.drawing:
                 content = await writing(request, previews.draw, sought)
     except NotFoundError:
-        if sought.size not in TINY:
+        if not sought.is_tiny:
             raise
         return Response(BLANK, media_type=previews.SVG, headers=headers)  # a list has a gap there
     # A plot opened by itself is a document: nothing in it may run.

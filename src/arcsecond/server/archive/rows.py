@@ -8,7 +8,7 @@ import sys
 from typing import Any, BinaryIO
 
 from arcsecond.fits import walking
-from arcsecond.server.archive.looking import NothingSeenError, for_each_hdu
+from arcsecond.server.archive.looking import FIRST_ROWS, NothingSeenError, for_each_hdu
 
 ROWS = 10
 COLUMNS = 60
@@ -26,7 +26,7 @@ def main() -> int:
 
 def look(file: BinaryIO, size: int, index: int) -> dict[str, Any]:
     """Return what is printed of an HDU."""
-    return {"rows": first_rows(file, size, index)}
+    return {FIRST_ROWS: first_rows(file, size, index)}
 
 
 class NoRowsError(NothingSeenError):

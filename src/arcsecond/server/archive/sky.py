@@ -7,8 +7,6 @@ are those that astropy brings with it.
 from __future__ import annotations
 
 import re
-import threading
-import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -23,6 +21,7 @@ from astropy.wcs.utils import wcs_to_celestial_frame
 from numpy.typing import NDArray
 
 from arcsecond.fits.cards import CARD, Values
+from arcsecond.hushed import hushed
 from arcsecond.schemas.archive import Footprint
 from arcsecond.server.archive.footprint import footprint, patches
 from arcsecond.server.sphere import Vectors, positions
@@ -41,16 +40,13 @@ Tables of corrections (CPDIS, D2IM) are not among them: they lie in other HDUs, 
 sky by less than a pixel or two.
 """
 
-_lock = threading.Lock()  # wcslib and the warnings filter belong to the whole process
-
 
 def to_utc(moment: datetime, scale: str) -> datetime | None:
     """Convert a naive time from a scale that astropy knows to UTC.
 
     None within a leap second, which a datetime cannot hold.
     """
-    with _lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with hushed():
         try:
             converted: datetime = Time(moment, scale=scale).utc.to_datetime()
         except ValueError:
@@ -60,8 +56,7 @@ def to_utc(moment: datetime, scale: str) -> datetime | None:
 
 def to_icrs(ra_deg: float, dec_deg: float, equinox: float) -> tuple[float, float]:
     """Convert a position of an equinox to ICRS: FK4 before 1984, FK5 since."""
-    with _lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with hushed():
         frame = FK4(equinox=f"B{equinox}") if equinox < 1984 else FK5(equinox=f"J{equinox}")
         icrs = SkyCoord(ra_deg, dec_deg, unit="deg", frame=frame).icrs
     return float(icrs.ra.deg), float(icrs.dec.deg)
@@ -80,8 +75,7 @@ def seen(cards: str, values: Values) -> Seen | None:
     None when the header has no celestial WCS, when its frame is not of the sky
     outside the solar system, or when it contradicts itself.
     """
-    with _lock, warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
+    with hushed(), np.errstate(all="ignore"):
         try:
             return _seen(cards, values)
         except Exception:  # wcslib and astropy raise all sorts on broken headers
@@ -117,8 +111,7 @@ def _seen(cards: str, values: Values) -> Seen | None:
 
 def footprint_of(found: Sequence[Vectors]) -> Footprint | None:
     """Return the footprint of a file, of the patches of all its images."""
-    with _lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with hushed():
         try:
             return footprint(found)
         except Exception:  # what makes a MOC may refuse what nobody thought of

@@ -155,7 +155,7 @@ class _Asked:
         if "radius" in self._filters or not comma or parse_place(text, "cone") is not None:
             place, radius = text, self._filters.get("radius", "")
         found = parse_place(place, "cone")
-        if found is None and radius and not _are_numbers(place):
+        if found is None and radius and place and not _are_numbers(place):
             try:
                 row = find_row(self._backend, place)
             except NotFoundError as error:
@@ -325,9 +325,11 @@ class _Asked:
 
 def _are_numbers(text: str) -> bool:
     try:
-        return bool([float(part) for part in text.split(",")])
+        for part in text.split(","):
+            float(part)
     except ValueError:
         return False
+    return True
 
 
 def _when(how: str, value: str) -> Condition:
