@@ -154,7 +154,7 @@ class TestFetching:
                 if len(asked) > times:
                     yield found
                 else:
-                    yield replace(found, pieces=half(found.pieces))
+                    yield replace(found, pieces=half(found.pieces), line=None)
 
         def half(pieces: Iterator[bytes]) -> Iterator[bytes]:
             for n, piece in enumerate(pieces):
@@ -312,6 +312,7 @@ class TestFetching:
         def broken(_: int) -> None:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
+        monkeypatch.setattr(downloading, "BUFFER_BYTES", 2880)
         monkeypatch.setattr(downloading, "FLUSHED_BYTES", 1)
         monkeypatch.setattr(downloading.os, "fdatasync", broken)
         summary = api.datasets(dataset).download(target, jobs=1)

@@ -11,9 +11,10 @@ import errno
 import fcntl
 import hashlib
 import os
-import queue
 import threading
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -50,8 +51,9 @@ from arcsecond.folders import Item, item_of, matches, reason
 
 READ = 1 << 20
 FLUSHED_BYTES = 32 << 20
-AHEAD = 8
-"""Pieces that wait to be written."""
+BUFFER_BYTES = 4 << 20
+BUFFERS = 4
+"""Of each file on its way."""
 
 PARTIAL_CONTENT = 206
 FETCHED_ANEW = 3
@@ -426,12 +428,12 @@ class _Fetching:
                 have, digest = 0, hashlib.sha256()
             self._moved(have)
             try:
-                with _Keeper(file, digest) as keeper:
-                    for piece in _joined(stream.pieces):
+                with _Keeper(file, digest, self._item.size - have) as keeper:
+                    while came := stream.read_into(keeper.room()):
+                        keeper.keep(came)
+                        have += came
                         if self._stopping.is_set():
                             raise StoppedError
-                        keeper.keep(piece)
-                        have += len(piece)
                         self._moved(min(have, self._item.size))
                         if have > self._farthest:  # else it was here before: no progress
                             self._farthest = have
@@ -443,92 +445,76 @@ class _Fetching:
 
 
 class _Keeper:
-    """Writes and hashes what came in a thread of its own, while the next bytes come.
+    """Writes what came, and hashes it, while the next bytes come.
 
-    At the end of the ``with`` statement all of it is written.
+    At the end of the ``with`` statement all of it is written. A small file is written and
+    hashed at once; for a large one each of both has a thread, and what they share is a few
+    buffers that are used again and again: new memory costs more than copying into it.
     """
 
-    def __init__(self, file: BinaryIO, digest: Any) -> None:
+    def __init__(self, file: BinaryIO, digest: Any, size: int) -> None:
         self._file = file
         self._digest = digest
-        self._waiting: queue.Queue[bytes] = queue.Queue(AHEAD)
-        self._error: BaseException | None = None
-        self._thread: threading.Thread | None = None
-        self._flusher: threading.Thread | None = None
+        self._room = memoryview(bytearray(min(size + 1, BUFFER_BYTES)))  # more is no end
+        self._busy: deque[tuple[memoryview, list[Future[None]]]] = deque()
         self._since = 0
+        self._flushed: Future[None] | None = None
+        pools = 3 if size > BUFFER_BYTES else 0
+        self._pools = [ThreadPoolExecutor(1, "arcsecond-keeper") for _ in range(pools)]
 
     def __enter__(self) -> Self:
         return self
 
-    def keep(self, piece: bytes) -> None:
-        """Take a piece; a small file has one, which is written at once.
+    def room(self) -> memoryview:
+        """Return where the next bytes may be put.
 
         Raises
         ------
         OSError
-            One that came before could not be written.
+            Some that came before could not be written.
         """
-        if self._error is not None:
-            raise self._error
-        if self._thread is None and len(piece) < READ:
-            self._write(piece)
+        return self._room
+
+    def keep(self, size: int) -> None:
+        """Take so many bytes, from the room that was given for them.
+
+        Raises
+        ------
+        OSError
+            Some that came before could not be written.
+        """
+        came = self._room[:size]
+        if not self._pools:
+            self._write(came)
+            self._digest.update(came)
             return
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="arcsecond-keeper")
-            self._thread.start()
-        self._waiting.put(piece)
-
-    def _work(self) -> None:
-        while piece := self._waiting.get():
-            if self._error is None:
-                try:
-                    self._write(piece)
-                except BaseException as error:  # noqa: BLE001  # told in the other thread
-                    self._error = error
-
-    def _write(self, piece: bytes) -> None:
-        view = memoryview(piece)
-        while view:
-            view = view[self._file.write(view) :]
-        self._digest.update(piece)
-        self._since += len(piece)
-        if self._since >= FLUSHED_BYTES and not (self._flusher and self._flusher.is_alive()):
-            # While more comes: at the end little is left to wait for.
+        writer, hasher, flusher = self._pools
+        doing = [writer.submit(self._write, came), hasher.submit(self._digest.update, came)]
+        self._busy.append((self._room, doing))
+        if len(self._busy) < BUFFERS:
+            self._room = memoryview(bytearray(BUFFER_BYTES))
+        else:
+            self._room, doing = self._busy.popleft()
+            for one in doing:
+                one.result()
+        self._since += size
+        if self._since >= FLUSHED_BYTES and (self._flushed is None or self._flushed.done()):
+            # While more comes: at the end little is left to wait for. The system tells once
+            # what went wrong: the flush at the end would not.
+            if self._flushed is not None:
+                self._flushed.result()
             self._since = 0
-            self._flusher = threading.Thread(target=self._flush, name="arcsecond-flusher")
-            self._flusher.start()
+            self._flushed = flusher.submit(os.fdatasync, self._file.fileno())
 
-    def _flush(self) -> None:
-        try:
-            os.fdatasync(self._file.fileno())
-        except OSError as error:  # the system tells it once: the flush at the end would not
-            self._error = error
+    def _write(self, came: memoryview) -> None:
+        while came:
+            came = came[self._file.write(came) :]
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Wait until everything is written."""
-        if self._thread is not None:
-            self._waiting.put(b"")
-            self._thread.join()
-        if self._flusher is not None:
-            self._flusher.join()
-        if kind is None and self._error is not None:
-            raise self._error
-
-
-def _joined(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Put pieces together: many small writes cost a file system more than their bytes do."""
-    waiting: list[bytes] = []
-    size = 0
-    try:
-        for piece in pieces:
-            waiting.append(piece)
-            size += len(piece)
-            if size >= READ:
-                yield b"".join(waiting)
-                waiting, size = [], 0
-    except ArcsecondError:
-        if waiting:  # what came before the cut counts
-            yield b"".join(waiting)
-        raise
-    if waiting:
-        yield b"".join(waiting)
+        for pool in self._pools:
+            pool.shutdown()
+        doing = [one for _, some in self._busy for one in some]
+        for one in [*doing, self._flushed]:
+            if kind is None and one is not None:
+                one.result()

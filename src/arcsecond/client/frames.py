@@ -397,9 +397,8 @@ class RemoteFile(io.RawIOBase):
             whole = wanted == self._size and stream.status == 200
             if stream.headers.get("ETag") != tag or not (stream.status == 206 or whole):
                 raise ChangedError(f"{self.name} answers with another file; open it again.")
-            for piece in stream.pieces:
-                view[got : got + len(piece)] = piece[: wanted - got]
-                got += len(piece)
+            while got < wanted and (came := stream.read_into(view[got:wanted])):
+                got += came
         if got < wanted:
             raise ArcsecondConnectionError("The connection ended before the bytes did.")
         self._at += got

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import hashlib
 import io
 import json
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +22,7 @@ from urllib.parse import urlsplit
 import httpx2
 from httpcore2._sync import http11
 
+from arcsecond.client.streaming import Stream, line_of, received
 from arcsecond.config import Config, is_loopback
 from arcsecond.errors import (
     ArcsecondConnectionError,
@@ -53,15 +56,6 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     data: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """Bytes on their way from the server, and what it says of them."""
-
-    status: int
-    headers: Mapping[str, str]
-    pieces: Iterator[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +188,19 @@ class Transport:
                 with self._told():
                     response.read()
                 raise _refusal(response)
-            yield Stream(response.status_code, response.headers, self._bytes(response))
+            line = line_of(response)
+            receive = functools.partial(self._received, line) if line else None
+            yield Stream(response.status_code, response.headers, self._bytes(response), receive)
         finally:
             response.close()
 
     def _bytes(self, response: httpx2.Response) -> Iterator[bytes]:
         with self._told():
             yield from response.iter_raw()
+
+    def _received(self, line: socket.socket, buffer: memoryview) -> int:
+        with self._told():
+            return received(line, buffer)
 
     def send_parts(
         self, path: str, parts: Sequence[tuple[str, bytes]], fields: Mapping[str, Any]
