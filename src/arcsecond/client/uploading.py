@@ -34,7 +34,7 @@ from arcsecond.errors import (
 )
 from arcsecond.folders import Item, reason
 
-TOGETHER = 32
+TOGETHER = 64
 TOGETHER_BYTES = 4 << 20
 
 

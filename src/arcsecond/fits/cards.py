@@ -45,6 +45,11 @@ _LOOSE = re.compile(r"'(.*?)'(?=\s*(?:/|$))")
 _BEGUN = re.compile(r"'((?:[^']|'')*)'")
 _INTEGER = re.compile(r"[+-]?\d+")
 _REAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[EDed][+-]?\d+)?")
+_USUAL = re.compile(
+    rf"\s*(?:'((?:[^']|'')*)'|([TF])|({_INTEGER.pattern})|({_REAL.pattern}))\s*(?:/|$)"
+)
+"""What nearly every card has behind its keyword: text, T or F, a whole number, another one."""
+_TEXT, _LOGICAL, _WHOLE, _OTHER = range(1, 5)
 _UNIT = re.compile(
     r"([A-Z0-9_-]{1,8}) *= [^'/]*/ *(?:\[([^\]]+)\]|.*\b(minutes|hours)\b)", re.IGNORECASE
 )
@@ -157,19 +162,21 @@ def _split(card: str) -> tuple[str, str | None]:
 
 
 def _value(field: str) -> Value:
+    if usual := _USUAL.match(field):
+        kind = usual.lastindex
+        if kind == _TEXT:
+            return _unquoted(usual)
+        if kind == _LOGICAL:
+            return usual[_LOGICAL] == "T"
+        if kind == _WHOLE and abs(integer := int(usual[_WHOLE])) < 1 << 63:
+            return integer
+        number = float(usual[kind or 0].upper().replace("D", "E"))
+        if math.isfinite(number):
+            return number
     field = field.strip()
     if quoted := _quoted(field):
         return _unquoted(quoted)
-    plain = field.partition("/")[0].strip()
-    if plain in ("T", "F"):
-        return plain == "T"
-    if _INTEGER.fullmatch(plain) and abs(integer := int(plain)) < 1 << 63:
-        return integer
-    if _REAL.fullmatch(plain):
-        number = float(plain.upper().replace("D", "E"))
-        if math.isfinite(number):
-            return number
-    return plain or None
+    return field.partition("/")[0].strip() or None
 
 
 def _quoted(field: str) -> re.Match[str] | None:

@@ -24,6 +24,7 @@ from arcsecond.server.archive.files import (
     taken,
     values_of,
 )
+from arcsecond.server.archive.in_force import rules_of
 from arcsecond.server.archive.index import entries as index
 from arcsecond.server.archive.ingest import Frame
 from arcsecond.server.archive.keeping import (
@@ -34,6 +35,7 @@ from arcsecond.server.archive.keeping import (
     read,
 )
 from arcsecond.server.archive.room import no_room, room_left
+from arcsecond.server.archive.rules import RuleBook
 from arcsecond.server.archive.tables import LIVE, files
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.people.owned import new_row
@@ -97,8 +99,9 @@ def _read(
     """Read the frames, and group them: all headers at once could fill the memory."""
     group: list[tuple[Arrived, Frame | ArcsecondError]] = []
     size = 0
+    rules = rules_of(backend)
     for one in arrived:
-        frame = one.refusal or _frame(backend, one.incoming)
+        frame = one.refusal or _frame(backend, one.incoming, rules)
         if len(arrived) > 1 and isinstance(frame, Frame):
             frame.values.clear()
             size += sum(map(len, frame.headers))
@@ -110,9 +113,9 @@ def _read(
         yield group
 
 
-def _frame(backend: Backend, incoming: Incoming) -> Frame | ArcsecondError:
+def _frame(backend: Backend, incoming: Incoming, rules: RuleBook) -> Frame | ArcsecondError:
     try:
-        return read(backend, incoming)
+        return read(backend, incoming, rules)
     except (NotFitsError, TooLargeError) as error:
         return error
 

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from arcsecond.server.archive.in_force import rules_of
 from arcsecond.server.archive.ingest import Frame, read_frame
 from arcsecond.server.archive.observation import Observation
+from arcsecond.server.archive.rules import RuleBook
 from arcsecond.server.archive.tables import LIVE, blobs, headers, places, versions
 from arcsecond.server.context import Backend
 from arcsecond.server.db import insert_for, now
@@ -27,8 +28,8 @@ _VERSION = sa.insert(versions)
 _HEADERS = sa.insert(headers)
 
 
-def read(backend: Backend, incoming: Incoming) -> Frame:
-    """Read a frame as far as the settings let it unpack.
+def read(backend: Backend, incoming: Incoming, rules: RuleBook | None = None) -> Frame:
+    """Read a frame as far as the settings let it unpack, by the rules in force.
 
     Raises
     ------
@@ -38,7 +39,7 @@ def read(backend: Backend, incoming: Incoming) -> Frame:
         It unpacks to more than the setting allows.
     """
     with told_when_full():
-        return read_frame(incoming, backend.settings.max_unpacked_bytes, rules_of(backend))
+        return read_frame(incoming, backend.settings.max_unpacked_bytes, rules or rules_of(backend))
 
 
 def keep_frame(backend: Backend, incoming: Incoming) -> Frame:
@@ -49,19 +50,25 @@ def keep_frame(backend: Backend, incoming: Incoming) -> Frame:
 
 
 def make_durable(arrived: Sequence[Incoming]) -> None:
-    """Flush bytes to the disk under their digests, several side by side: it is all waiting."""
+    """Flush bytes to the disk under their digests.
 
-    def make(incoming: Incoming) -> None:
-        incoming.finish()
-        incoming.keep()
-
+    All of them take each step before any takes the next: the first that is flushed then
+    takes most of what the others wait for with it.
+    """
     with told_when_full():
         if len(arrived) == 1:
-            make(arrived[0])
-        else:
-            with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-                for _ in pool.map(make, arrived):
-                    pass
+            arrived[0].finish()
+            arrived[0].keep()
+            return
+        for incoming in arrived:
+            incoming.write_out()
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            for _ in pool.map(lambda incoming: incoming.finish(), arrived):
+                pass
+            for incoming in arrived:  # no name without its bytes, whatever happens
+                incoming.name()
+            for _ in pool.map(lambda incoming: incoming.keep(), arrived):
+                pass
 
 
 class Version(NamedTuple):

@@ -11,9 +11,9 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
 from importlib import resources
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
@@ -24,6 +24,9 @@ from arcsecond.fits.cards import Value, Values
 
 LARGEST = 1 << 20
 """Bytes of a file of rules."""
+
+MOST_KNOWN = 1000
+"""Kinds of frames of which it is remembered what holds for them."""
 
 SECONDS = {"s": 1.0, "ms": 1e-3, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 TEXTS = ("target", "filter", "instrument", "telescope", "observer", "programme", "kind")
@@ -145,11 +148,25 @@ class RuleBook:
     keywords: frozenset[str]
     digest: str
     own: str
+    _known: dict[tuple[str | None, ...], FrameRules] = field(default_factory=dict, repr=False)
 
     def of(self, headers: Sequence[Values]) -> FrameRules:
         """Return the rules for a frame, whose headers are given."""
-        fitting = [family for family in self.families if family.fits(headers)]
-        return FrameRules((*fitting, *self.general))
+        said = tuple(_said(headers, keyword) for keyword in self._deciding)
+        known = self._known.get(said)
+        if known is None:
+            fitting = [family for family in self.families if family.fits(headers)]
+            known = FrameRules((*fitting, *self.general))
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known[said] = known
+        return known
+
+    @functools.cached_property
+    def _deciding(self) -> tuple[str, ...]:
+        """The keywords by which it is known which families a frame is of."""
+        ways = (way for family in self.families for way in family.when)
+        return tuple(dict.fromkeys(keyword for way in ways for keyword in way))
 
 
 @dataclass(frozen=True)
@@ -157,14 +174,20 @@ class FrameRules:
     """The rules that a frame is read by, the first ones first."""
 
     rules: tuple[Rules, ...]
+    _fields: dict[str, list[Any]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def families(self) -> list[str]:
         """The names of the families that fit."""
         return [rule.name for rule in self.rules if isinstance(rule, Family)]
 
-    def __getitem__(self, field: str) -> Iterator[Any]:
-        """Yield the entries for a field, from the first rules to the last."""
+    def __getitem__(self, field: str) -> list[Any]:
+        """Return the entries for a field, from the first rules to the last."""
+        if field not in self._fields:
+            self._fields[field] = list(self._entries(field))
+        return self._fields[field]
+
+    def _entries(self, field: str) -> Iterator[Any]:
         for rule in self.rules:
             entries = getattr(rule, field)
             if entries == []:  # it says that nothing tells it
@@ -177,8 +200,11 @@ class FrameRules:
 
     def says_nothing(self, text: str) -> bool:
         """Tell whether a value is none."""
-        folded = text.casefold()
-        return not folded or any(fnmatchcase(folded, p.casefold()) for p in self["nothing"])
+        return not text or self._nothing.match(text.casefold()) is not None
+
+    @functools.cached_property
+    def _nothing(self) -> re.Pattern[str]:
+        return re.compile("|".join(translate(p.casefold()) for p in self["nothing"]) or "(?!)")
 
     def named(self, field: str, text: str) -> str:
         """Return the name by which the rules want a value to be known."""
@@ -205,11 +231,17 @@ class FrameRules:
 
 
 def _matches(headers: Sequence[Values], keyword: str, pattern: str) -> bool:
+    said = _said(headers, keyword)
+    return said is not None and fnmatchcase(said, pattern.casefold())
+
+
+def _said(headers: Sequence[Values], keyword: str) -> str | None:
+    """Return what the first header says that says anything of a keyword, case folded."""
     for values in headers:
         value = values.get(keyword)
         if value is not None:
-            return fnmatchcase(written(value).casefold(), pattern.casefold())
-    return False
+            return written(value).casefold()
+    return None
 
 
 def written(value: Value | list[str]) -> str:
@@ -263,12 +295,12 @@ def _read(text: str, name: str) -> File:
         line = _line(text, path.rstrip("`"), why)
         raise RulesError(f"{name}, line {line}: {_plain(why, path)}") from None
     for n, family in enumerate([*file.family, file.general]):
-        for field in family.plausible or {}:
+        for bounded in family.plausible or {}:
             try:
-                bounds(family.plausible, field)  # type: ignore[arg-type]
+                bounds(family.plausible, bounded)  # type: ignore[arg-type]
             except ValueError as error:
                 whose = f"family[{n}]" if n < len(file.family) else "general"
-                path = f"$.{whose}.plausible.{field}"
+                path = f"$.{whose}.plausible.{bounded}"
                 raise RulesError(f"{name}, line {_line(text, path, '')}: {error}") from None
     return file
 

@@ -119,8 +119,16 @@ class Incoming(Readable, Protocol):
         """Append the last bytes, without waiting for a disk: what comes next writes them."""
         ...
 
+    def write_out(self) -> None:
+        """Hand everything to the system without waiting for a disk; nothing more is written."""
+        ...
+
     def finish(self) -> None:
-        """Flush everything to the disk; nothing can be written any more."""
+        """Flush everything to the disk; nothing more is written."""
+        ...
+
+    def name(self) -> None:
+        """Give what is on the disk its digest for a name, which lasts once it is kept."""
         ...
 
     def keep(self) -> None:

@@ -11,7 +11,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import io
+import itertools
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +25,10 @@ from arcsecond.flushing import flush_folder
 from arcsecond.server.storage import Place, Places, Strays
 from arcsecond.server.storage.partial import Partials
 from arcsecond.server.storage.placed import Nowhere, is_as_it_was, open_as_it_was
+
+_OURS = secrets.token_hex(8)
+"""Processes on two machines may have the same number."""
+_numbers = itertools.count()
 
 
 class FolderArrived:
@@ -59,6 +66,9 @@ class FolderArrived:
     def write_later(self, data: bytes) -> None:
         """Do nothing: all of it is there."""
 
+    def write_out(self) -> None:
+        """Do nothing: all of it is there."""
+
     def finish(self) -> None:
         """Do nothing: it was flushed as it came."""
 
@@ -70,16 +80,24 @@ class FolderArrived:
         """Open a nameless file beside it."""
         return self._store.scratch()
 
-    def keep(self) -> None:
-        """Name it after its digest and flush the folders, so that the name lasts too."""
+    def name(self) -> None:
+        """Name it after its digest."""
         target = self._store.path(self.sha256)
-        there = target.exists()
-        if there and self._lasts:
-            return
-        self._store.make_folder(target.parent)
-        if not there:
+        try:
             _name_too(self.path, target, self._store.incoming)
-        flush_folder(target.parent)  # whoever named it may not have come so far
+        except FileNotFoundError:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _name_too(self.path, target, self._store.incoming)
+
+    def keep(self) -> None:
+        """Name it, unless it is named, and flush the folders, so that the name lasts too."""
+        target = self._store.path(self.sha256)
+        if target.exists():
+            if self._lasts:
+                return
+        else:
+            self.name()
+        self._store.make_last(target.parent)  # whoever named it may not have come so far
         self._lasts = True
 
     def discard(self) -> None:
@@ -87,42 +105,54 @@ class FolderArrived:
 
 
 class FolderIncoming(FolderArrived):
-    """An upload on its way into a folder."""
+    """An upload on its way into a folder: a small one stays in memory until it is flushed."""
 
     def __init__(self, store: FolderStore) -> None:
-        self._handle, path = _locked_file(store.incoming)
-        super().__init__(store, path, "")
+        super().__init__(store, store.incoming, "")
+        self._handle = -1
         self._written = 0
         self._rest = b""
         self._hash = hashlib.sha256()
 
     @property
     def size(self) -> int:
-        """How many bytes have been written."""
+        """How many bytes have come."""
         return self._written + len(self._rest)
 
     @property
     def sha256(self) -> str:
-        """Digest of what has been written, in hexadecimal."""
-        self._write_rest()
-        return self._hash.hexdigest()
+        """Digest of what has come, in hexadecimal."""
+        if not self._sha256:
+            digest = self._hash.copy()
+            digest.update(self._rest)
+            self._sha256 = digest.hexdigest()
+        return self._sha256
 
     def write(self, data: bytes) -> None:
         """Append bytes."""
+        if self._handle < 0:
+            self._handle, self.path = _locked_file(self._store.incoming)
         view = memoryview(data)
         while view:
             view = view[os.write(self._handle, view) :]
         self._hash.update(data)
         self._written += len(data)
+        self._sha256 = ""
 
     def write_later(self, data: bytes) -> None:
         """Append the last bytes, without waiting for a disk."""
         self._rest += data
+        self._sha256 = ""
 
     def _write_rest(self) -> None:
         rest, self._rest = self._rest, b""
-        if rest:
+        if rest or self._handle < 0:
             self.write(rest)
+
+    def write_out(self) -> None:
+        """Hand everything to the system, and let it begin to write."""
+        self._write_rest()
+        os.posix_fadvise(self._handle, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def finish(self) -> None:
         """Flush everything to the disk."""
@@ -130,7 +160,9 @@ class FolderIncoming(FolderArrived):
         os.fsync(self._handle)
 
     def open(self) -> BinaryIO:
-        """Open what has been written, for reading."""
+        """Open what has come, for reading."""
+        if self._handle < 0:
+            return io.BytesIO(self._rest)
         self._write_rest()
         return self.path.open("rb")
 
@@ -261,10 +293,8 @@ class FolderStore:
         target = self.path(sha256)
         for found in strays.get(sha256, ()):
             if found.is_file() and _digest(found) == sha256:
-                self.make_folder(target.parent)
                 target.unlink(missing_ok=True)
-                _name_too(found, target, self.incoming)
-                flush_folder(target.parent)
+                FolderArrived(self, found, sha256).keep()
                 return True
         return False
 
@@ -286,16 +316,15 @@ class FolderStore:
         """Return where a blob is kept."""
         return blob_path(self.blobs, sha256)
 
-    def make_folder(self, folder: Path) -> None:
-        """Make a folder for blobs whose name lasts.
+    def make_last(self, folder: Path) -> None:
+        """Make the names in a folder of blobs last, and its own.
 
-        One that is there may have been made by another process just now: each
-        process flushes its name once itself.
+        A folder may have been made by another process just now: each process flushes its
+        name once itself.
         """
-        if folder not in self._lasting or not folder.exists():
-            self.make_folder(folder.parent)
-            folder.mkdir(exist_ok=True)
-            flush_folder(folder.parent)
+        flush_folder(folder)
+        if folder not in self._lasting:
+            self.make_last(folder.parent)
             self._lasting.add(folder)
 
 
@@ -307,10 +336,11 @@ def blob_path(blobs: Path, sha256: str) -> Path:
 def _locked_file(folder: Path) -> tuple[int, Path]:
     """Make a temporary file and lock it before any sweeper can take it for a leftover."""
     while True:
-        handle, name = tempfile.mkstemp(dir=folder, prefix="up-")
-        with contextlib.suppress(BlockingIOError, FileNotFoundError):
+        name = f"{folder}/up-{os.getpid():x}-{_OURS}-{next(_numbers)}"
+        handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with contextlib.suppress(BlockingIOError):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(handle), os.stat(name)):
+            if os.fstat(handle).st_nlink:
                 return handle, Path(name)
         os.close(handle)  # swept in between: once more
 
@@ -321,6 +351,8 @@ def _name_too(source: Path, target: Path, scratch: Path) -> None:
         os.link(source, target)
     except FileExistsError:  # somebody else's, the same
         return
+    except FileNotFoundError:
+        raise
     except OSError:
         _copy_to(source, target, scratch)
 

@@ -39,8 +39,14 @@ class MemoryIncoming:
         """Append bytes: there is no disk to wait for."""
         self._bytes += data
 
+    def write_out(self) -> None:
+        """Do nothing: there is no disk."""
+
     def finish(self) -> None:
         """Do nothing: there is no disk."""
+
+    def name(self) -> None:
+        """Do nothing: it is put under its digest in one step."""
 
     def open(self) -> BinaryIO:
         """Open what has been written, for reading."""

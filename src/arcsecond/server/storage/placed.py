@@ -79,6 +79,12 @@ class Placed:
     def write_later(self, _data: bytes) -> None:
         """Do nothing: all of it is there."""
 
+    def write_out(self) -> None:
+        """Do nothing: all of it is there."""
+
+    def name(self) -> None:
+        """Do nothing: it keeps the one it has."""
+
     def finish(self) -> None:
         """Do nothing: its disk is no matter of ours."""
 
