@@ -10,6 +10,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -235,13 +236,23 @@ def compare(
 ) -> None:
     """Ask the server of some files whether they are there, "" for a dataset to be made."""
     path = f"/datasets/{dataset}/known/" if dataset else "/fitsfiles/known/"
-    for group in _questions(items):
+
+    def ask_of(group: Sequence[Item]) -> None:
         asked = {"files": [_asked(item) for item in group]}
-        told = Patience(stopping).keep_trying(
-            lambda asked=asked: transport.request("POST", path, fields=asked)  # type: ignore[misc]
-        )
+        told = Patience(stopping).keep_trying(lambda: transport.request("POST", path, fields=asked))
         for item, known in zip(group, told.data, strict=True):
             item.state, item.pk = known["state"], known["pk"]
+
+    if len(items) <= ASKED_TOGETHER:  # else one question is written while another is answered
+        for group in _questions(items):
+            ask_of(group)
+        return
+    pool = ThreadPoolExecutor(2, "arcsecond-asking")
+    try:
+        for _ in pool.map(ask_of, _questions(items)):
+            pass
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _asked(item: Item) -> Mapping[str, Any]:

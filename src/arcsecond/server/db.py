@@ -16,7 +16,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,25 @@ def insert_for(connection: Connection) -> Any:
     from sqlalchemy.dialects import postgresql
 
     return postgresql.insert
+
+
+def among(
+    dialect: str, column: sa.ColumnElement[Any], name: str = "these"
+) -> sa.ColumnElement[bool]:
+    """Return the test that a column has one of the values that ``these`` gives a statement.
+
+    They go as one parameter: with one for each of a thousand, SQLAlchemy takes longer to
+    write the statement than a database takes to answer it.
+    """
+    if dialect == "sqlite":
+        each = sa.func.json_each(sa.bindparam(name, type_=sa.Text())).table_valued("value")
+        return column.in_(sa.select(each.c.value))
+    return column == sa.any_(sa.bindparam(name, type_=sa.ARRAY(column.type)))
+
+
+def these(dialect: str, some: Iterable[str | int], name: str = "these") -> dict[str, Any]:
+    """Return the parameter of ``among``: texts or whole numbers."""
+    return {name: json.dumps([*some]) if dialect == "sqlite" else [*some]}
 
 
 def upsert(

@@ -32,6 +32,7 @@ from arcsecond.server.archive.service import DATASET, has_tag
 from arcsecond.server.archive.tables import LOST, blobs, datasets, files, headers, versions
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import SqlListing, clean_tags, parse_integer, parse_uuid
+from arcsecond.server.db import among, these
 from arcsecond.server.people.owned import change, find, find_own, trash
 from arcsecond.server.people.tables import users
 from arcsecond.server.people.visibility import may_change, signed_in, visible_to
@@ -332,24 +333,28 @@ class Named(NamedTuple):
     lost: bool
 
 
-_NAMED = (
-    sa.select(files.c.path, files.c.pk, versions.c.blob, blobs.c.state == LOST)
-    .join(versions, sa.and_(versions.c.file == files.c.pk, versions.c.n == files.c.current))
-    .join(blobs, blobs.c.sha256 == versions.c.blob)
-    .where(
-        files.c.dataset == sa.bindparam("in", type_=files.c.dataset.type),
-        files.c.path.in_(sa.bindparam("called", type_=files.c.path.type, expanding=True)),
-        files.c.deleted_at.is_(None),
+@functools.cache
+def _named(dialect: str) -> sa.Select[Any]:
+    return (
+        sa.select(files.c.path, files.c.pk, versions.c.blob, blobs.c.state == LOST)
+        .join(versions, sa.and_(versions.c.file == files.c.pk, versions.c.n == files.c.current))
+        .join(blobs, blobs.c.sha256 == versions.c.blob)
+        .where(
+            files.c.dataset == sa.bindparam("in", type_=files.c.dataset.type),
+            among(dialect, files.c.path, "called"),
+            files.c.deleted_at.is_(None),
+        )
     )
-)
 
 
 def named_files(
     connection: sa.Connection, dataset: UUID, names: Collection[str]
 ) -> dict[str, Named]:
     """Return those files of a dataset that have some names, by name."""
-    called = {"in": dataset, "called": sorted(names)}
-    return {path: Named(*told) for path, *told in connection.execute(_NAMED, called)}
+    dialect = connection.dialect.name
+    called = {"in": dataset, **these(dialect, sorted(names), "called")}
+    found = connection.execute(_named(dialect), called).all()
+    return {path: Named(pk, blob, lost) for path, pk, blob, lost in found}
 
 
 def named(connection: sa.Connection, viewer: Viewer, dataset: str, name: str) -> sa.Row[Any] | None:

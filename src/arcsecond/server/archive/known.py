@@ -29,9 +29,12 @@ from arcsecond.server.archive.service import DATASET
 from arcsecond.server.archive.tables import LOST, blobs, datasets, files, places, versions
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import parse_uuid
+from arcsecond.server.db import among, these
 from arcsecond.server.people.owned import find_own
 from arcsecond.server.people.visibility import signed_in, visible_to
 from arcsecond.server.storage import Arrived
+
+_DIGEST = re.compile("[0-9a-f]{64}").fullmatch
 
 SAME, OTHER, ELSEWHERE, UNCLEAR, UNKNOWN = "same", "other", "elsewhere", "unclear", "unknown"
 
@@ -54,7 +57,7 @@ def known(
     if len(body.files) > MOST_ASKED:
         raise InvalidInputError(fields={"files": [f"{MOST_ASKED} are the most at once."]})
     for one in body.files:
-        if one.sha256 is not None and not re.fullmatch("[0-9a-f]{64}", one.sha256):
+        if one.sha256 is not None and not _DIGEST(one.sha256):
             problem = f"{one.sha256[:20]!r} is no SHA-256 in hexadecimal, in small letters."
             raise InvalidInputError(fields={"files": [problem]})
     asked = [(clean_path(one.name), one) for one in body.files]
@@ -68,11 +71,7 @@ def known(
             there = named_files(connection, uuid, {name for name, _ in asked})
         digests = {one.sha256 for name, one in asked if one.sha256 and name not in there}
         content = _readable(connection, viewer, blobs.c.sha256, digests)
-        outside = set(
-            connection.scalars(
-                sa.select(places.c.blob).where(places.c.blob.in_(_of(content, there)))
-            )
-        )
+        outside = _outside(connection, _of(content, there))
         sizes = _readable(
             connection, viewer, blobs.c.size, {o.size for _, o in asked if not o.sha256}
         )
@@ -84,6 +83,18 @@ def known(
         name: one._replace(lost=True) if one.blob in gone else one for name, one in there.items()
     }
     return [_answer(name, one, there, content, sizes) for name, one in asked]
+
+
+_ANY_OUTSIDE = sa.select(places.c.blob).limit(1)
+
+
+def _outside(connection: sa.Connection, digests: Iterable[str]) -> set[str]:
+    """Return those of some digests whose bytes lie in a file outside, perhaps in the store too."""
+    if connection.execute(_ANY_OUTSIDE).first() is None:
+        return set()
+    dialect = connection.dialect.name
+    statement = sa.select(places.c.blob).where(among(dialect, places.c.blob))
+    return set(connection.scalars(statement, these(dialect, digests)))
 
 
 def _of(content: Iterable[str], there: Mapping[str, Named]) -> set[str]:
@@ -115,6 +126,7 @@ def _readable(
     chosen = list(values)
     if not chosen:
         return set()
+    dialect = connection.dialect.name
     in_a_file = (
         sa.select(1)
         .select_from(versions)
@@ -122,9 +134,9 @@ def _readable(
         .where(versions.c.blob == blobs.c.sha256, visible_to(viewer, files))
     )
     statement = sa.select(column).where(
-        column.in_(chosen), blobs.c.state != LOST, sa.exists(in_a_file)
+        among(dialect, column), blobs.c.state != LOST, sa.exists(in_a_file)
     )
-    return set(connection.scalars(statement))
+    return set(connection.scalars(statement, these(dialect, chosen)))
 
 
 def take(backend: Backend, viewer: Viewer, dataset: str, body: FileTaken) -> Added:

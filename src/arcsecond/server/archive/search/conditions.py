@@ -12,7 +12,7 @@ import json
 import math
 import time
 import unicodedata
-from collections.abc import Collection, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
@@ -512,20 +512,6 @@ def _there(connection: sa.Connection) -> frozenset[int]:
         there = frozenset(reach for reach in range(areas.CLASSES) if told[reach])
         _KNOWN[connection.engine] = time.monotonic(), there
     return there
-
-
-def among(dialect: str, column: sa.ColumnElement[int]) -> Test:
-    """Return the test that a column has one of the numbers that ``these`` gives a statement."""
-    if dialect == "sqlite":
-        numbers_ = sa.bindparam("these", type_=sa.Text())
-        each = sa.func.json_each(numbers_).table_valued("value")
-        return column.in_(sa.select(each.c.value))
-    return column == sa.any_(sa.bindparam("these", type_=sa.ARRAY(sa.BigInteger)))
-
-
-def these(dialect: str, some: Collection[int]) -> dict[str, Any]:
-    """Return the parameter of ``among``."""
-    return {"these": json.dumps([*some]) if dialect == "sqlite" else [*some]}
 
 
 @dataclass(frozen=True, slots=True)
