@@ -20,6 +20,7 @@ from bench.servers import (
     measured,
     output,
     resident,
+    scratch,
     serving,
 )
 from bench.uploads import upload, write_frame, write_small_frame
@@ -30,8 +31,7 @@ def plan_rows(root: Path, count: int) -> list[Row]:
 
     Beside it ``sha256sum`` over the same files, which knows no headers and asks nobody.
     """
-    with tempfile.TemporaryDirectory(dir=root) as name:
-        folder = Path(name)
+    with scratch(root) as folder:
         night = folder / "night"
         write_many(night, count)
         with serving(folder / "home") as (port, worker):
@@ -68,8 +68,7 @@ def plan_rows(root: Path, count: int) -> list[Row]:
 
 def ingest_rows(root: Path, count: int) -> list[Row]:
     """Register files where they lie, headers indexed, and look at all of them once more."""
-    with tempfile.TemporaryDirectory(dir=root) as name:
-        folder = Path(name)
+    with scratch(root) as folder:
         archive = folder / "archive"
         write_many(archive, count, 5760)
         environ = {"ARCSECOND_HOME": str(folder / "home"), "ARCSECOND_CONFIG": f"{folder}/c.ini"}
@@ -113,8 +112,7 @@ def download_rows(root: Path, mib: int) -> list[Row]:
     On a disk curl is followed by the flush that ours ends with, else its bytes lie in
     memory still; and each writes into memory, where no disk decides.
     """
-    with tempfile.TemporaryDirectory(dir=root) as name:
-        folder = Path(name)
+    with scratch(root) as folder:
         frame = folder / "large.fits"
         write_frame(frame, mib)
         small = folder / "small.fits"

@@ -31,6 +31,7 @@ from bench.servers import (
     measured,
     output,
     resident,
+    scratch,
     serving,
 )
 from bench.uploads import touch, upload, write_frame, write_small_frame
@@ -48,8 +49,7 @@ def large_file_rows(root: Path, mib: int) -> list[Row]:
     """Upload a large frame beside ``curl -T`` and ``rclone copyto`` of the same to WebDAV."""
     if missing := _missing():
         return [_absent(f"upload of {mib} MiB / WebDAV", missing)]
-    with tempfile.TemporaryDirectory(dir=root) as name:
-        folder = Path(name)
+    with scratch(root) as folder:
         frame = folder / "large.fits"
         write_frame(frame, mib)
         times: dict[str, list[float]] = {"ours": [], "curl": [], "rclone": []}
@@ -77,8 +77,7 @@ def large_file_rows(root: Path, mib: int) -> list[Row]:
 
 def many_files_rows(root: Path, count: int) -> list[Row]:
     """Upload many small frames, all headers indexed, beside rclone, and beside client 3.14."""
-    with tempfile.TemporaryDirectory(dir=root) as name:
-        folder = Path(name)
+    with scratch(root) as folder:
         night = folder / "night"
         write_night(night, count)
         few = sorted(night.rglob("*.fits"))[: count // 10]

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +16,25 @@ ARCSECOND = str(Path(sys.executable).parent / "arcsecond")
 MiB = 1 << 20
 Row = tuple[str, str, str, str, str, bool | None]
 """Name, figure, baseline, ratio, promise, and whether it is kept; None where nobody measured."""
+
+
+LARGE = 16 * MiB
+
+
+@contextlib.contextmanager
+def scratch(root: Path) -> Iterator[Path]:
+    """Yield a new folder; its large files go at the end, the small ones with the whole bench.
+
+    For five minutes after many files were deleted ext4 makes new ones slowly: it looks for an
+    inode that was not in use lately (``recently_deleted`` of fs/ext4/ialloc.c).
+    """
+    folder = Path(tempfile.mkdtemp(dir=root))
+    try:
+        yield folder
+    finally:
+        for path in folder.rglob("*"):
+            if path.is_file() and path.stat().st_size >= LARGE:
+                path.unlink()
 
 
 @contextlib.contextmanager

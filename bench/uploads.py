@@ -6,7 +6,6 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from bench.servers import (
     measured,
     output,
     resident,
+    scratch,
     serving,
 )
 
@@ -29,8 +29,7 @@ KiB = 1 << 10
 
 def upload_rows(root: Path, mib: int) -> list[Row]:
     """Upload one large frame beside copying, hashing and flushing the same file."""
-    with tempfile.TemporaryDirectory(dir=root) as name:
-        folder = Path(name)
+    with scratch(root) as folder:
         frame = folder / "large.fits"
         write_frame(frame, mib)
         with serving(folder / "home") as (port, worker):
@@ -72,8 +71,7 @@ def small_files_row(root: Path, count: int) -> Row:
     They go through the module, as an uploader at the telescope would; each is read,
     hashed, flushed and recorded before it is acknowledged.
     """
-    with tempfile.TemporaryDirectory(dir=root) as name:
-        folder = Path(name)
+    with scratch(root) as folder:
         frames = [folder / f"small{n:04}.fits" for n in range(count)]
         for frame in frames:
             write_small_frame(frame)

@@ -285,6 +285,8 @@ def is_called_fits(name: str) -> bool:
 
 def matches(name: str, patterns: Sequence[str]) -> bool:
     """Tell whether the name of a file, or its path, is like one of some patterns."""
+    if not patterns:
+        return False
     last = name.rpartition("/")[2]
     return any(fnmatch.fnmatchcase(last, p) or fnmatch.fnmatchcase(name, p) for p in patterns)
 

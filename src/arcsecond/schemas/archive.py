@@ -204,7 +204,7 @@ class FitsFile(msgspec.Struct, kw_only=True):
     download_url: str
 
 
-class FileAsked(msgspec.Struct, kw_only=True):
+class FileAsked(msgspec.Struct, kw_only=True, gc=False):
     """A file of which somebody asks whether it is there; ``size`` is in bytes.
 
     Without a digest it is told whether one has to be worked out.
@@ -221,7 +221,7 @@ class FilesAsked(msgspec.Struct, kw_only=True):
     files: Annotated[list[FileAsked], told(maxItems=MOST_ASKED)]
 
 
-class FileKnown(msgspec.Struct, kw_only=True):
+class FileKnown(msgspec.Struct, kw_only=True, gc=False):
     """Whether a file is there, as far as the asker may know.
 
     ``state`` is ``same`` (under its name), ``other`` (its name has other content),

@@ -91,13 +91,13 @@ def one_at_a_time(connection: Connection, table: sa.Table) -> None:
         connection.execute(sa.text(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE"))
 
 
-def unique_where(where: str, name: str, *columns: str) -> sa.Index:
-    """Return an index in which rows are unique that fulfil a condition.
+def index_where(where: str, name: str, *columns: str, unique: bool = False) -> sa.Index:
+    """Return an index of the rows that fulfil a condition.
 
     Told to SQLite's dialect alone: the migrations tell it to PostgreSQL, whose dialect would
     be imported by every command, for a tenth of its time.
     """
-    return sa.Index(name, *columns, unique=True, sqlite_where=sa.text(where))
+    return sa.Index(name, *columns, unique=unique, sqlite_where=sa.text(where))
 
 
 def insert_for(connection: Connection) -> Any:

@@ -333,17 +333,21 @@ class Named(NamedTuple):
     lost: bool
 
 
+_ANY_LOST = sa.select(blobs.c.sha256).where(sa.text(f"state = '{LOST}'")).limit(1)
+"""As the condition of its index is written."""
+
+
 @functools.cache
-def _named(dialect: str) -> sa.Select[Any]:
-    return (
-        sa.select(files.c.path, files.c.pk, versions.c.blob, blobs.c.state == LOST)
-        .join(versions, sa.and_(versions.c.file == files.c.pk, versions.c.n == files.c.current))
-        .join(blobs, blobs.c.sha256 == versions.c.blob)
-        .where(
-            files.c.dataset == sa.bindparam("in", type_=files.c.dataset.type),
-            among(dialect, files.c.path, "called"),
-            files.c.deleted_at.is_(None),
-        )
+def _named(dialect: str, *, any_lost: bool) -> sa.Select[Any]:
+    lost: sa.ColumnElement[bool] = blobs.c.state == LOST if any_lost else sa.false()
+    newest = sa.and_(versions.c.file == files.c.pk, versions.c.n == files.c.current)
+    found = sa.select(files.c.path, files.c.pk, versions.c.blob, lost).join(versions, newest)
+    if any_lost:
+        found = found.join(blobs, blobs.c.sha256 == versions.c.blob)
+    return found.where(
+        files.c.dataset == sa.bindparam("in", type_=files.c.dataset.type),
+        among(dialect, files.c.path, "called"),
+        files.c.deleted_at.is_(None),
     )
 
 
@@ -353,7 +357,8 @@ def named_files(
     """Return those files of a dataset that have some names, by name."""
     dialect = connection.dialect.name
     called = {"in": dataset, **these(dialect, sorted(names), "called")}
-    found = connection.execute(_named(dialect), called).all()
+    any_lost = connection.execute(_ANY_LOST).first() is not None
+    found = connection.execute(_named(dialect, any_lost=any_lost), called).all()
     return {path: Named(pk, blob, lost) for path, pk, blob, lost in found}
 
 

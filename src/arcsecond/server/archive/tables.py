@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from arcsecond.server.db import LONG_INTEGER, UtcDateTime, metadata, unique_where
+from arcsecond.server.db import LONG_INTEGER, UtcDateTime, index_where, metadata
 from arcsecond.server.people.tables import ownership, stamps
 
 LIVE = "live"
@@ -41,6 +41,7 @@ blobs = sa.Table(
     sa.Column("state", sa.String(8), nullable=False, server_default=LIVE),
     sa.Column("dying_since", UtcDateTime),
     sa.Column("created_at", UtcDateTime, nullable=False),
+    index_where(f"state = '{LOST}'", "ix_blobs_lost", "sha256"),
 )
 
 places = sa.Table(
@@ -70,7 +71,7 @@ files = sa.Table(
     sa.Column("current", sa.Integer, nullable=False, comment="n of its present version"),
     sa.Column("tags", sa.JSON, nullable=False),
     sa.Column("is_raw", sa.Boolean, comment="as the sender says; null: nobody said"),
-    unique_where("deleted_at IS NULL", "uq_files_living_path", "dataset", "path"),
+    index_where("deleted_at IS NULL", "uq_files_living_path", "dataset", "path", unique=True),
     sqlite_autoincrement=True,
     # A file is seen by whoever sees its dataset.
     info={"inside": ("dataset", "datasets", "uuid")},

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from arcsecond.server.db import LONG_INTEGER, UtcDateTime, metadata, unique_where
+from arcsecond.server.db import LONG_INTEGER, UtcDateTime, index_where, metadata
 
 users = sa.Table(
     "users",
@@ -23,7 +23,7 @@ users = sa.Table(
     sa.Column("generation", sa.Integer, nullable=False, server_default="1", comment="of the keys"),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("updated_at", UtcDateTime, nullable=False),
-    unique_where("is_local_owner", "uq_users_local_owner", "is_local_owner"),
+    index_where("is_local_owner", "uq_users_local_owner", "is_local_owner", unique=True),
 )
 
 keys = sa.Table(
