@@ -66,6 +66,28 @@ def test_a_form_is_flushed_before_its_row(tus: Tus, order: list[str]) -> None:
     assert in_order(order, "file", "folder", "commit")
 
 
+def test_of_a_group_no_file_is_named_before_all_are_flushed(
+    tus: Tus, order: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = os.link
+
+    def named(source: Path, target: Path) -> None:
+        link(source, target)
+        order.append("name")
+
+    monkeypatch.setattr(os, "link", named)
+    frames = [("file", (f"{n}.fits", fits_bytes(OBJECT=str(n)))) for n in range(5)]
+    answer = tus.http.post(f"/datasets/{tus.dataset}/fitsfiles/", files=frames, headers=tus.key)
+    assert answer.status_code == 200
+    assert [one["status"] for one in answer.json()] == [201] * 5
+    steps = [step for step in order if step in ("file", "name")]
+    assert steps == ["file"] * 5 + ["name"] * 5
+    after = order[len(order) - order[::-1].index("name") :]
+    assert after.count("folder") >= 5
+    assert in_order(after, "folder", "commit")
+    assert "folder" not in after[after.index("commit") :]
+
+
 def test_a_piece_is_flushed_before_it_is_acknowledged(tus: Tus, order: list[str]) -> None:
     assert tus.begin().status_code == 201
     assert in_order(order, "folder", "commit")

@@ -26,6 +26,17 @@ def flush_file(path: Path) -> None:
         os.close(handle)
 
 
+def flush_data(handle: int) -> None:
+    """Make what was written to an open file last; of its times nobody has to know."""
+    getattr(os, "fdatasync", os.fsync)(handle)  # macOS has none
+
+
+def begin_to_flush(handle: int) -> None:
+    """Let the system begin to write an open file to its disk, without waiting for that."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write a file in one step: whoever reads it finds the old text or the new one.
 

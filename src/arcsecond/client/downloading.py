@@ -46,7 +46,7 @@ from arcsecond.errors import (
     UnavailableError,
 )
 from arcsecond.filenames import LONGEST_NAME, Folders, clean_path
-from arcsecond.flushing import flush_folder
+from arcsecond.flushing import flush_data, flush_folder
 from arcsecond.folders import Item, item_of, matches, reason
 
 READ = 1 << 20
@@ -504,7 +504,7 @@ class _Keeper:
             if self._flushed is not None:
                 self._flushed.result()
             self._since = 0
-            self._flushed = flusher.submit(os.fdatasync, self._file.fileno())
+            self._flushed = flusher.submit(flush_data, self._file.fileno())
 
     def _write(self, came: memoryview) -> None:
         while came:

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from arcsecond.flushing import flush_folder
+from arcsecond.flushing import begin_to_flush, flush_folder
 from arcsecond.server.storage import Place, Places, Strays
 from arcsecond.server.storage.partial import Partials
 from arcsecond.server.storage.placed import Nowhere, is_as_it_was, open_as_it_was
@@ -152,7 +152,7 @@ class FolderIncoming(FolderArrived):
     def write_out(self) -> None:
         """Hand everything to the system, and let it begin to write."""
         self._write_rest()
-        os.posix_fadvise(self._handle, 0, 0, os.POSIX_FADV_DONTNEED)
+        begin_to_flush(self._handle)
 
     def finish(self) -> None:
         """Flush everything to the disk."""

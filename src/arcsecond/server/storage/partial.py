@@ -19,7 +19,7 @@ from typing import Any
 from uuid import UUID
 
 from arcsecond.errors import LockedError
-from arcsecond.flushing import flush_folder
+from arcsecond.flushing import flush_data, flush_folder
 
 COPIED_BYTES = 1 << 22
 MOST_HASHED = 256
@@ -71,7 +71,7 @@ class Partial:
 
     def flush(self) -> int:
         """Make what was written last; returns how many bytes there are."""
-        os.fdatasync(self._handle)
+        flush_data(self._handle)
         self._flushed = self.offset
         self._at_flush = self.digest and self.digest.copy()
         return self.offset
