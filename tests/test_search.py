@@ -256,6 +256,35 @@ def test_what_is_found_and_its_order(still_sky: Sky, most: int) -> None:
             assert keys == sorted(keys, reverse=True), what
 
 
+@pytest.mark.parametrize("down", ["", "-"])
+def test_a_page_begins_where_the_one_before_ended(still_sky: Sky, down: str) -> None:
+    """Also where the times have an end: from there SQLite would walk over all pages before."""
+    time = {"after": "2026-03-01T00:00:00Z", "before": "2026-03-04", "sort": f"{down}start"}
+    asked = search(still_sky.backend, still_sky.viewer, time)
+    (*_, (seen, _)) = asked.rows(None, 7)
+    told: list[dict[str, Any]] = []
+
+    def note(_c: Any, _statement: Any, _many: Any, parameters: Any, _options: Any) -> None:
+        told.append(parameters)
+
+    engine = still_sky.backend.db.engine
+    sa.event.listen(engine, "before_execute", note)
+    try:
+        assert len(asked.rows(seen, 3)) == 3
+    finally:
+        sa.event.remove(engine, "before_execute", note)
+    end = "_last" if down else "_first"
+    (first, *_) = [v for some in told for name, v in some.items() if name.endswith(end)]
+    assert first == seen[0] + (1 if down else 0)
+
+
+def test_a_cursor_before_all_times_finds_nothing_without_one(still_sky: Sky) -> None:
+    asked = search(still_sky.backend, still_sky.viewer, {"before": "2027-01-01", "sort": "start"})
+    found = asked.rows([index.NEVER, 0], 1000)
+    assert found
+    assert all(file.start for _, file in found)
+
+
 @pytest.mark.parametrize("most", [5_000, -1])
 @pytest.mark.parametrize("by", ["start", "added", "airmass", "exposure", "header.GAIN"])
 @pytest.mark.parametrize("down", ["", "-"])

@@ -331,6 +331,18 @@ class Between(Condition):
         ends = {"first": NEVER + 1 if self.first is None else self.first, "last": self.last}
         return {f"{self.label}_{name}": end for name, end in ends.items() if end is not None}
 
+    def params_behind(self, start: int, *, descending: bool) -> dict[str, Any]:
+        """Return that end which lies before a start that was seen, moved there.
+
+        SQLite goes along an index from one bound; of this end and the key that was seen it
+        would take this one, and walk over all that was seen already.
+        """
+        if not descending:
+            # What has no start is behind no moment, whatever a cursor says.
+            first = NEVER + 1 if self.first is None else self.first
+            return {f"{self.label}_first": max(first, start)}
+        return {} if self.last is None else {f"{self.label}_last": min(self.last, start + 1)}
+
     def on(self, column: Any) -> list[Test]:
         """Return the tests of a column that holds the start."""
         tests: list[Test] = [column >= self._bind("first", column)]

@@ -441,7 +441,12 @@ class SearchListing:
         sight = self.viewer.sight if sure else None
         shapes = _shapes(told), _shapes(self.conditions)
         statement = made(("batch", way.key, sight, down, begun, limit, *shapes), make)
-        return connection.execute(statement, {**params, **self._behind(seen)}).mappings().all()
+        bound = {**params, **self._behind(seen)}
+        if seen is not None and self._order[0] == "start":
+            for condition in told:
+                if isinstance(condition, Between):
+                    bound |= condition.params_behind(int(seen[0]), descending=down)
+        return connection.execute(statement, bound).mappings().all()
 
     def _is_behind(self, key: Iterable[sa.ColumnElement[Any]]) -> sa.ColumnElement[bool]:
         """Return the test that a key comes after the last one seen."""
