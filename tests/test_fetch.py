@@ -187,6 +187,7 @@ class TestFetching:
     def test_a_stop_and_a_new_start(
         self, api: ArcsecondAPI, dataset: str, target: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(downloading, "BUFFER_BYTES", 1 << 14)
         self.cutting(monkeypatch, 1, by=KeyboardInterrupt())
         with pytest.raises(KeyboardInterrupt):
             api.datasets(dataset).download(target, include=["large.fits"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -9,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from arcsecond.client import downloading
 from arcsecond.client.streaming import STRAIGHT
 from arcsecond.client.transport import Transport
 from arcsecond.config import Config
@@ -18,23 +22,26 @@ BODY = bytes(range(256)) * (2 * STRAIGHT // 256)
 
 
 class Answering:
-    """Answers one request with what a test says, byte by byte."""
+    """Answers the requests of one connection with what a test says."""
 
     def __init__(self) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
         self.gone_on = threading.Event()
         self.answers: list[bytes] = []
+        self.requests = 1
         self._thread = threading.Thread(target=self._answer, daemon=True)
         self._thread.start()
 
     def _answer(self) -> None:
         connection, _ = self._listening.accept()
         with connection:
-            while b"\r\n\r\n" not in connection.recv(1 << 16):
-                pass
-            for answer in self.answers:
-                connection.sendall(answer)
+            connection.settimeout(20)
+            for _ in range(self.requests):
+                while b"\r\n\r\n" not in connection.recv(1 << 16):
+                    pass
+                for answer in self.answers:
+                    connection.sendall(answer)
             self.gone_on.wait(20)
 
     def close(self) -> None:
@@ -98,3 +105,73 @@ def test_what_came_before_a_failure_is_handed_out_first(
         for piece in read(transport, 4 * STRAIGHT):
             came += piece
     assert bytes(came) == BODY[:kept]
+
+
+def test_a_connection_is_used_again_after_an_answer_was_taken_exactly(
+    answering: Answering, transport: Transport
+) -> None:
+    """A remote frame is read in many small ranges."""
+    answering.answers += [head("Content-Length: 5000") + BODY[:5000]]
+    answering.requests = 2
+    with transport.stream("/x/", {}) as stream:
+        buffer = memoryview(bytearray(5000))
+        assert stream.read_into(buffer) == 5000
+    # The server answers one connection, and no other.
+    with transport.stream("/y/", {}) as stream:
+        assert stream.read_into(buffer) == 5000
+
+
+class _Broken:
+    """A file whose second write fails, once."""
+
+    def __init__(self) -> None:
+        self.written = bytearray()
+        self.writes = 0
+
+    def write(self, data: memoryview) -> int:
+        self.writes += 1
+        if self.writes == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.written += data
+        return len(data)
+
+    def truncate(self, size: int) -> None:
+        del self.written[size:]
+
+    def fileno(self) -> int:
+        return -1
+
+
+def keep_all(file: _Broken, pieces: int, end: Exception | None = None) -> None:
+    with downloading._Keeper(file, hashlib.sha256(), 1 << 20) as keeper:  # type: ignore[arg-type]
+        for n in range(pieces):
+            room = keeper.room()
+            room[:100] = bytes([n]) * 100
+            keeper.keep(100)
+        if end is not None:
+            raise end
+
+
+def test_nothing_is_written_behind_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloading, "BUFFER_BYTES", 100)
+    file = _Broken()
+    with pytest.raises(OSError, match="space"):
+        keep_all(file, 6)
+    assert bytes(file.written) == bytes(100)
+
+
+def test_a_flush_that_failed_is_told_before_a_connection_that_was_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The next flush would succeed, and the file get its name; so nothing of it is kept."""
+
+    def broken(_handle: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(downloading, "BUFFER_BYTES", 100)
+    monkeypatch.setattr(downloading, "FLUSHED_BYTES", 100)
+    monkeypatch.setattr(downloading, "flush_data", broken)
+    file = _Broken()
+    with pytest.raises(OSError, match="Input/output"):
+        keep_all(file, 1, ArcsecondConnectionError("cut"))
+    assert not file.written

@@ -401,7 +401,11 @@ class _Fetching:
             self._digested = have, self._digest_of(file)
         if have < self._item.size:
             self._append(file, *self._digested)
-        os.fsync(file.fileno())
+        try:
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(0)
+            raise
         return str(self._digested[1].hexdigest())
 
     def _digest_of(self, file: BinaryIO) -> Any:
@@ -459,6 +463,8 @@ class _Keeper:
         self._busy: deque[tuple[memoryview, list[Future[None]]]] = deque()
         self._since = 0
         self._flushed: Future[None] | None = None
+        self._failed: OSError | None = None
+        self._is_lost = False
         pools = 3 if size > BUFFER_BYTES else 0
         self._pools = [ThreadPoolExecutor(1, "arcsecond-keeper") for _ in range(pools)]
 
@@ -487,7 +493,9 @@ class _Keeper:
         if not self._pools:
             self._write(came)
             self._digest.update(came)
+            self._tell()
             return
+        self._tell()
         writer, hasher, flusher = self._pools
         doing = [writer.submit(self._write, came), hasher.submit(self._digest.update, came)]
         self._busy.append((self._room, doing))
@@ -499,22 +507,35 @@ class _Keeper:
                 one.result()
         self._since += size
         if self._since >= FLUSHED_BYTES and (self._flushed is None or self._flushed.done()):
-            # While more comes: at the end little is left to wait for. The system tells once
-            # what went wrong: the flush at the end would not.
-            if self._flushed is not None:
-                self._flushed.result()
+            # While more comes: at the end little is left to wait for.
             self._since = 0
-            self._flushed = flusher.submit(flush_data, self._file.fileno())
+            self._flushed = flusher.submit(self._flush)
 
     def _write(self, came: memoryview) -> None:
-        while came:
-            came = came[self._file.write(came) :]
+        try:
+            while came and self._failed is None:  # nothing lies behind a gap
+                came = came[self._file.write(came) :]
+        except OSError as error:
+            self._failed = error
+
+    def _flush(self) -> None:
+        try:
+            flush_data(self._file.fileno())
+        except OSError as error:
+            self._failed, self._is_lost = error, True
+
+    def _tell(self) -> None:
+        if self._failed is not None:
+            raise self._failed
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Wait until everything is written."""
+        """Wait until everything is written, and tell what could not be, before anything else.
+
+        The system tells only once that a flush failed: nothing of the file is trusted then.
+        """
         for pool in self._pools:
             pool.shutdown()
-        doing = [one for _, some in self._busy for one in some]
-        for one in [*doing, self._flushed]:
-            if kind is None and one is not None:
-                one.result()
+        if self._is_lost:
+            self._file.truncate(0)
+        if kind is None or issubclass(kind, Exception):
+            self._tell()

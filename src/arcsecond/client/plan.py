@@ -251,6 +251,9 @@ def compare(
     try:
         for _ in pool.map(ask_of, _questions(items)):
             pass
+    except KeyboardInterrupt:
+        stopping.set()
+        raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 import httpx2
 
+from arcsecond.errors import ArcsecondError
+
 STRAIGHT = 1 << 20
 """From so many bytes on it is worth a connection of its own to leave out who stands between."""
 
@@ -36,9 +38,11 @@ class Stream:
     pieces: Iterator[bytes]
     line: Receive | None = None
     _rest: memoryview = field(default_factory=lambda: memoryview(b""))
-    _error: BaseException | None = None
+    _error: ArcsecondError | None = None
     _left: int = -1
     """What is to come by the line, once it has been taken."""
+    _handed_out: int = 0
+    """By the parser."""
 
     def read_into(self, buffer: memoryview) -> int:
         """Put what comes into a buffer.
@@ -62,7 +66,7 @@ class Stream:
                 have += got
                 if time.monotonic() > until:
                     break
-        except BaseException as error:
+        except ArcsecondError as error:
             if not have:
                 raise
             self._error = error
@@ -73,8 +77,11 @@ class Stream:
             if self._left >= 0:
                 return self._from_line(buffer)
             self._rest = memoryview(next(self.pieces, b""))
+            self._handed_out += len(self._rest)
             if self.line is not None:
                 self._take_line(self.line)
+            if str(self._handed_out) == self.headers.get("Content-Length"):
+                next(self.pieces, b"")  # the end, without which the connection is not used again
         got = min(len(buffer), len(self._rest))
         buffer[:got] = self._rest[:got]
         self._rest = self._rest[got:]

@@ -122,7 +122,9 @@ def among(
     if dialect == "sqlite":
         each = sa.func.json_each(sa.bindparam(name, type_=sa.Text())).table_valued("value")
         return column.in_(sa.select(each.c.value))
-    return column == sa.any_(sa.bindparam(name, type_=sa.ARRAY(column.type)))
+    # Without a length: PostgreSQL would cut longer texts, and find what begins like them.
+    kind = sa.Text() if isinstance(column.type, sa.String) else column.type
+    return column == sa.any_(sa.bindparam(name, type_=sa.ARRAY(kind)))
 
 
 def these(dialect: str, some: Iterable[str | int], name: str = "these") -> dict[str, Any]:

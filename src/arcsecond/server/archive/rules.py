@@ -149,14 +149,17 @@ class RuleBook:
     digest: str
     own: str
     _known: dict[tuple[str | None, ...], FrameRules] = field(default_factory=dict, repr=False)
+    _fitting: dict[tuple[int, ...], FrameRules] = field(default_factory=dict, repr=False)
 
     def of(self, headers: Sequence[Values]) -> FrameRules:
         """Return the rules for a frame, whose headers are given."""
         said = tuple(_said(headers, keyword) for keyword in self._deciding)
         known = self._known.get(said)
         if known is None:
-            fitting = [family for family in self.families if family.fits(headers)]
-            known = FrameRules((*fitting, *self.general))
+            fitting = tuple(n for n, family in enumerate(self.families) if family.fits(headers))
+            if (known := self._fitting.get(fitting)) is None:
+                families = (self.families[n] for n in fitting)
+                known = self._fitting[fitting] = FrameRules((*families, *self.general))
             if len(self._known) >= MOST_KNOWN:
                 self._known.clear()
             self._known[said] = known

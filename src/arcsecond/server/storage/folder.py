@@ -86,7 +86,7 @@ class FolderArrived:
         try:
             _name_too(self.path, target, self._store.incoming)
         except FileNotFoundError:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            self._store.make_folder(target.parent)
             _name_too(self.path, target, self._store.incoming)
 
     def keep(self) -> None:
@@ -316,6 +316,11 @@ class FolderStore:
         """Return where a blob is kept."""
         return blob_path(self.blobs, sha256)
 
+    def make_folder(self, folder: Path) -> None:
+        """Make a folder for blobs; one that was there before is a new one now."""
+        self._lasting -= {folder, folder.parent} - {self.blobs}
+        folder.mkdir(parents=True, exist_ok=True)
+
     def make_last(self, folder: Path) -> None:
         """Make the names in a folder of blobs last, and its own.
 
@@ -338,9 +343,9 @@ def _locked_file(folder: Path) -> tuple[int, Path]:
     while True:
         name = f"{folder}/up-{os.getpid():x}-{_OURS}-{next(_numbers)}"
         handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(BlockingIOError, FileNotFoundError):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(handle).st_nlink:
+            if os.path.samestat(os.fstat(handle), os.stat(name)):
                 return handle, Path(name)
         os.close(handle)  # swept in between: once more
 
