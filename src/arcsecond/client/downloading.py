@@ -472,13 +472,7 @@ class _Keeper:
         return self
 
     def room(self) -> memoryview:
-        """Return where the next bytes may be put.
-
-        Raises
-        ------
-        OSError
-            Some that came before could not be written.
-        """
+        """Return where the next bytes may be put."""
         return self._room
 
     def keep(self, size: int) -> None:

@@ -79,9 +79,11 @@ def known(
     # What lies outside may change unseen: nobody is told that it is kept because of that.
     content -= {sha256 for sha256 in outside if store.lies_outside(sha256)}
     gone = {sha256 for sha256 in outside if store.size(sha256) is None}
-    there = {
-        name: one._replace(lost=True) if one.blob in gone else one for name, one in there.items()
-    }
+    if gone:
+        there = {
+            name: one._replace(lost=True) if one.blob in gone else one
+            for name, one in there.items()
+        }
     return [_answer(name, one, there, content, sizes) for name, one in asked]
 
 
