@@ -188,18 +188,19 @@ def _tiled(file: BinaryIO, hdu: walking.RawHdu, stack: contextlib.ExitStack) -> 
     opened = astropy_fits.open(path, "denywrite", memmap=True, do_not_scale_image_data=True)
     section = stack.enter_context(opened)[hdu.index].section
     above = (0,) * (len(section.shape) - 2)
-    band: dict[tuple[int, int], NDArray[Any]] = {}
+    row_bytes = width * abs(_whole(hdu, "ZBITPIX", 32)) // 8
+    # As a whole where no rows are passed over: astropy looks up the header for each tile else.
+    ahead = height if row_bytes * height <= READ_AT_MOST else 0
+    start, band = 0, np.empty((0, width))
 
     def rows(first: int, count: int) -> NDArray[Any]:
-        start = first // tile[1] * tile[1]
-        end = min(-(-(first + count) // tile[1]) * tile[1], height)
-        if (start, end) not in band:  # the next rows are often of the same tiles
-            band.clear()
-            some = (*above, slice(start, end), slice(0, width))
-            band[start, end] = np.asarray(section[some])
-        return band[start, end][first - start : first - start + count]
+        nonlocal start, band
+        if not start <= first <= first + count <= start + len(band):
+            start = first // tile[1] * tile[1]
+            end = min(-(-(first + max(count, ahead)) // tile[1]) * tile[1], height)
+            band = np.asarray(section[(*above, slice(start, end), slice(0, width))])
+        return band[first - start : first - start + count]
 
-    row_bytes = width * abs(_whole(hdu, "ZBITPIX", 32)) // 8
     return Image(width, height, rows, row_bytes, *_physical(hdu))
 
 
