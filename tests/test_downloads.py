@@ -412,7 +412,9 @@ def test_the_script_downloads_goes_on_and_checks(
     backend = open_backend(settings)
     viewer, key = new_user(backend)
     dataset = Datasets().create(backend, viewer, DatasetChange(name="d")).uuid
-    for name, content in (("V/a.fits", FRAME), ("b c.fits", OTHER)):
+    longest = "l" * 250 + ".fits"
+    contents = {"V/a.fits": FRAME, "b c.fits": OTHER, "b c.fits.part": FRAME, longest: OTHER}
+    for name, content in contents.items():
         incoming = backend.store.receive()
         incoming.write(content)
         add_file(backend, viewer, dataset, name, incoming)
@@ -423,44 +425,47 @@ def test_the_script_downloads_goes_on_and_checks(
     (tmp_path / "files.sh").write_text(script)
     given = {"PATH": "/usr/bin:/bin", "ARCSECOND_KEY": key["X-Arcsecond-API-Authorization"][4:]}
     target = tmp_path / "target"
+
+    def run() -> subprocess.CompletedProcess[str]:
+        words = ["sh", "../files.sh"]
+        return subprocess.run(words, cwd=target, env=given, capture_output=True, text=True)
+
+    def there() -> dict[str, bytes]:
+        found = (path for path in target.rglob("*") if path.is_file())
+        return {str(path.relative_to(target)): path.read_bytes() for path in found}
+
+    def part(folder: str, content: bytes) -> Path:
+        return target / folder / f".{hashlib.sha256(content).hexdigest()}.part"
+
     (target / "V").mkdir(parents=True)
-    (target / "V" / "a.fits.part").write_bytes(FRAME[:1000])
-    done = subprocess.run(
-        ["sh", "../files.sh"], cwd=target, env=given, capture_output=True, text=True
-    )
+    part("V", FRAME).write_bytes(FRAME[:1000])
+    done = run()
     assert done.returncode == 0, done.stderr
-    assert (target / "V/a.fits").read_bytes() == FRAME
-    assert (target / "b c.fits").read_bytes() == OTHER
+    assert there() == contents
     (target / "b c.fits").unlink()
-    for left in (OTHER + b"longer", b"x" * len(OTHER)):  # of another file of that name
-        (target / "b c.fits.part").write_bytes(left)
-        done = subprocess.run(
-            ["sh", "../files.sh"], cwd=target, env=given, capture_output=True, text=True
-        )
+    for left in (OTHER + b"longer", b"x" * len(OTHER)):  # it was spoilt
+        part(".", OTHER).write_bytes(left)
+        done = run()
         assert done.returncode == 0, done.stderr
-        assert (target / "b c.fits").read_bytes() == OTHER
+        assert there() == contents
         (target / "b c.fits").unlink()
     (target / "b c.fits").write_bytes(OTHER)
-    again = subprocess.run(
-        ["sh", "../files.sh"], cwd=target, env=given, capture_output=True, text=True
-    )
+    again = run()
     assert (again.returncode, again.stdout) == (0, "")
     (target / "b c.fits").write_bytes(b"changed here")
-    mine = subprocess.run(
-        ["sh", "../files.sh"], cwd=target, env=given, capture_output=True, text=True
-    )
+    mine = run()
     assert mine.returncode == 1
     assert "left alone" in mine.stderr
     assert (target / "b c.fits").read_bytes() == b"changed here"
     (target / "b c.fits").unlink()
     told = httpx2.get(f"{server.url}/datasets/{dataset}/files.tar", headers=key)
     assert 'filename="d.tar"' in told.headers["Content-Disposition"]
-    (target / "b c.fits.part").write_bytes(b"x" * 100)
-    spoilt = subprocess.run(
-        ["sh", "../files.sh"], cwd=target, env=given, capture_output=True, text=True
-    )
+    part(".", OTHER).write_bytes(b"x" * 100)  # its beginning is of something else
+    spoilt = run()
     assert spoilt.returncode == 1
     assert not (target / "b c.fits").exists()
+    assert run().returncode == 0  # anew
+    assert there() == contents
 
 
 class TestGivenUp:

@@ -170,17 +170,19 @@ get() {{  # digest, name, size, address
         failed=1
         return
     fi
-    case "$2" in */*) mkdir -p "${{2%/*}}" ;; esac
-    if [ -f "$2.part" ] && ! is "$1" "$2.part" && [ "$(wc -c < "$2.part")" -ge "$3" ]; then
-        mv "$2.part" "$2.part.bad"  # it began another file
+    folder="${{2%/*}}"
+    part="$folder/.$1.part"  # no name of a file here, and never too long
+    mkdir -p "$folder"
+    if [ -f "$part" ] && [ "$(wc -c < "$part")" -ge "$3" ] && ! is "$1" "$part"; then
+        rm "$part"
     fi
-    if is "$1" "$2.part" || key | curl --config - --fail --silent --show-error --retry 8 \\
-        --continue-at - --output "$2.part" "$4"; then
-        if is "$1" "$2.part"; then
-            mv "$2.part" "$2" && echo "$2"
+    if is "$1" "$part" || key | curl --config - --fail --silent --show-error --retry 8 \\
+        --continue-at - --output "$part" "$4"; then
+        if is "$1" "$part"; then
+            mv "$part" "$2" && echo "$2"
             return
         fi
-        mv "$2.part" "$2.part.bad"
+        rm "$part"  # what arrived is not what was sent
     fi
     echo "$2: failed; run this again to go on" >&2
     failed=1
