@@ -18,7 +18,7 @@ import pytest
 from arcsecond.client import downloading, patience
 from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.transport import Transport
-from arcsecond.errors import ArcsecondConnectionError, ArcsecondInputValueError
+from arcsecond.errors import ArcsecondConnectionError, ArcsecondInputValueError, NotFoundError
 from tests.conftest import Command, fits_bytes
 
 CONTENT = {
@@ -213,6 +213,19 @@ class TestFetching:
         self.cutting(monkeypatch, 10**9, spoil=True)
         (failed,) = api.datasets(dataset).download(target, include=["V/*"]).failed
         assert "SHA-256" in failed.reason
+        assert in_folder(target) == {}
+
+    def test_what_never_came_leaves_nothing_behind(
+        self, api: ArcsecondAPI, dataset: str, target: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        @contextlib.contextmanager
+        def lost(self: Transport, path: str, headers: Any) -> Iterator[Any]:
+            raise NotFoundError("Its bytes are lost.")
+            yield
+
+        monkeypatch.setattr(Transport, "stream", lost)
+        summary = api.datasets(dataset).download(target)
+        assert {one.reason for one in summary.failed} == {"Its bytes are lost."}
         assert in_folder(target) == {}
 
     def test_what_lies_there_of_another_file_is_no_part_of_it(

@@ -525,6 +525,25 @@ class TestBackups:
         (archive.root / "V" / "a.fits").unlink()
         assert len(verify(target).findings) == 1
 
+    def test_what_was_spoilt_there_stays_lost_until_it_is_taken_in_again(
+        self, archive: Archive, target: Path, request: Any
+    ) -> None:
+        """Its size and time are as they were, its bytes are not."""
+        archive.take()
+        spoilt = archive.write("V/a.fits", A[:-1] + b"?")
+        made = back_up(archive.backend, target)
+        assert (made.copied, len(made.missing)) == (2, 1)
+        archive.backend = request.getfixturevalue("restored")
+        places.look(archive.backend)
+        assert archive.state(A) == LOST
+        assert check(archive.backend).findings == []
+        archive.write("V/a.fits", A)
+        assert spoilt.read_bytes() == A
+        archive.viewer, _ = new_user(archive.backend, "again")
+        archive.dataset = archive.new_dataset("again")
+        archive.take()
+        assert archive.state(A) == LIVE
+
     def test_what_is_here_alone_goes_along_all_the_same(
         self, archive: Archive, target: Path, request: Any
     ) -> None:

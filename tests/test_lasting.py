@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import stat
 import threading
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 
 from arcsecond.server import db, life
 from arcsecond.server.archive.tables import blobs, datasets, files, uploads
+from arcsecond.server.context import Backend
 from arcsecond.server.records.tables import night_logs
 from tests.conftest import Http, fits_bytes
 from tests.test_transfers import FRAME, Tus
@@ -135,6 +137,37 @@ def test_a_server_forgets_by_itself_what_is_over(tus: Tus, monkeypatch: pytest.M
     after(40)
     assert count(http, blobs) == 0
     assert not [p for p in (http.inside.settings.home / "blobs").rglob("*") if p.is_file()]
+
+
+def test_commands_that_end_at_once_sweep_one_step_each(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long a step takes: none of them is left out."""
+    done: list[str] = []
+
+    async def ends_soon() -> None:
+        begun = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def step(name: str, _backend: object) -> None:
+            done.append(name)
+            loop.call_soon_threadsafe(begun.set)
+            ended.wait(10)
+
+        for name in ("sweep", "sweep_uploads", "sweep_records", "forget_expired"):
+            monkeypatch.setattr(life, name, functools.partial(step, name))
+        sweeping = asyncio.create_task(life._sweep(backend, None))
+        await begun.wait()
+        sweeping.cancel()
+        ended.set()
+        await asyncio.wait([sweeping])
+
+    for _ in range(4):
+        ended = threading.Event()
+        asyncio.run(ends_soon())
+    assert sorted(done) == ["forget_expired", "sweep", "sweep_records", "sweep_uploads"]
+    asyncio.run(life._sweep(backend, None))  # not again so soon
+    assert len(done) == 4
 
 
 def _of_now() -> list[object]:

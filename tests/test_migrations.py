@@ -122,6 +122,7 @@ def test_footprints_come_into_the_index(
         before = connection.scalars(asked).all()
         connection.execute(sa.text("DROP INDEX ix_blobs_lost"))
         connection.execute(sa.text("ALTER TABLE index_entries DROP COLUMN patches"))
+        connection.execute(sa.text("ALTER TABLE uploads DROP COLUMN parts"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0008'"))
     backend.db.close()
     backend = open_backend(settings)

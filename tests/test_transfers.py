@@ -198,7 +198,9 @@ def test_a_wrong_offset_changes_nothing(tus: Tus) -> None:
 def test_requests_that_are_wrong(headers: Headers, status: int, tus: Tus) -> None:
     tus.begin()
     sent = TUS | tus.key | headers
-    assert tus.http.patch(tus.address, content=b"x", headers=sent).status_code == status
+    answer = tus.http.patch(tus.address, content=b"x", headers=sent)
+    assert answer.status_code == status
+    assert answer.headers.get("tus-version") == ("1.0.0" if status == 412 else None)
     assert tus.offset() == 0
 
 
@@ -292,6 +294,11 @@ def test_parts_are_put_together(tus: Tus) -> None:
     assert whole.status_code == 201, whole.text
     assert whole.headers["arcsecond-sha256"] == hashlib.sha256(FRAME).hexdigest()
     assert [file["name"] for file in tus.files()] == ["m31.fits"]
+    told = tus.http.head(tus.address, headers=TUS | tus.key).headers
+    assert told["upload-concat"] == f"final;{addresses}"
+    for offset, data in ((0, FRAME), (len(FRAME), b"")):  # it takes no bytes of its own
+        refused = tus.send(offset, data)
+        assert refused.status_code == 403, refused.text
     assert tus.http.head(parts[0][0], headers=TUS | tus.key).status_code == 404
     sound(tus.http)
 

@@ -930,6 +930,44 @@ class TestWatch:
         assert (file["version"], file["problems"]) == (2, [])
         assert file["sha256"] == hashlib.sha256(packed).hexdigest()
 
+    def test_what_grows_or_is_written_anew_takes_the_place_of_what_was_sent(
+        self, arcsecond: Command, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Complete each time, and also when nobody watched as it changed."""
+        from astropy.io import fits
+
+        path = night / "grows.fits"
+
+        def extended() -> None:
+            fits.append(path, fits.PrimaryHDU([[1, 2]]).data)
+
+        done = self.watched(
+            arcsecond, night, monkeypatch,
+            lambda: write(path, fits_bytes(OBJECT="first")),
+            lambda: write(night / "anew.fits", fits_bytes(OBJECT="first")),
+            extended,
+            lambda: (night / "anew.fits").write_bytes(fits_bytes(OBJECT="second")),
+            lambda: None,
+        )  # fmt: skip
+        assert done.status == 0, done.err
+        (dataset,) = api.datasets.list(name="w")
+        frames = api.datasets(dataset["uuid"]).fitsfiles
+
+        def versions() -> dict[str, int]:
+            found = list(frames.list())
+            for file in found:
+                content = (night / file["name"]).read_bytes()
+                assert file["sha256"] == hashlib.sha256(content).hexdigest(), file["name"]
+            return {file["name"]: file["version"] for file in found}
+
+        assert {"grows.fits": 2, "anew.fits": 2}.items() <= versions().items()
+        extended()
+        (night / "new").write_bytes(fits_bytes(OBJECT="third"))
+        (night / "new").rename(night / "anew.fits")
+        done = self.watched(arcsecond, night, monkeypatch, lambda: None)
+        assert done.status == 0, done.err
+        assert {"grows.fits": 3, "anew.fits": 3}.items() <= versions().items()
+
     def test_names_that_are_used_again(
         self, arcsecond: Command, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -357,7 +357,12 @@ class _Fetching:
         self._part.parent.mkdir(parents=True, exist_ok=True)
         with self._part.open("ab+", buffering=0) as file:
             self._lock(file)
-            self._fetch(file)
+            try:
+                self._fetch(file)
+            except BaseException:
+                if not os.fstat(file.fileno()).st_size:  # of which nothing came
+                    self._part.unlink(missing_ok=True)
+                raise
             if not self._replace and os.path.lexists(self._item.path):
                 raise ConflictError("Another file of that name came in between.")
             os.replace(self._part, self._item.path)
@@ -389,7 +394,6 @@ class _Fetching:
             file.truncate(0)
             anew += 1
             if anew == FETCHED_ANEW:
-                self._part.unlink()
                 raise ChecksumError(
                     f"The bytes that arrive have SHA-256 {found}, not {self._item.sha256}."
                 )

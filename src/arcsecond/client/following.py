@@ -119,8 +119,7 @@ class Follower:
                 self._say_once(outcome)
                 continue
             there = None if outcome.outcome == FAILED else outcome.pk
-            damaged = None if outcome.outcome == FAILED else bool(outcome.problems)
-            if sent := self._watch.taken(outcome.path, stamp, there, damaged=damaged):
+            if sent := self._watch.taken(outcome.path, stamp, there):
                 self._journal.note_sent(plan.dataset, sent)
             self._ended(outcome)
         for why, paths in plan.left_out.items():  # what is no FITS, as is seen in it

@@ -50,8 +50,9 @@ class _Seen:
     ----------
     complete
         Whether it ends where it should; None while nobody looked.
-    damaged
-        Whether what the server has of it is damaged: what follows takes its place there.
+    ours
+        Whether what has its name on the server was sent from here: what follows takes its
+        place there, as a new version.
     others
         How often another file came under the same name that looked the same.
     """
@@ -62,7 +63,7 @@ class _Seen:
     since: float
     done: bool = False
     complete: bool | None = None
-    damaged: bool = False
+    ours: bool = False
     failed: int = 0
     again_at: float = 0.0
     others: int = 0
@@ -135,9 +136,9 @@ class Watch:
             stamp = (item.size, item.changed_ns)
             seen = self._seen.get(item.path)
             if seen is None or not self._is_same(seen, item):
-                damaged = seen is not None and seen.damaged
+                ours = seen is not None and (seen.ours or seen.pk is not None)
                 others = 0 if seen is None or seen.stamp != stamp else seen.others + 1
-                seen = _Seen(item.name, stamp, _identity(item), moment, damaged=damaged)
+                seen = _Seen(item.name, stamp, _identity(item), moment, ours=ours)
                 seen.others = others
                 if (item.path, stamp, seen.identity) in self._were_complete:
                     seen.complete = True
@@ -224,17 +225,13 @@ class Watch:
                 self._say(f"{item.path} is at rest but not complete yet: {problem}")
         return seen.complete
 
-    def taken(
-        self, path: str, stamp: Stamp, pk: int | None, *, damaged: bool | None = None
-    ) -> Sent | None:
+    def taken(self, path: str, stamp: Stamp, pk: int | None) -> Sent | None:
         """Learn that a file is on the server; without a pk it is not, until it changes.
 
         Parameters
         ----------
         stamp
             Its size and time of change as they were.
-        damaged
-            Whether the server says so; None when nothing arrived.
 
         Returns
         -------
@@ -245,8 +242,6 @@ class Watch:
         if seen is None or seen.stamp != stamp:
             return None
         seen.done, seen.pk = True, pk
-        if damaged is not None:
-            seen.damaged = damaged
         return Sent(path, *stamp, *seen.identity, pk) if pk is not None else None
 
     def recall(self, before: Sequence[Sent]) -> None:
@@ -256,19 +251,19 @@ class Watch:
                 continue
             stamp, identity = (sent.size, sent.changed_ns), (sent.device, sent.inode)
             self._were_complete.add((sent.path, stamp, identity))
-            if _is_another(sent.path, identity):
+            if _has_changed(sent.path, stamp, identity):
                 seen = _Seen("", stamp, identity, time.monotonic(), done=True)
                 seen.pk = sent.pk
                 self._seen[sent.path] = seen
 
     def replaces(self, path: str) -> bool:
-        """Tell whether a file takes the place of what was sent of it, which is damaged."""
-        return path in self._seen and self._seen[path].damaged
+        """Tell whether a file takes the place of what was sent from its path before."""
+        return path in self._seen and self._seen[path].ours
 
     def forget(self, path: str) -> None:
         """Learn that a file could not get its new name there: it is one like any other."""
         if seen := self._seen.get(path):
-            seen.done, seen.pk, seen.damaged = False, None, False
+            seen.done, seen.pk, seen.ours = False, None, False
 
     def put_off(self, path: str) -> None:
         """Learn that a file could not be sent yet: it is tried again, each time a little later."""
@@ -311,10 +306,11 @@ def _identity(told: Item) -> Identity:
     return told.device, told.inode
 
 
-def _is_another(path: str, identity: Identity) -> bool:
-    """Tell whether a file is gone from its path, or another one has it."""
+def _has_changed(path: str, stamp: Stamp, identity: Identity) -> bool:
+    """Tell whether a file is gone from its path, has other content, or is another one."""
     try:
         told = os.stat(path)
     except OSError:
         return not os.path.lexists(path)
-    return identity != (told.st_dev, told.st_ino)
+    found = (told.st_size, told.st_mtime_ns), (told.st_dev, told.st_ino)
+    return found != (stamp, identity)

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
+import msgspec
 from litestar.types import LifeSpanReceive, LifeSpanSend
 
 from arcsecond.errors import ArcsecondError
@@ -131,7 +134,7 @@ async def _end_when_idle(life: Life, seconds: int) -> None:
 
 
 async def _sweep_now_and_then(backend: Backend, ending: threading.Event | None) -> None:
-    """Sweep leftovers at once, everything when nobody did so for some hours.
+    """Sweep leftovers at once, and everything now and then.
 
     A server, which says when it ends, looks at what lies outside, too; a command would wait
     for that.
@@ -145,18 +148,45 @@ async def _sweep_now_and_then(backend: Backend, ending: threading.Event | None) 
 
 
 async def _sweep(backend: Backend, ending: threading.Event | None) -> None:
-    marker = backend.settings.home / "swept"
-    age = time.time() - (marker.stat().st_mtime if marker.exists() else 0)
-    if 0 <= age < SWEEP_EVERY_S:
-        await to_its_end(asyncio.to_thread(backend.store.sweep))
-        return
-    marker.touch()
-    await to_its_end(asyncio.to_thread(sweep, backend))
-    await to_its_end(asyncio.to_thread(sweep_uploads, backend))
-    await to_its_end(asyncio.to_thread(sweep_records, backend))
-    await to_its_end(asyncio.to_thread(forget_expired, backend))
+    """Do each step that nobody did for some hours, the one that waits longest first.
+
+    A command may end after any of them; the next one goes on with the others.
+    """
+    steps: dict[str, Callable[[Backend], object]] = {
+        "blobs": sweep,
+        "uploads": sweep_uploads,
+        "records": sweep_records,
+        "keys": forget_expired,
+    }
     if ending is not None:
-        broken = await to_its_end(asyncio.to_thread(look, backend, stopping=ending))
-        if broken:
-            told = "%d files that lie outside are not what they were, such as %s"
-            logger.warning(told, len(broken), broken[0].path)
+        steps["places"] = functools.partial(_look_outside, ending=ending)
+    path = backend.settings.home / "swept"
+    done = _marks(path)
+    moment = time.time()
+    due = [name for name in steps if not 0 <= moment - done.get(name, 0) < SWEEP_EVERY_S]
+    if "blobs" not in due:
+        await to_its_end(asyncio.to_thread(backend.store.sweep))
+    for name in sorted(due, key=lambda name: done.get(name, 0)):
+        _mark(path, name)
+        await to_its_end(asyncio.to_thread(steps[name], backend))
+
+
+def _look_outside(backend: Backend, *, ending: threading.Event) -> None:
+    if broken := look(backend, stopping=ending):
+        told = "%d files that lie outside are not what they were, such as %s"
+        logger.warning(told, len(broken), broken[0].path)
+
+
+def _marks(path: Path) -> dict[str, float]:
+    """Return when each step was done last, in seconds since 1970."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, float])
+    except (FileNotFoundError, msgspec.DecodeError):
+        return {}
+
+
+def _mark(path: Path, name: str) -> None:
+    marks = _marks(path) | {name: time.time()}
+    new = path.with_name(f"{path.name}.{os.getpid()}")
+    new.write_bytes(msgspec.json.encode(marks))
+    new.replace(path)

@@ -148,6 +148,13 @@ uploads = sa.Table(
     sa.Column("told", sa.Text, nullable=False, comment="as it was sent"),
     sa.Column("replaces", sa.Boolean, nullable=False),
     sa.Column("concat", sa.String(8)),
+    sa.Column(
+        "parts",
+        sa.Text,
+        nullable=False,
+        server_default="",
+        comment="addresses of what it is made of, as they were sent",
+    ),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("expires_at", UtcDateTime, nullable=False),
     sa.Column("ended_at", UtcDateTime),

@@ -19,7 +19,7 @@ from arcsecond.errors import ArcsecondInputValueError, NoSpaceError
 from arcsecond.server.archive.in_force import FILE as RULES
 from arcsecond.server.archive.places import KnownPlaces
 from arcsecond.server.archive.reindexing import index_all
-from arcsecond.server.archive.tables import LIVE, LOST, blobs
+from arcsecond.server.archive.tables import LIVE, LOST, blobs, places
 from arcsecond.server.backup.copying import copy
 from arcsecond.server.backup.making import (
     LEFT,
@@ -183,10 +183,16 @@ def _left(folder: Path) -> list[str]:
 
 
 def _mark(db: Database, missing: Collection[str], named: Collection[str]) -> None:
-    """Record as lost what is missing, and as there what was lost once and is in the backup."""
+    """Record as lost what is missing, and as there what was lost once and is in the backup.
+
+    What was there and could not be copied is damaged: the place where it lies is not
+    believed any more, whatever its size and time say.
+    """
     with db.write() as connection:
         lost = set(connection.scalars(sa.select(blobs.c.sha256).where(blobs.c.state == LOST)))
         back = (lost & set(named)) - set(missing)
+        for sha256 in set(missing) - lost:
+            connection.execute(sa.delete(places).where(places.c.blob == sha256))
         for state, digests in ((LOST, missing), (LIVE, back)):
             for sha256 in digests:
                 mine = blobs.c.sha256 == sha256

@@ -310,6 +310,7 @@ def _new(request: AnyRequest) -> New:
         given={name: metadata[name] for name in ("tags", "is_raw") if name in metadata},
         concat=concat or None,
         parts=_parts(listed_parts) if concat == FINAL else (),
+        parts_told=listed_parts if concat == FINAL else "",
     )
 
 
@@ -366,7 +367,9 @@ def _number(request: AnyRequest, name: str) -> int:
 
 def _check_version(request: AnyRequest) -> None:
     if request.headers.get("tus-resumable") != VERSION:
-        raise VersionError(f"Send Tus-Resumable: {VERSION}.")
+        error = VersionError(f"Send Tus-Resumable: {VERSION}.")
+        error.headers = {"Tus-Version": VERSION}
+        raise error
 
 
 async def _answer(request: AnyRequest, row: Any, status: int, **more: str) -> Response[None]:
@@ -374,8 +377,8 @@ async def _answer(request: AnyRequest, row: Any, status: int, **more: str) -> Re
     headers = _ABOUT | more | {"Upload-Offset": str(row.received)}
     if row.ended_at is None:
         headers["Upload-Expires"] = format_datetime(row.expires_at, usegmt=True)
-    if row.concat == PARTIAL:
-        headers["Upload-Concat"] = PARTIAL
+    if row.concat:
+        headers["Upload-Concat"] = f"{FINAL};{row.parts}" if row.concat == FINAL else row.concat
     if row.file is not None:
         headers["Arcsecond-SHA256"] = row.sha256
         headers["Arcsecond-New"] = "true" if row.is_new else "false"

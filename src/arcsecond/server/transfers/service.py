@@ -24,6 +24,7 @@ from arcsecond.errors import (
     ExpiredError,
     InvalidInputError,
     NoSpaceError,
+    NotAllowedError,
     NotFoundError,
     TooLargeError,
     from_wire,
@@ -66,8 +67,8 @@ class New:
         What the file is to be called; "" for a part of an upload.
     told
         The metadata as they were sent.
-    parts
-        The uploads that it is made of.
+    parts, parts_told
+        The uploads that it is made of, and their addresses as they were sent.
     """
 
     path: str
@@ -78,6 +79,7 @@ class New:
     given: Mapping[str, str] | None = None
     concat: str | None = None
     parts: Sequence[UUID] = ()
+    parts_told: str = ""
 
 
 def begin(backend: Backend, viewer: Viewer, dataset: str, new: New) -> sa.Row[Any]:
@@ -119,6 +121,7 @@ def begin(backend: Backend, viewer: Viewer, dataset: str, new: New) -> sa.Row[An
         "told": new.told,
         "replaces": new.replaces,
         "concat": new.concat,
+        "parts": new.parts_told,
         "created_at": moment,
         "expires_at": moment + LIFE,
     }
@@ -194,6 +197,8 @@ class Writing:
     ----------
     offset
         Where the bytes belong, as the sender says.
+    joining
+        Whether they are those of its parts.
 
     Raises
     ------
@@ -201,12 +206,18 @@ class Writing:
         They belong elsewhere: the upload has come less far, or farther.
     LockedError
         Somebody else is writing it.
+    NotAllowedError
+        It is made of parts, and takes no other bytes.
     """
 
-    def __init__(self, backend: Backend, viewer: Viewer, key: str, offset: int) -> None:
+    def __init__(
+        self, backend: Backend, viewer: Viewer, key: str, offset: int, *, joining: bool = False
+    ) -> None:
         self._backend = backend
         self._viewer = viewer
         self.row = find(backend, viewer, key)
+        if self.row.concat == FINAL and not joining:
+            raise NotAllowedError("An upload that is made of parts takes no other bytes.")
         self._stack = contextlib.ExitStack()
         try:
             self._take(key, offset)
@@ -409,7 +420,7 @@ def _join(backend: Backend, viewer: Viewer, key: UUID, parts: Sequence[UUID]) ->
     """Put complete parts together, and keep what they make."""
     partials = backend.store.partials
     try:
-        with Writing(backend, viewer, str(key), 0) as writing:
+        with Writing(backend, viewer, str(key), 0, joining=True) as writing:
             assert writing.partial is not None
             for part in parts:
                 with told_when_full():
