@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arcsecond.errors import InvalidInputError
 from arcsecond.server import zones
 from arcsecond.server.catalogues import places
 from arcsecond.server.catalogues.builtin import KINDS, Kind, catalogue
@@ -218,6 +219,26 @@ def test_every_measure_of_a_planet_has_its_source() -> None:
 )  # fmt: skip
 def test_positions(name: str, ra_deg: float, dec_deg: float) -> None:
     assert apart_deg(found(name), ra_deg, dec_deg) < 0.001
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("83.8, -5.4", (83.8, -5.4)), ("5e-05,0.0", (5e-5, 0.0)), (".5 -.25", (0.5, -0.25)),
+        ("4.296495291499103e-31,0.0", (4.296495291499103e-31, 0.0)),
+        ("12:30:00 +41:00:00", (187.5, 41.0)), ("12h30m,+41d", (187.5, 41.0)),
+        ("12h 30m 36s -41d 30m", (187.65, -41.5)), ("1.5h 10.5°", (22.5, 10.5)),
+        ("0h0m0s -0d0m36s", (0.0, -0.01)), ("M 31", None), ("1257+12", None), ("3C 273", None),
+    ],
+)  # fmt: skip
+def test_how_positions_are_written(text: str, place: tuple[float, float] | None) -> None:
+    assert places.parse_place(text) == (place and pytest.approx(place))
+
+
+@pytest.mark.parametrize("text", ["1e3,0", "25h,0d", "12h61m,0d", "10,1e2"])
+def test_positions_that_are_none(text: str) -> None:
+    with pytest.raises(InvalidInputError):
+        places.parse_place(text)
 
 
 def test_what_a_turn_of_the_axes_gives() -> None:

@@ -261,6 +261,33 @@ TABLE = fits.BinTableHDU.from_columns(
 )  # fmt: skip
 
 
+def test_an_image_comes_before_a_table_that_looks_like_a_curve(
+    http: Http, sent: Callable[..., tuple[str, Headers]]
+) -> None:
+    """A table of corrections beside it is not what the file is about."""
+    table = line(CRVAL1=5000.0, CDELT1=2.0)
+    image = fits.ImageHDU(np.ones((9, 9)))
+    path, ann = sent(written(fits.PrimaryHDU(), image, fits.ImageHDU(table.data, table.header)))
+    told = http.get(path, headers=ann).json()
+    assert [(one["hdu"], one["kind"]) for one in told["previews"]] == [
+        (1, "image/webp"), (2, "image/svg+xml"),
+    ]  # fmt: skip
+    first = http.get(path + "preview/first/", headers=ann)
+    assert first.headers["content-type"] == "image/webp"
+
+
+def test_all_columns_of_a_table_are_told(
+    http: Http, sent: Callable[..., tuple[str, Headers]]
+) -> None:
+    columns = [fits.Column(f"C{n}", "J", array=[n]) for n in range(81)]
+    path, ann = sent(written(fits.PrimaryHDU(), fits.BinTableHDU.from_columns(columns)))
+    told = http.get(path + "rows/1/", headers=ann).json()
+    assert told["columns"] == [f"C{n}" for n in range(81)]
+    assert told["rows"] == [[*range(81)]]
+    page = http.get(path, headers=ann | {"Accept": "text/html"}).text
+    assert "21 more columns" in page
+
+
 def test_plots_and_rows_over_http(http: Http, sent: Callable[..., tuple[str, Headers]]) -> None:
     content = written(line(CRVAL1=5000.0, CDELT1=2.0), TABLE, fits.ImageHDU(np.ones((9, 9))))
     path, ann = sent(content)

@@ -17,6 +17,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from arcsecond.client.api import ArcsecondAPI
+from arcsecond.client.frames import BLOCK
 from arcsecond.errors import InvalidInputError, NotFoundError
 from arcsecond.server.archive import cutting
 from tests.conftest import ASTROPY_FRAMES, SHARED, Command, Http
@@ -318,7 +319,10 @@ class TestFaces:
             assert remote.fetched < len(content) / 4
             assert np.array_equal(hdus["P6"].section[3:5, 7:9], np.full((2, 2), 6))
             assert hdus[3].header["EXTNAME"] == "P2"
-            assert remote.fetched < len(content) / 2
+            assert remote.fetched < len(content) / 4
+            before = remote.fetched
+            assert np.array_equal(hdus["P6"].section[100:120, 7:9], np.full((20, 2), 6))
+            assert remote.fetched - before < 5 * BLOCK  # each of 4,000 bytes a row
             assert (hdus["P7"].data == 7).all()
 
     def test_what_is_packed_as_a_whole_is_unpacked(

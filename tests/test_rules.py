@@ -277,18 +277,36 @@ class TestDoubts:
         assert observed("DATE-OBS= '2011-08-12'", beside, "MJD-OBS = 55785.25").doubts == []
 
     @pytest.mark.parametrize(
-        ("cards", "day", "text"),
+        ("card", "day", "text"),
         [
-            (["MJD-OBS = 61335.0"], date(2026, 10, 22), "61335.0"),
-            (["JD      = 2461335"], date(2026, 10, 21), "2461335"),
-            (["DATE-OBS= '19930417'"], date(1993, 4, 17), "19930417"),
-            (["DATE-OBS= '1830-01-01'"], None, "1830-01-01"),
+            ("MJD-OBS = 61335.0", date(2026, 10, 22), "61335.0"),
+            ("JD      = 2461335", date(2026, 10, 21), "2461335"),
+            ("DATE-OBS= '19930417'", date(1993, 4, 17), "19930417"),
         ],
     )
-    def test_a_day_alone(self, cards: list[str], day: date | None, text: str) -> None:
-        told = observed(*cards)
+    def test_a_day_alone(self, card: str, day: date, text: str) -> None:
+        told = observed(card)
         assert (told.start, told.night) == (None, day)
         assert [(d.value, d.why) for d in told.doubts] == [(text, "a day without a time")]
+
+    @pytest.mark.parametrize(
+        ("card", "text", "why"),
+        [
+            ("DATE-OBS= '1830-01-01'", "1830-01-01", "before any that is plausible"),
+            ("DATE-OBS= '2124-01-01'", "2124-01-01", "after any that is plausible"),
+            ("MJD-OBS = 99999", "99999", "after any that is plausible"),
+            ("MJD-OBS = 99999.5", "99999.5", "after any that is plausible"),
+            ("JD      = 1.0", "1.0", "before any that is plausible"),
+            ("MJD-OBS = 1E300", "1e+300", "no date"),
+            ("MJD-OBS = 60000000.5", "60000000.5", "no date"),
+            ("MJD-OBS = -5", "-5", "no date"),
+            ("MJD-OBS = 0", "0", "no date"),
+        ],
+    )
+    def test_what_is_no_date_that_can_be(self, card: str, text: str, why: str) -> None:
+        told = observed(card)
+        assert (told.start, told.night) == (None, None)
+        assert [(d.value, d.why) for d in told.doubts] == [(text, why)]
 
     @pytest.mark.parametrize(
         ("cards", "keyword"),
@@ -297,6 +315,8 @@ class TestDoubts:
             ({"RA": 10.0, "DEC": 99.0}, "RA DEC"),
             ({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 10.0, "CRVAL2": 20.0}, "CTYPE1"),
             (sky(10, 20, 1) | dict.fromkeys(("CD1_1", "CD1_2", "CD2_1", "CD2_2"), 0.0), "CTYPE1"),
+            (sky(10, 20, 1) | dict.fromkeys(("CD1_1", "CD1_2", "CD2_1", "CD2_2"), 0.0)
+             | {"CDELT1": 1.0, "CDELT2": 1.0}, "CTYPE1"),
             (sky(10, 20, 1) | {"CRVAL2": "high"}, "CRVAL2"),
         ],
     )  # fmt: skip
@@ -482,6 +502,8 @@ class TestOwnRules:
         ("[general]\nlongitude = [{ value = -700 }]\n", "line 2: a number of at least -180"),
         ("[general]\nlongitude = [{ value = 361 }]\n", "line 2: a number of at most 360"),
         ("[genral]\n", "line 1: 'genral' is no rule"),
+        ('[general]\ntarget = [{ value = "a\\u0000" }]\n', "line 2: a text holds no NUL"),
+        ('[general.names]\n\ntarget = { "\\U00000000" = "b" }\n', "line 3: a text holds no NUL"),
         ("x = " + "[" * 5000, "no TOML"),
         ("#" * (1 << 20) + "#", "longer than"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import functools
 import io
+import json
 import math
 import random
 from collections.abc import Callable, Iterator
@@ -654,6 +655,7 @@ class TestFaces:
     def test_the_module(self, api: ArcsecondAPI, night: str) -> None:
         from astropy import units
         from astropy.coordinates import SkyCoord
+        from astropy.time import Time
 
         found = api.fitsfiles.search(airmass=(None, 1.5), sort="airmass")
         expected = sorted(one.airmass for one in SHOTS[:15] if one.airmass <= 1.5)
@@ -675,6 +677,21 @@ class TestFaces:
         at = SkyCoord(84, -5, unit="deg")
         for place in ((at, 1 * units.deg), (at.galactic, 60 * units.arcmin)):
             assert len(api.fitsfiles.search(cone=place)) == len(cone)
+        for tiny in ((0.00005, 0.0, 1e-7), (SkyCoord("0h0m0.01s", "-0d0m0.1s"), 1e-5)):
+            assert list(api.fitsfiles.search(cone=tiny)) == []
+        assert list(api.fitsfiles.search(covers=(0.00005, -1e-30))) == []
+        assert list(api.fitsfiles.search(exposure=(1e-5, 0.1 + 0.2))) == []
+        moment = Time("2026-03-02T22:00:00")
+        nights = [
+            api.fitsfiles.search(night=one) for one in (moment, moment.datetime, "2026-03-02")
+        ]
+        assert [len(one) for one in nights] == [len(nights[2])] * 3
+        assert repr(api.fitsfiles.search(kind="none")) == "[]"
+        assert repr(found).startswith("[{")
+        assert json.loads(json.dumps(list(found))) == found
+        for wrong in ({"text": "x" * 100_000}, {"target": "\ud800"}):
+            with pytest.raises(ArcsecondInputValueError, match="What was asked for"):
+                len(api.fitsfiles.search(**wrong))
         minute = api.fitsfiles.search(exposure=(1 * units.min, None))
         assert {one["exposure"] >= 60 for one in minute} == {True}
         with pytest.raises(ArcsecondInputValueError):

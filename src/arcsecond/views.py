@@ -500,12 +500,15 @@ def _tables(item: Json) -> list[Table]:
     return tables
 
 
-def _seen_by(dataset: Json) -> str:
-    if not dataset["is_public"]:
-        return "its owner"
-    embargo = dataset["embargo"]
+def _seen_by(one: Json) -> str:
+    """Return who sees a dataset or a data package."""
+    embargo = one["embargo"]
     is_over = embargo is None or embargo <= datetime.now(UTC).date().isoformat()
-    return "everyone" if is_over else f"everyone from {embargo}"
+    if one["is_public"] and is_over:
+        return "everyone"
+    if one.get("is_published"):
+        return "everyone, by a data package"
+    return f"everyone from {embargo}" if one["is_public"] else "its owner"
 
 
 def label(name: str) -> str:

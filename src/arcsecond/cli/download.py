@@ -12,7 +12,6 @@ from pathlib import Path
 import click
 
 from arcsecond import shown
-from arcsecond.cli.datasets import find_dataset
 from arcsecond.cli.resources import sign_in_hint
 from arcsecond.cli.searching import conditions
 from arcsecond.cli.standing import display
@@ -30,6 +29,7 @@ from arcsecond.cli.transfers import (
 from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.downloading import Chosen, Wanted, fetch, seek
 from arcsecond.client.journal import Journal, journal_path
+from arcsecond.client.naming import NAMED, find_named
 from arcsecond.client.patience import StoppedError
 from arcsecond.client.running import FAILED, Manner, Outcome
 from arcsecond.config import is_link
@@ -77,8 +77,9 @@ def download(
                     stopping=stopping,
                 )
             _tell_plan(wanted, name, folder, say)
-            if not wanted.items and (filters or include):
-                say("No file is like what was asked for.")
+            if not wanted.items and not wanted.refused and (filters or include):
+                inside = " The name of its dataset stands before that of a file." * (uuid is None)
+                say(f"No file is like what was asked for.{inside if include else ''}")
             if dry_run:
                 if as_json:
                     click.echo(json.dumps(asdict(wanted)))
@@ -143,17 +144,16 @@ def _found(
         return None, package["name"]
     if called is None:
         return None, ""
-    try:
-        if found := find_dataset(api, called, own=False):
-            return found
-    except NotFoundError:
+    for resource in NAMED:
         with contextlib.suppress(NotFoundError):
-            package = api.datapackages.read(called)
-            filters["package"] = package["uuid"]
-            return None, package["name"]
+            if found := find_named(api.transport, resource, called):
+                if resource == "datasets":
+                    return found["uuid"], found["name"]
+                filters["package"] = found["uuid"]
+                return None, found["name"]
     raise NotFoundError(
-        f"Dataset {called[:80]!r} not found.",
-        hint="Type `arcsecond datasets` to see what there is.",
+        f"A dataset or data package {called[:80]!r} not found.",
+        hint="Type `arcsecond datasets` or `arcsecond datapackages` to see what there is.",
     )
 
 

@@ -16,12 +16,12 @@ import click
 from arcsecond import views
 from arcsecond.cli import frames, searching
 from arcsecond.cli.browser import open_page
-from arcsecond.cli.datasets import uuid_of_dataset
 from arcsecond.cli.headers import Headers
 from arcsecond.cli.output import Output, on_terminal
 from arcsecond.cli.tasks import carry_out, reindex
 from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.endpoint import Endpoint, endpoint_of
+from arcsecond.client.naming import NAMED, uuid_of
 from arcsecond.client.transport import Answer
 from arcsecond.errors import ArcsecondInputValueError, ArcsecondNotLoggedInError, NotFoundError
 from arcsecond.registry import (
@@ -426,11 +426,11 @@ def understand(resource: Resource, words: tuple[str, ...]) -> Action:
 
 
 def _by_uuid(api: ArcsecondAPI, resource: Resource, action: Action) -> Action:
-    """Return what is asked for with the UUID of a dataset in place of its name."""
+    """Return what is asked for with the UUID of a dataset or a data package for its name."""
     if action.parent is not None:
-        return replace(action, parent=uuid_of_dataset(api, action.parent))
-    if resource.name == "datasets" and action.key is not None:
-        return replace(action, key=uuid_of_dataset(api, action.key))
+        return replace(action, parent=uuid_of(api.transport, "datasets", action.parent))
+    if resource.name in NAMED and action.key is not None:
+        return replace(action, key=uuid_of(api.transport, resource.name, action.key))
     return action
 
 

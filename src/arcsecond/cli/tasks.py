@@ -13,7 +13,6 @@ from typing import Any
 
 import click
 
-from arcsecond.cli.datasets import uuid_of_dataset
 from arcsecond.cli.output import Counter, Output, on_terminal
 from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.endpoint import Endpoint
@@ -70,7 +69,7 @@ def carry_out(
 def reindex(dataset: str, server: str | None, output: Output) -> None:
     """Read the headers of a dataset's files again."""
     with ArcsecondAPI(server=server) as api, Counter("Reading headers") as counter:
-        read, changed = api.datasets(uuid_of_dataset(api, dataset)).reindex(progress=counter.show)
+        read, changed = api.datasets(dataset).reindex(progress=counter.show)
     if output.quiet:
         return
     if not output.for_people:

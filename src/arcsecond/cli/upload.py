@@ -15,7 +15,6 @@ from typing import Any
 import click
 
 from arcsecond import shown
-from arcsecond.cli.datasets import find_dataset
 from arcsecond.cli.output import on_terminal
 from arcsecond.cli.resources import sign_in_hint
 from arcsecond.cli.standing import display
@@ -33,6 +32,7 @@ from arcsecond.cli.transfers import (
 from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.following import Follower
 from arcsecond.client.journal import Journal, journal_path
+from arcsecond.client.naming import find_named
 from arcsecond.client.patience import StoppedError
 from arcsecond.client.plan import Looked, Plan, ask, look_again, make_plan
 from arcsecond.client.running import DONE, FAILED, MADE, THERE, Manner, Outcome, Summary
@@ -187,9 +187,9 @@ class _Job:
 
     def _dataset(self, text: str, about: Mapping[str, str]) -> tuple[str, str]:
         """Return UUID and name of a dataset; without UUID it is to be made."""
-        if (found := find_dataset(self._api, text, own=True)) is None:
+        if (found := find_named(self._api.transport, "datasets", text, own=True)) is None:
             return "", text
-        uuid, name = found
+        uuid, name = found["uuid"], found["name"]
         for field in about:
             raise click.UsageError(
                 f"--{field} goes with a new dataset; {name!r} is there already. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from urllib.parse import quote, urlsplit
 from arcsecond.client.saving import write_whole
 from arcsecond.client.transport import Answer, Progress, Transport
 from arcsecond.errors import (
+    ArcsecondError,
     ArcsecondInputValueError,
     ArcsecondInvalidEndpointError,
     ArcsecondMissingArgumentError,
@@ -33,10 +35,15 @@ PICTURE_PATIENCE_S = 30.0
 Json = dict[str, Any]
 
 
+SHOWN = 20
+"""Items that are shown of a list, or in a notebook."""
+
+
 class LazyList(Sequence[Json]):
     """A list that fetches its next page when it is needed.
 
-    ``len()`` and negative indices fetch all of it.
+    ``len()`` and negative indices fetch all of it, ``list()`` makes a plain list, and
+    ``print()`` shows the first of them.
     """
 
     def __init__(self, endpoint: Endpoint, first: Mapping[str, Any]) -> None:
@@ -97,9 +104,12 @@ class LazyList(Sequence[Json]):
     __hash__ = None  # type: ignore[assignment]  # as a list
 
     def __repr__(self) -> str:
-        """Show what was fetched so far."""
-        more = [] if self._query is None and self._next is None else ["…"]
-        return f"[{', '.join([*map(repr, self._items), *more])}]"
+        """Show the first of them; where the server does not answer, what was fetched so far."""
+        there_is_more = True
+        with contextlib.suppress(ArcsecondError):
+            there_is_more = self._reach(SHOWN)
+        shown = [*map(repr, self._items[:SHOWN]), *(["…"] if there_is_more else [])]
+        return f"[{', '.join(shown)}]"
 
     def _reach(self, index: int | None) -> bool:
         """Fetch pages until an index is there, or to the end for None."""

@@ -24,13 +24,18 @@ from arcsecond.errors import (
 from arcsecond.tables import first_rows
 
 if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
     from astropy.io.fits import HDUList
     from astropy.table import Table
+    from astropy.units import Quantity
 
     from arcsecond.client.transport import Answer, Transport
 
-BLOCK = 256 << 10
-"""Bytes that are fetched at once where fewer are read: headers come one after another."""
+BLOCK = 64 << 10
+"""Bytes that are fetched at once where fewer are read."""
+
+BLOCKS = 64
+"""Blocks that are kept of a file."""
 
 LARGE_BLOCK = 8 << 20
 """The same where all of a file is read."""
@@ -125,7 +130,7 @@ class Frames(Endpoint):
         if file["packing"]:
             opened = io.BufferedReader(remote, LARGE_BLOCK)
             return fits.open(_unpacked(opened, file["packing"], file["content_size"]))
-        return fits.open(io.BufferedReader(remote, BLOCK), lazy_load_hdus=True)
+        return fits.open(io.BufferedReader(remote), lazy_load_hdus=True)
 
     def _one_version(self, key: Any, version: int | None) -> tuple[Mapping[str, Any], str]:
         """Return a file, and the address of the bytes that it has now, or had."""
@@ -171,8 +176,8 @@ class Frames(Endpoint):
     def cutout(
         self,
         key: Any,
-        position: tuple[float, float] | str,
-        size: float | str,
+        position: tuple[float, float] | str | SkyCoord,
+        size: float | str | Quantity,
         *,
         hdu: int | str | None = None,
     ) -> HDUList:
@@ -183,9 +188,10 @@ class Frames(Endpoint):
         key
             Its ``pk``, or its name inside a dataset.
         position
-            Right ascension and declination (ICRS) in degrees, or the name of an object.
+            Right ascension and declination (ICRS) in degrees, a SkyCoord, or the name of an
+            object.
         size
-            Width and height in degrees, or a text such as ``2arcmin``.
+            Width and height in degrees, a quantity, or a text such as ``2arcmin``.
         hdu
             Number or name of the HDU; else the first image that shows the position.
 
@@ -201,15 +207,14 @@ class Frames(Endpoint):
     def cut(
         self,
         key: Any,
-        position: tuple[float, float] | str,
-        size: float | str,
+        position: tuple[float, float] | str | SkyCoord,
+        size: float | str | Quantity,
         *,
         hdu: int | str | None = None,
     ) -> bytes:
         """Return a cutout as the bytes of a FITS file; see ``cutout``."""
         self.check()
-        place = position if isinstance(position, str) else ",".join(map(str, position))
-        params = {"cutout": f"{place},{size}"}
+        params = query_of({"cutout": (position, size)})
         if hdu is None:
             path = self.one(key)
         else:
@@ -364,6 +369,7 @@ class RemoteFile(io.RawIOBase):
         self._size = size
         self._sha256 = sha256
         self._at = 0
+        self._blocks: dict[int, bytes] = {}
 
     def readable(self) -> bool:
         """Tell that it can be read."""
@@ -384,13 +390,42 @@ class RemoteFile(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        """Fetch bytes into a buffer; returns how many, 0 at the end."""
+        """Fetch bytes into a buffer; returns how many, 0 at the end.
+
+        Of a little at a time whole blocks are fetched, and kept for what is read next:
+        astropy goes back to where it was after each row.
+        """
         view = memoryview(buffer).cast("B")
         wanted = min(len(view), self._size - self._at)
         if wanted <= 0:
             return 0
+        if wanted >= BLOCK:
+            self._fetch(self._at, view[:wanted])
+            got = wanted
+        else:
+            number, within = divmod(self._at, BLOCK)
+            found = self._block(number)[within : within + wanted]
+            got = len(found)
+            view[:got] = found
+        self._at += got
+        return got
+
+    def _block(self, number: int) -> bytes:
+        """Return a block; those that were used last are kept."""
+        if (block := self._blocks.pop(number, None)) is None:
+            begin = number * BLOCK
+            new = bytearray(min(BLOCK, self._size - begin))
+            self._fetch(begin, memoryview(new))
+            block = bytes(new)
+            if len(self._blocks) == BLOCKS:
+                del self._blocks[next(iter(self._blocks))]
+        self._blocks[number] = block
+        return block
+
+    def _fetch(self, begin: int, view: memoryview) -> None:
+        wanted = len(view)
         tag = f'"{self._sha256}"'
-        headers = {"Range": f"bytes={self._at}-{self._at + wanted - 1}", "If-Range": tag,
+        headers = {"Range": f"bytes={begin}-{begin + wanted - 1}", "If-Range": tag,
                    "Accept-Encoding": "identity"}  # fmt: skip
         got = 0
         with self._transport.stream(self.name, headers) as stream:
@@ -401,9 +436,7 @@ class RemoteFile(io.RawIOBase):
                 got += came
         if got < wanted:
             raise ArcsecondConnectionError("The connection ended before the bytes did.")
-        self._at += got
         self.fetched += got
-        return got
 
 
 def _unpacked(file: BinaryIO, packing: str, size: int | None) -> BinaryIO:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from arcsecond.client.downloading import Chosen, fetch_into
 from arcsecond.client.endpoint import TASK_PATIENCE_S, Endpoint, endpoint_of
 from arcsecond.client.following import Follower
 from arcsecond.client.journal import Journal, journal_path
+from arcsecond.client.naming import NAMED, uuid_of
 from arcsecond.client.plan import Plan, ask, look_again, make_plan
 from arcsecond.client.running import JOBS, Manner, Progress, Summary, Told
 from arcsecond.client.searching import query_of
@@ -29,7 +31,15 @@ class Inside:
 
     def __init__(self, endpoint: Endpoint, key: str) -> None:
         self._endpoint = endpoint
-        self._key = key
+        self._given = key
+
+    @functools.cached_property
+    def _key(self) -> str:
+        """Its UUID, where it was called by its name."""
+        resource = self._endpoint.resource.name
+        if resource not in NAMED:
+            return self._given
+        return uuid_of(self._endpoint.transport, resource, self._given)
 
     def __getattr__(self, name: str) -> Endpoint:
         """Return the endpoint of what lives inside."""
@@ -86,7 +96,7 @@ class Inside:
             The server cannot be asked, or there is no such dataset.
         """
         transport = self._held()
-        self.fitsfiles.refuse_unknown(filters)
+        endpoint_of(BY_NAME["fitsfiles"], transport).refuse_unknown(filters)
         manner = Manner(jobs, progress=progress, told=told)
         chosen = Chosen(include, exclude, replace=replace)
         return fetch_into(transport, self._key, folder, query_of(filters), chosen, manner)

@@ -8,14 +8,11 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from arcsecond.client.endpoint import LazyList
+from arcsecond.client.endpoint import SHOWN, LazyList
 from arcsecond.client.running import JOBS, Manner, Progress, Summary, Told
 
 if TYPE_CHECKING:
     from astropy.table import Table
-
-SHOWN = 20
-"""Rows that a notebook shows."""
 
 _RANGES = ("exposure", "airmass", "size", "night")
 
@@ -89,6 +86,10 @@ def query_of(filters: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _written(name: str, value: Any) -> str:
+    if name == "night" and (day := getattr(value, "datetime", value)) is not value:  # a Time
+        value = day
+    if name == "night" and isinstance(value, datetime):
+        value = value.date()
     if hasattr(value, "utc") and hasattr(value, "isot"):  # a Time of astropy
         return f"{value.utc.isot}Z"
     if hasattr(value, "icrs") and hasattr(value, "spherical"):  # a SkyCoord

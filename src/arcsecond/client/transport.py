@@ -297,7 +297,11 @@ class Transport:
             ) from error
         except httpx2.LocalProtocolError as error:
             raise ArcsecondInputValueError(f"The request could not be sent: {error}.") from error
+        except UnicodeEncodeError as error:
+            raise ArcsecondInputValueError("What was asked for holds what is no text.") from error
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            if isinstance(error, httpx2.InvalidURL) and "too long" in str(error):
+                raise ArcsecondInputValueError("What was asked for is too long.") from error
             reason = str(error) or type(error).__name__
             raise ArcsecondConnectionError(f"{where} cannot be reached: {reason}.") from error
 

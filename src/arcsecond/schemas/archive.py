@@ -30,6 +30,9 @@ class Dataset(msgspec.Struct, kw_only=True):
     """A dataset: a named set of files. Volume is in bytes.
 
     One with an ``embargo`` is public from the beginning of that day (UTC) on, if it is public.
+    ``datapackages`` are the UUIDs of those data packages of its owner that hold it, as far as
+    they may be seen; ``is_published`` tells whether everyone sees it now, by itself or by one
+    of them.
     """
 
     uuid: str
@@ -38,6 +41,8 @@ class Dataset(msgspec.Struct, kw_only=True):
     profile: str
     is_public: bool
     embargo: date | None = None
+    is_published: bool
+    datapackages: list[str]
     creation_date: datetime
     last_update: datetime
     telescope: str | None = None

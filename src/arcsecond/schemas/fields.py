@@ -42,7 +42,7 @@ Tags = Annotated[list[Text], told(maxItems=MOST_TAGS)] | str
 NIGHTS, MOST_NIGHTS = 7, 366
 """Over which transits are listed: when it is not said, and at the most."""
 
-_AMOUNT = r"\d{1,9}(?:\.\d{1,9})?"
+_AMOUNT = r"(?:\d{1,9}(?:\.\d{1,20})?|\.\d{1,20})(?:[eE](?:\+?\d|-\d{1,2}))?"
 RANGE = rf"(?:{_AMOUNT}(?:\.\.)?|\.\.{_AMOUNT}|{_AMOUNT}\.\.{_AMOUNT})"
 """How a range is written: "0.5..2", "..2", "0.5..", or one value."""
 

@@ -243,10 +243,12 @@ def unscaled(values: Values) -> tuple[str, str, str] | None:
         keyword, why = f"CRVAL{n}", "no number"
         if keyword not in values or as_number(values[keyword]) is not None:
             keyword, why = f"CTYPE{n}", "a WCS without a scale"
-            told = [as_number(values.get(form.format(n, m))) for m in range(1, 6) for form in _CD]
+            cards = [form.format(n, m) for m in range(1, 6) for form in _CD]
+            told = [as_number(values[card]) for card in cards if card in values]
             turned = [as_number(values.get(f"PC{n}_{m}")) for m in range(1, 6)]
-            scaled = any(told) or any(abs(part or 0) not in (0, 1) for part in turned)
-            if scaled or as_number(values.get(f"CDELT{n}")):
+            scaled = any(abs(part or 0) not in (0, 1) for part in turned)
+            # Where there is CD, CDELT says nothing.
+            if any(told) if told else scaled or as_number(values.get(f"CDELT{n}")):
                 continue
         return keyword, written(values[keyword]), why
     return None

@@ -180,11 +180,7 @@ class _Reader:
             if least <= number <= most:
                 self.observation.read_from[name] = keyword
                 return number
-            low = number < least
-            why = f"{'before' if low else 'after'} any that is plausible" if name == "start" else (
-                f"{'less' if low else 'more'} than is plausible"
-            )  # fmt: skip
-            self.observation.doubt(name, keyword, text, why)
+            self.observation.doubt(name, keyword, text, _implausible(name, low=number < least))
         return None
 
     def _exposures(self) -> Iterator[tuple[str, str, float]]:
@@ -221,15 +217,23 @@ class _Reader:
                 text = rules.written(value)
                 found = self._moment(entry, value, values)
                 if found is None:
-                    if day := self._day(text, value):
-                        self._timeless.append((day, keyword, *self._why_timeless(text, values)))
-                    elif self._is_text(value):
-                        self.observation.doubt("start", keyword, text, "no date")
+                    self._no_start(keyword, text, value, values)
                     continue
                 # Z behind it is UTC, whatever else is.
                 is_utc = isinstance(value, str) and text.endswith("Z")
                 if moment := found.replace(tzinfo=UTC) if is_utc else self._to_utc(found, values):
                     yield keyword, text, moment.timestamp()
+
+    def _no_start(self, keyword: str, text: str, value: str | float, values: Values) -> None:
+        """Note what a keyword says that tells no moment."""
+        day = self._day(text, value)
+        if day is not None and self._is_plausible(day):
+            self._timeless.append((day, keyword, *self._why_timeless(text, values)))
+        elif day is not None:
+            early = datetime.combine(day, time(), UTC).timestamp() < self._bounds("start")[0]
+            self.observation.doubt("start", keyword, text, _implausible("start", low=early))
+        elif self._is_text(value) or as_number(value) is not None:
+            self.observation.doubt("start", keyword, text, "no date")
 
     def _moment(self, entry: Any, value: str | float, values: Values) -> datetime | None:
         """Return a moment as it is written, in the frame's own time scale."""
@@ -316,7 +320,7 @@ class _Reader:
                     return found
         start = self.observation.start
         if start is None:  # of a day alone nobody can say better
-            return next((day for day, *_ in self._timeless if self._is_plausible(day)), None)
+            return next((day for day, *_ in self._timeless), None)
         return night_of(start, self._longitude())
 
     def _is_plausible(self, day: date) -> bool:
@@ -337,6 +341,12 @@ class _Reader:
                 if east is not None and -180 <= east <= 360:
                     return east
         return 0.0
+
+
+def _implausible(name: str, *, low: bool) -> str:
+    if name == "start":
+        return f"{'before' if low else 'after'} any that is plausible"
+    return f"{'less' if low else 'more'} than is plausible"
 
 
 _SCALES = ("UTC", "UT1", "TAI", "TT", "TDB", "TCB", "TCG")
@@ -399,7 +409,7 @@ def _place(
     if unit == "hours" and as_number(ra_told) is not None and ra is not None:
         ra *= 15
     if ra is not None and dec is not None and 0 <= ra <= 360 and -90 <= dec <= 90:
-        return ra, dec
+        return ra % 360, dec
     return None
 
 

@@ -22,14 +22,14 @@ from arcsecond.server import apart
 from arcsecond.server.archive import pictures
 from arcsecond.server.archive.files import find_file, read_file
 from arcsecond.server.archive.looking import FIRST_ROWS, PLOT, SPARK
-from arcsecond.server.archive.product import has_curve
+from arcsecond.server.archive.product import SPECTRUM, TIMESERIES, has_curve
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.crud import parse_hdu
 from arcsecond.server.remade import Kept
 
 logger = logging.getLogger(__name__)
 
-RECIPE = "r6"
+RECIPE = "r7"
 """Another one for each change of how pictures look."""
 
 WEBP, PNG, SVG, JSON = "image/webp", "image/png", "image/svg+xml", "application/json"
@@ -101,22 +101,33 @@ def plotted(file: FitsFile) -> list[Hdu]:
     return [h for h in file.hdus if h.header and has_curve(h.header)]
 
 
+def seen(file: FitsFile) -> list[Hdu]:
+    """Return the HDUs of which there is something to be seen, what the file is about first.
+
+    Tables beside an image may look like curves: those come first in spectra and light curves
+    alone.
+    """
+    plots, pictures_ = plotted(file), pictured(file)
+    is_curve = file.product in (SPECTRUM, TIMESERIES)
+    both = [*plots, *pictures_] if is_curve else [*pictures_, *plots]
+    return list({hdu.index: hdu for hdu in both}.values())
+
+
 def tabled(file: FitsFile) -> list[Hdu]:
     """Return the HDUs of a file that are tables."""
     return [h for h in file.hdus if h.data_type in ("bintab", "ascitab")]
 
 
 def told_of(backend: Backend, _viewer: Viewer, file: FitsFile) -> list[Preview]:
-    """Return what there is to be seen of a file that has its headers: plots first.
+    """Return what there is to be seen of a file that has its headers, in the order of ``seen``.
 
     Without those that were tried before and cannot be drawn.
     """
-    plots = plotted(file)
-    curves = {h.index for h in plots}
-    shown = [(h, SVG) for h in plots] + [(h, WEBP) for h in pictured(file) if h.index not in curves]
+    curves = {h.index for h in plotted(file)}
     found = (
         (h.index, kind)
-        for h, kind in shown[:LOOKED]
+        for h in seen(file)[:LOOKED]
+        for kind in (SVG if h.index in curves else WEBP,)
         if not _has_failed(backend, file, h.index, kind)
     )
     base = f"/datasets/{file.dataset}/fitsfiles/{file.pk}/preview/"
@@ -144,7 +155,7 @@ def seek(backend: Backend, viewer: Viewer, dataset: str, key: str, hdu: str, siz
     """
     file, number = _found(backend, viewer, dataset, key, hdu)
     if hdu == FIRST:
-        number = next((one.index for one in [*plotted(file), *pictured(file)]), None)
+        number = next((one.index for one in seen(file)), None)
     if number is not None and _among(number, plotted(file)):
         return Sought(file, number, SPARK if size == TINY else PLOT)
     if number is None or not _among(number, pictured(file)):

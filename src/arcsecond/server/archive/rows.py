@@ -11,7 +11,6 @@ from arcsecond.fits import walking
 from arcsecond.server.archive.looking import FIRST_ROWS, NothingSeenError, for_each_hdu
 
 ROWS = 10
-COLUMNS = 60
 CELL = 5
 """Values of a cell that holds many."""
 
@@ -54,7 +53,7 @@ def first_rows(file: BinaryIO, size: int, index: int) -> dict[str, Any]:
     if hdu.values.get("ZTABLE") is True:
         raise NoRowsError("is a compressed table.")
     table, varying = _small(file, hdu, kind)
-    columns = list(table.columns)[:COLUMNS]
+    columns = list(table.columns)
     names = [column.name for column in columns]
     data = table.data
     rows = [

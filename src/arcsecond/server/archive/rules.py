@@ -289,6 +289,10 @@ def _read(text: str, name: str) -> File:
             raise RulesError(f"{name} is no TOML: {error}") from None
         line = told[2] or str(text.count("\n") + 1)
         raise RulesError(f"{name}, line {line}: this is no TOML: {told[1]}.") from None
+    if _holds_nul(raw):
+        nul = re.compile(r"\\u0{4}|\\U0{8}")
+        line = next(n for n, line in enumerate(text.split("\n"), 1) if nul.search(line))
+        raise RulesError(f"{name}, line {line}: a text holds no NUL character.")
     try:
         file = msgspec.convert(_shortened(raw), File)
     except msgspec.ValidationError as error:
@@ -318,6 +322,16 @@ def _shortened(raw: Any) -> Any:
         case str():
             return re.sub("^HIERARCH +", "", raw)
     return raw
+
+
+def _holds_nul(raw: Any) -> bool:
+    """Tell whether a text holds what a database cannot keep."""
+    match raw:
+        case dict():
+            return any(_holds_nul(key) or _holds_nul(value) for key, value in raw.items())
+        case list():
+            return any(map(_holds_nul, raw))
+    return isinstance(raw, str) and "\0" in raw
 
 
 _CHOICES: dict[str, tuple[str, ...]] = {

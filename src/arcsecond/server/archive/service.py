@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from datetime import UTC, datetime, time
 from typing import Any
@@ -12,13 +13,15 @@ from msgspec import UNSET
 
 from arcsecond.errors import ConflictError
 from arcsecond.schemas.archive import DESCRIPTION, Dataset, DatasetChange
+from arcsecond.server.archive.packages.tables import contents, packages
 from arcsecond.server.archive.tables import blobs, datasets, files, versions
-from arcsecond.server.context import Backend, Viewer
+from arcsecond.server.context import STRANGER, Backend, Viewer
 from arcsecond.server.crud import SqlListing, clean_tags, clean_text, parse_date, parse_uuid
+from arcsecond.server.db import now
 from arcsecond.server.observatory.finding import check_equipment
 from arcsecond.server.people.owned import change, find, find_own, new_row, trash, with_owner
 from arcsecond.server.people.tables import PRIVATE, PUBLIC, users
-from arcsecond.server.people.visibility import signed_in
+from arcsecond.server.people.visibility import signed_in, visible_to
 
 DATASET = "Dataset"
 
@@ -36,20 +39,21 @@ class Datasets:
         for tag in clean_tags(filters.get("tags", "")):
             statement = statement.where(has_tag(backend, datasets, tag))
         order = (datasets.c.created_at, datasets.c.uuid)
-        return SqlListing(backend.db, statement, order, _shaped, descending=True)
+        shaped = functools.partial(_shaped, viewer)
+        return SqlListing(backend.db, statement, order, shaped, descending=True)
 
     def read(self, backend: Backend, viewer: Viewer, key: str) -> Dataset:
         """Return a dataset."""
         with backend.db.read() as connection:
             row = find(connection, viewer, datasets, parse_uuid(key, DATASET), DATASET)
-            return _shaped(connection, [row])[0]
+            return _shaped(viewer, connection, [row])[0]
 
     def several(self, backend: Backend, viewer: Viewer, uuids: Sequence[str]) -> list[Dataset]:
         """Return those of some datasets that a viewer may see, in their order, by one question."""
         these = datasets.c.uuid.in_([UUID(uuid) for uuid in uuids])
         with backend.db.read() as connection:
             rows = connection.execute(with_owner(datasets, viewer).where(these)).all()
-            found = {one.uuid: one for one in _shaped(connection, rows)}
+            found = {one.uuid: one for one in _shaped(viewer, connection, rows)}
         return [found[uuid] for uuid in uuids if uuid in found]
 
     def name_of(self, backend: Backend, viewer: Viewer, key: str) -> str:
@@ -136,8 +140,11 @@ def has_tag(backend: Backend, table: sa.Table, tag: str) -> sa.ColumnElement[boo
     return sa.cast(table.c.tags, JSONB).contains([tag])
 
 
-def _shaped(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Dataset]:
-    totals = totals_of(connection, [row.uuid for row in rows])
+def _shaped(
+    viewer: Viewer, connection: sa.Connection, rows: Sequence[sa.Row[Any]]
+) -> list[Dataset]:
+    uuids = [row.uuid for row in rows]
+    totals, held = totals_of(connection, uuids), _packages_of(viewer, connection, uuids)
     return [
         Dataset(
             uuid=str(row.uuid),
@@ -146,6 +153,8 @@ def _shaped(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Data
             profile=row.profile,
             is_public=row.visibility == PUBLIC,
             embargo=None if row.embargo_until is None else row.embargo_until.date(),
+            is_published=_is_shown(row) or any(shown for _, shown in held.get(row.uuid, ())),
+            datapackages=[package for package, _ in held.get(row.uuid, ())],
             creation_date=row.created_at,
             last_update=row.updated_at,
             telescope=None if row.telescope is None else str(row.telescope),
@@ -157,6 +166,30 @@ def _shaped(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Data
         )
         for row in rows
     ]
+
+
+def _is_shown(row: sa.Row[Any]) -> bool:
+    is_over = row.embargo_until is None or row.embargo_until <= now()
+    return bool(row.visibility == PUBLIC) and is_over
+
+
+def _packages_of(
+    viewer: Viewer, connection: sa.Connection, uuids: list[UUID]
+) -> dict[UUID, list[tuple[str, bool]]]:
+    """Return the data packages that show datasets to somebody, and whether to everyone."""
+    everyone = visible_to(STRANGER, packages).label("everyone")
+    statement = (
+        sa.select(contents.c.dataset, packages.c.uuid, everyone)
+        .join(packages, packages.c.uuid == contents.c.package)
+        .join(datasets, datasets.c.uuid == contents.c.dataset)
+        .where(contents.c.dataset.in_(uuids), packages.c.owner == datasets.c.owner)
+        .where(visible_to(viewer, packages))
+        .order_by(packages.c.created_at, packages.c.uuid)
+    )
+    found: dict[UUID, list[tuple[str, bool]]] = {}
+    for dataset, package, shown in connection.execute(statement):
+        found.setdefault(dataset, []).append((str(package), bool(shown)))
+    return found
 
 
 def totals_of(connection: sa.Connection, uuids: list[UUID]) -> dict[UUID, tuple[int, int]]:

@@ -14,7 +14,15 @@ _SEXAGESIMAL = re.compile(
     r"(\d{1,2})[h: ]\s*(\d{1,2})[m: ]\s*(\d{1,2}(?:\.\d*)?)s?[\s,]*"
     r"([+-])(\d{1,2})[d°: ]\s*(\d{1,2})[m′': ]\s*(\d{1,2}(?:\.\d*)?)(?:s|″|\"|'')?"
 )
-_DECIMAL = re.compile(r"([+-]?\d{1,3}(?:\.\d*)?)(?:\s*,\s*|\s+)([+-]?\d{1,2}(?:\.\d*)?)")
+_LETTERED = re.compile(
+    r"(\d{1,2}(?:\.\d*)?)h\s*(?:(\d{1,2}(?:\.\d*)?)m)?\s*(?:(\d{1,2}(?:\.\d*)?)s)?[\s,]*"
+    r"([+-]?)(\d{1,2}(?:\.\d*)?)[d°]\s*(?:(\d{1,2}(?:\.\d*)?)[m′'])?"
+    r"\s*(?:(\d{1,2}(?:\.\d*)?)(?:s|″|\"|''))?"
+)
+"""With letters what is nothing may be left out."""
+
+_NUMBER = r"[+-]?(?:\d{1,3}(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
+_DECIMAL = re.compile(rf"({_NUMBER})(?:\s*,\s*|\s+)({_NUMBER})")
 
 _ANGLE = re.compile(
     r"(\d{1,6}(?:\.\d{0,15})?|\.\d{1,15}) ?(deg|°|arcmin|'|′|arcsec|\"|″)", re.ASCII
@@ -29,7 +37,8 @@ def parse_place(text: str, field: str = "name") -> tuple[float, float] | None:
     """Return the position that a text is, in ICRS degrees; None when it is a name.
 
     Hours, minutes and seconds with a signed declination, however they are set
-    apart, or both in decimal degrees.
+    apart, or both in decimal degrees. With letters, such as 12h30m, what is nothing may be
+    left out.
 
     Raises
     ------
@@ -39,15 +48,17 @@ def parse_place(text: str, field: str = "name") -> tuple[float, float] | None:
     text = text.strip().replace("\u2212", "-")
     if match := _DECIMAL.fullmatch(text):
         return check_position(field, *map(float, match.groups()))
-    match = _SEXAGESIMAL.fullmatch(text)
+    match = _SEXAGESIMAL.fullmatch(text) or _LETTERED.fullmatch(text)
     if match is None:
         return None
-    hours, minutes, seconds, sign, degrees, arcminutes, arcseconds = match.groups()
-    parts = (minutes, seconds, arcminutes, arcseconds)
-    if any(float(part) >= 60 for part in parts):
+    *ra, sign = match.groups()[:4]
+    (hours, minutes, seconds), (degrees, arcminutes, arcseconds) = (
+        [float(part or 0) for part in parts] for parts in (ra, match.groups()[4:])
+    )
+    if max(minutes, seconds, arcminutes, arcseconds) >= 60:
         raise InvalidInputError(fields={field: [f"{text} has a part of 60 or more."]})
-    ra_deg = 15 * (int(hours) + int(minutes) / 60 + float(seconds) / 3600)
-    dec_deg = int(degrees) + int(arcminutes) / 60 + float(arcseconds) / 3600
+    ra_deg = 15 * (hours + minutes / 60 + seconds / 3600)
+    dec_deg = degrees + arcminutes / 60 + arcseconds / 3600
     return check_position(field, ra_deg, -dec_deg if sign == "-" else dec_deg)
 
 

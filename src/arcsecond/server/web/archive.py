@@ -38,6 +38,8 @@ MOST_NAMED = 200
 TABLES_SHOWN = 4
 """Tables of a file whose first rows are on its page."""
 
+COLUMNS_SHOWN = 60
+
 _BUNDLES = (
     ("ZIP", "files.zip"),
     ("tar", "files.tar"),
@@ -154,10 +156,18 @@ def _first_rows(request: AnyRequest, file: FitsFile) -> list[cards.Table]:
         except ArcsecondError:
             continue
         title = f"HDU {hdu.index}{f' · {hdu.name}' if hdu.name else ''}"
-        table = views.first_rows(told, title)
+        table = _narrowed(views.first_rows(told, title))
         if table.headings and table.rows:
             found.append(table)
     return found
+
+
+def _narrowed(table: cards.Table) -> cards.Table:
+    """Return a table with as many columns as a page shows, and how many there are beside."""
+    if not (more := len(table.headings[COLUMNS_SHOWN:])):
+        return table
+    headings = [*table.headings[:COLUMNS_SHOWN], f"{more} more columns"]
+    return cards.Table(table.title, headings, [[*row[:COLUMNS_SHOWN], "…"] for row in table.rows])
 
 
 def _picture(preview: str, hdu: Hdu) -> dict[str, Any]:

@@ -288,6 +288,9 @@ class _Asked:
         value = value[1:-1] if quoted else value
         number = self._number(keyword, value)
         if how in ("<", "<=", ">", ">=") or kind == "number":
+            if keyword.startswith("DATE"):
+                problem = f"{name} is kept as a text; ask for the time, as in start>2011-08-12."
+                raise _wrong("where", problem)
             if number is None:
                 raise _wrong("where", f"{name} is compared with a number, not with {value[:40]!r}.")
             return _compared(keyword, how, number)
@@ -295,6 +298,8 @@ class _Asked:
         condition: Condition = text
         if number is not None and kind == "any" and not quoted:
             condition = Either(Within(keyword, number, number), text)
+        elif value == "*" and kind == "any" and not quoted:
+            condition = Either(Within(keyword, None, None), text)
         return Not(keyword, condition) if how == "!=" else condition
 
     @staticmethod
