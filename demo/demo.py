@@ -47,16 +47,18 @@ def main() -> int:
         os.environ["ARCSECOND_SERVER"] = address
         password = secrets.token_hex(8)
         dataset = job(password)
-        print(
-            f"\nAll done. The pages:\n"
-            f"  {address}/live\n"
-            f"  {address}/objects/HD%205980/\n"
-            f"  {address}/exoplanets/51%20Peg%20b/\n"
-            f"  {address}/datasets/{dataset}/   (sign in as demo, password {password})\n",
-            flush=True,
-        )
-        if not options.once:
-            print("Ctrl-C ends the server.", flush=True)
+        if options.once:
+            print("\nAll done; the server ends. Without --once its pages stay.", flush=True)
+        else:
+            print(
+                f"\nAll done. The pages:\n"
+                f"  {address}/live\n"
+                f"  {address}/objects/HD%205980/\n"
+                f"  {address}/exoplanets/51%20Peg%20b/\n"
+                f"  {address}/datasets/{dataset}/   (sign in as demo, password {password})\n\n"
+                "Ctrl-C ends the server.",
+                flush=True,
+            )
             server.wait()
         return 0
     except KeyboardInterrupt:

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -45,7 +46,27 @@ def test_options_tell_every_method(http: Http) -> None:
         methods = set(getattr(route, "methods", ()))
         answer = http.options(route.path_format.replace(":str}", "}"))
         assert answer.status_code == 204, route.path_format
+        methods |= {"HEAD"} if "GET" in methods else set()
         assert set(answer.headers["allow"].split(", ")) == methods
+
+
+def test_whatever_can_be_had_can_be_asked_about(http: Http, user: Callable[..., Any]) -> None:
+    """As those do who look whether links lead somewhere; the feed would go on for ever."""
+    ann = user("ann")
+    for route in http.table:
+        if "GET" not in getattr(route, "methods", ()) or "{" in route.path_format:
+            continue
+        told = http.head(route.path_format, headers=ann)
+        assert told.content == b"", route.path_format
+        if route.path_format != "/live":
+            whole = http.get(route.path_format, headers=ann)
+            assert told.status_code == whole.status_code, route.path_format
+            assert told.headers["content-type"] == whole.headers["content-type"]
+    assert http.head("/objects/M 31/").status_code == 200
+    assert http.head("/objects/Nowhere/").status_code == 404
+    assert http.head("/auth/login/").status_code == 405
+    streamed = http.head("/live", headers={"Accept": "text/event-stream"})
+    assert streamed.headers["content-type"].startswith("text/event-stream")
 
 
 def test_commands_are_those_of_the_table() -> None:

@@ -51,20 +51,37 @@ class Headers:
         Raises
         ------
         NotFoundError
-            The file has no such HDU, or no header says so.
+            The file has no such HDU, or a keyword is in no header: what the others say is
+            printed before that.
         """
         hdus = self._chosen(file)
         if self.keywords:
-            found = [self._value(hdus, keyword) for keyword in self.keywords]
-            if self.as_json:
-                click.echo(json.dumps(dict(zip(self.keywords, found, strict=True)), indent=1))
-            else:
-                click.echo("\n".join(map(_shown, found)))
+            self._show_values(hdus)
         elif self.as_json:
             shown = ("index", "name", "header")
             click.echo(json.dumps([{key: hdu[key] for key in shown} for hdu in hdus], indent=1))
         else:
             click.echo("\n\n".join(_cards(hdu, alone=len(hdus) == 1) for hdu in hdus))
+
+    def _show_values(self, hdus: list[dict[str, Any]]) -> None:
+        """Print what keywords say, a line for each; an empty one for what is not there."""
+        found: dict[str, Any] = {}
+        missing: list[str] = []
+        for keyword in self.keywords:
+            try:
+                found[keyword] = self._value(hdus, keyword)
+            except KeyError:
+                found[keyword] = None
+                missing.append(keyword)
+        if len(missing) < len(found):
+            lines = "\n".join(map(_shown, found.values()))
+            click.echo(json.dumps(found, indent=1) if self.as_json else lines)
+        if missing:
+            where = "this header" if len(hdus) == 1 else "its headers"
+            verb = "is" if len(missing) == 1 else "are"
+            raise NotFoundError(
+                f"{', '.join(missing)} {verb} not in {where}.", hint="--header shows all of it."
+            )
 
     def _chosen(self, file: Mapping[str, Any]) -> list[dict[str, Any]]:
         hdus: list[dict[str, Any]] = file["hdus"]
@@ -72,15 +89,15 @@ class Headers:
             return hdus
         return [hdu_of(file, self.hdu)]
 
-    def _value(self, hdus: list[dict[str, Any]], keyword: str) -> Any:
+    @staticmethod
+    def _value(hdus: list[dict[str, Any]], keyword: str) -> Any:
         wanted = " ".join(keyword.upper().removeprefix("HIERARCH ").split())
         # HIERARCH ESO OBS TARG NAME has dots where it is searched for.
         for spelt in dict.fromkeys((wanted, wanted.removeprefix("HEADER.").replace(".", " "))):
             for hdu in hdus:
                 if spelt in (hdu["header"] or {}):
                     return hdu["header"][spelt]
-        where = "this header" if len(hdus) == 1 else "its headers"
-        raise NotFoundError(f"{keyword} is not in {where}.", hint="--header shows all of it.")
+        raise KeyError(keyword)
 
 
 def _cards(hdu: Mapping[str, Any], *, alone: bool) -> str:

@@ -521,13 +521,22 @@ def _delete(
 ) -> None:
     name = endpoint.resource.name
     what = f"{name} {action.key}" + "".join(f", {key} {value}" for key, value in params.items())
-    if not yes and on_terminal(sys.stdin) and on_terminal(sys.stderr):
-        title = views.title_of(name, endpoint.answer("GET", action.key).data)
-        if not click.confirm(f"Delete {what}, {title!r}?", err=True):
+    asking = not yes and on_terminal(sys.stdin) and on_terminal(sys.stderr)
+    one = endpoint.answer("GET", action.key).data if asking or name == "datasets" else {}
+    packages = len(one.get("datapackages", ()))
+    held = f"{packages} data package{'s' if packages > 1 else ''}"
+    if asking:
+        title = views.title_of(name, one)
+        called = "" if title == action.key else f", {title!r}"
+        if packages:
+            output.say(f"It is part of {held}.")
+        if not click.confirm(f"Delete {what}{called}?", err=True):
             output.say("Nothing was deleted.")
             raise click.exceptions.Exit(1)
     endpoint.answer("DELETE", action.key, params=params or None)
     output.done(f"Deleted {what}.")
+    if packages:
+        output.say(f"It was part of {held}, which lack its files now.")
 
 
 def _where_to_look(resource: Resource, action: Action, detail: str) -> str:

@@ -131,11 +131,12 @@ class Bars:
             Progress,
             TextColumn,
         )
+        from rich.table import Column
 
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            DownloadColumn(),
+            DownloadColumn(table_column=Column(no_wrap=True)),
             TextColumn("{task.fields[how_fast]}", markup=False),
             console=Console(stderr=True, highlight=False),
             transient=True,
@@ -143,6 +144,7 @@ class Bars:
         self._whole = self._progress.add_task("", how_fast="")
         self._rate = Rate()
         self._bars: dict[str, TaskID] = {}
+        self._trouble = ""
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -155,15 +157,16 @@ class Bars:
     def show(self, standing: Standing) -> None:
         """Move the bars."""
         failed = f", {standing.failed} failed" if standing.failed else ""
+        if standing.trouble and standing.trouble != self._trouble:
+            self.say(f"Trying again: {standing.trouble}")  # once, where there is room for it
+        self._trouble = standing.trouble
         self._progress.update(
             self._whole,
             description=f"{standing.done:,} of {standing.files:,} files{failed}",
             completed=standing.moved,
             total=standing.size,
             how_fast=(
-                f"trying again: {standing.trouble}"
-                if standing.trouble
-                else _how_fast(standing, self._rate.of(standing))
+                "trying again" if standing.trouble else _how_fast(standing, self._rate.of(standing))
             ),
         )
         for label in [label for label in self._bars if label not in standing.active]:

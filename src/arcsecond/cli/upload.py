@@ -28,6 +28,7 @@ from arcsecond.cli.transfers import (
     tags_of,
     tell_counts,
     tell_end,
+    tell_some,
 )
 from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.following import Follower
@@ -126,6 +127,7 @@ class _Job:
         self._asked = asked
         self._journal = journal
         self._stopping = threading.Event()
+        self._damaged: list[str] = []
 
     def once(self) -> int:
         """Plan, ask, send."""
@@ -142,6 +144,8 @@ class _Job:
         try:
             summary = self._carried_out(plan)
         except (KeyboardInterrupt, StoppedError):
+            if not self._asked.quiet:
+                tell_some("Kept, though damaged", self._damaged)
             self._say("Interrupted. What has arrived is kept: type the same again to go on.")
             return INTERRUPTED
         self._tell(summary)
@@ -253,11 +257,16 @@ class _Job:
 
     def _carried_out(self, plan: Plan, *, later: bool = False) -> Summary:
         """Send; of what failed it is told at once, unless it is tried again later."""
+        # What cannot be read, or has a name that is taken, is known since the plan.
+        known = {item.path for item in plan.taken}
         with display(quiet=self._asked.quiet or not plan.sending) as shown:
 
             def told(outcome: Outcome) -> None:
-                # What cannot be read was told with the plan.
-                if outcome.name and outcome.outcome == FAILED and not (later and outcome.again):
+                if outcome.problems:
+                    self._damaged.append(f"{outcome.name}: {' '.join(outcome.problems)}")
+                if outcome.outcome != FAILED or not outcome.name or outcome.path in known:
+                    return
+                if not (later and outcome.again):
                     shown.say(f"{outcome.path}: {outcome.reason}")
 
             manner = Manner(self._asked.jobs, self._stopping, shown.show, told)

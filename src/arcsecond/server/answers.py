@@ -154,3 +154,28 @@ def _ours(request: AnyRequest, error: Exception) -> tuple[ArcsecondError, dict[s
     if isinstance(found, ArcsecondNotLoggedInError):
         headers["WWW-Authenticate"] = 'Token realm="arcsecond"'
     return found, headers
+
+
+def without_body(receive: Receive, send: Send) -> tuple[Receive, Send]:
+    """Return what lets an answer end before its body, also one that would go on for ever."""
+    is_over = asyncio.Event()
+
+    async def receiving() -> Any:
+        if not is_over.is_set():
+            waiting = {asyncio.ensure_future(receive()), asyncio.ensure_future(is_over.wait())}
+            done, rest = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in rest:
+                task.cancel()
+            for task in done:
+                if (message := task.result()) is not True:
+                    return message
+        return {"type": "http.disconnect"}
+
+    async def sending(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            await send(message)
+        elif not is_over.is_set():
+            is_over.set()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return receiving, sending

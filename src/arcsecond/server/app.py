@@ -10,7 +10,7 @@ import contextlib
 import functools
 import gc
 import resource
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -25,7 +25,7 @@ from arcsecond.errors import InvalidInputError, NotFoundError
 from arcsecond.registry import BY_NAME
 from arcsecond.server import apart
 from arcsecond.server.activities.routes import routes as activities
-from arcsecond.server.answers import Answer, error_answer
+from arcsecond.server.answers import Answer, error_answer, without_body
 from arcsecond.server.archive.packages.routes import routes as packages
 from arcsecond.server.archive.packages.sharing import recognise
 from arcsecond.server.archive.places import KnownPlaces
@@ -158,7 +158,7 @@ def routed(first: str | None = None) -> Litestar:
         request_max_body_size=None,
     )
     litestar.state.methods = {
-        route.path_format: ", ".join(sorted(route.methods))
+        route.path_format: ", ".join(sorted(_with_head(route.methods)))
         for route in litestar.routes
         if isinstance(route, HTTPRoute)
     }
@@ -253,6 +253,9 @@ class Application:
                 headers = [*headers, (b"tus-resumable", VERSION.encode())]
                 _override(scope)
             send = _with_headers(send, headers)
+            if scope["method"] == "HEAD" and not _has_own_head(scope["path"]):
+                scope["method"] = "GET"
+                receive, send = without_body(receive, send)
         if table is None:
             first = _first(scope["path"])
             table = routed(first if first in _FIRST else "")
@@ -279,6 +282,15 @@ def _override(scope: HTTPScope) -> None:
     asked = dict(scope["headers"]).get(b"x-http-method-override")
     if scope["method"] == "POST" and asked in (b"PATCH", b"DELETE"):
         scope["method"] = "PATCH" if asked == b"PATCH" else "DELETE"
+
+
+def _with_head(methods: Collection[str]) -> set[str]:
+    return {*map(str, methods)} | ({"HEAD"} if "GET" in methods else set())
+
+
+def _has_own_head(path: str) -> bool:
+    """Tell whether an address answers HEAD in its own way: without opening the bytes."""
+    return path.startswith("/uploads/") or path.endswith("/download/")
 
 
 def _with_headers(send: Send, headers: Sequence[tuple[bytes, bytes]]) -> Send:

@@ -18,12 +18,15 @@ import sqlalchemy as sa
 
 from arcsecond.schemas.activities import Activity
 from arcsecond.server.activities.service import CHANNEL, newer_than, newest_key
-from arcsecond.server.context import AnyRequest, Backend, Viewer
+from arcsecond.server.context import AnyRequest, Backend, Viewer, to_its_end
 
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.1
 HEARTBEAT_S = 15.0
+
+CONNECTED_S = 10
+"""How long PostgreSQL may take to let somebody in."""
 
 
 class Feed:
@@ -77,9 +80,11 @@ class Feed:
             self._watcher.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watcher
+        if asking := [task for task in self._answers.values() if not task.done()]:
+            await asyncio.wait(asking)  # they hold connections
 
     async def _newest(self, viewer: Viewer) -> int:
-        return await asyncio.to_thread(newest_key, self._backend, viewer)
+        return await to_its_end(asyncio.to_thread(newest_key, self._backend, viewer))
 
     async def _behind(self, turn: int, viewer: Viewer, last: int) -> list[Activity]:
         """Ask once for all readers who stand at the same place and see the same."""
@@ -137,8 +142,18 @@ class Feed:
 
         url = self._backend.db.engine.url.set(drivername="postgresql")
         address = url.render_as_string(hide_password=False)
+        # To its end: one that is cancelled in between stays open until somebody notices.
+        connecting = psycopg.AsyncConnection.connect(
+            address, autocommit=True, connect_timeout=CONNECTED_S
+        )
         try:
-            async with await psycopg.AsyncConnection.connect(address, autocommit=True) as listener:
+            task = asyncio.ensure_future(connecting)
+            try:
+                listening = await asyncio.shield(task)
+            except asyncio.CancelledError:
+                await (await task).close()
+                raise
+            async with listening as listener:
                 await listener.execute(f"LISTEN {CHANNEL}")
                 await self._announce()
                 async for _ in listener.notifies():

@@ -26,6 +26,9 @@ _COUNTED = frozenset({"field", "pos", "position", "tile", "visit", "frame", "exp
 """Words behind which a number may stand."""
 
 _JOINED = re.compile(r"\+(?=[A-Za-z]+(?:-[A-Za-z]+)?$)")
+_HYPHEN = re.compile(r"(?<=[A-Za-z])-(?=[A-Za-z0-9])")
+"""As in MN-Lup, where no blank may stand in a value."""
+
 _BRACKETS = re.compile(r"\s*(?:\([^()]*\)|\[[^\[\]]*\])$")
 _NUMBERED = re.compile(r"#\d+|n\d+of\d+|\d+of\d+|rep\d+", re.IGNORECASE)
 
@@ -49,6 +52,7 @@ def candidates(target: str, filter_: str | None) -> list[str]:
         left[-1] = left[-1].rstrip(",;:") or left[-1]
     short = " ".join(left)
     found = [" ".join(words), short, _BRACKETS.sub("", short)]
+    found += [_HYPHEN.sub(" ", one) for one in found]
     return list(dict.fromkeys(one for one in found if one))
 
 

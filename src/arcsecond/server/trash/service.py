@@ -23,7 +23,7 @@ from arcsecond.server.db import UtcDateTime, now
 from arcsecond.server.people.visibility import signed_in
 from arcsecond.server.records.tables import night_logs, observing_runs
 
-WHAT = "Deleted thing"
+WHAT = "What was deleted as"
 
 
 class _Kind(NamedTuple):
