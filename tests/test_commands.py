@@ -703,6 +703,7 @@ class TestHeaders:
         several = arcsecond("fitsfiles", "frames")
         assert several.status == 2
         assert "2 datasets are called 'frames'; name one by its UUID" in several.err
+        assert "(0 files, made 20" in several.err
 
     def test_misuse(self, arcsecond: Command, of: tuple[str, str]) -> None:
         dataset, pk = of
@@ -711,6 +712,9 @@ class TestHeaders:
         assert "0 PRIMARY, 1 SCI" in missing.err
         nowhere = arcsecond("fitsfiles", *of, "--keyword", "NOWHERE")
         assert (nowhere.status, "is not in its headers" in nowhere.err) == (1, True)
+        some = arcsecond("fitsfiles", *of, "--keyword", "NOWHERE", "--keyword", "TARGNAME")
+        assert (some.status, some.out.splitlines()[0]) == (1, "")
+        assert some.out.splitlines()[1]
         for words in ((), ("delete", pk, "-y"), (pk, "--open")):
             refused = arcsecond("fitsfiles", dataset, *words, "--header")
             assert refused.status == 2

@@ -8,6 +8,8 @@ import fcntl
 import hashlib
 import json
 import os
+import tarfile
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -129,6 +131,66 @@ def test_what_a_search_finds_comes_into_folders(
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("place", ["embedded"], indirect=True)
+class TestArchives:
+    """All of it as one file, also where no server runs."""
+
+    def test_the_command(
+        self, arcsecond: Command, dataset: str, target: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        target.mkdir()
+        monkeypatch.chdir(target)
+        assert arcsecond("download", "night", "--archive", "night.zip").status == 0
+        with zipfile.ZipFile("night.zip") as held:
+            assert {name: held.read(name) for name in CONTENT} == CONTENT
+        done = arcsecond("download", "--target", "a", "--archive", "some.tar", "--json")
+        assert done.json == {"path": "some.tar", "size": Path("some.tar").stat().st_size,
+                             "whole": True}  # fmt: skip
+        with tarfile.open("some.tar") as tar:
+            assert tar.getnames() == ["night/V/a.fits", "SHA256SUMS"]
+        assert arcsecond("download", dataset, "--archive", "SHA256SUMS", "--quiet").status == 0
+        sums = dict(line.split("  ")[::-1] for line in Path("SHA256SUMS").read_text().splitlines())
+        assert sums == {name: hashlib.sha256(data).hexdigest() for name, data in CONTENT.items()}
+        for words in (("x.rar",), ("x.zip", "--to", "y"), ("x.zip", "--include", "*")):
+            assert arcsecond("download", "night", "--archive", *words).status == 2
+        assert arcsecond("download", "night", "--archive", "none/x.zip").status == 2
+        assert not [path for path in target.iterdir() if path.name.startswith((".", "x"))]
+
+    def test_a_script(self, arcsecond: Command, dataset: str, tmp_path: Path, place: str) -> None:
+        """It fetches from a server, which has to be there."""
+        made = arcsecond("download", dataset, "--archive", str(tmp_path / "get.sh"))
+        assert made.status == (0 if place == "served" else 2), made.err
+        assert (tmp_path / "get.sh").exists() == (place == "served")
+
+    def test_the_module(self, api: ArcsecondAPI, dataset: str, tmp_path: Path) -> None:
+        assert api.datasets(dataset).archive(tmp_path / "a.tar", target="a")
+        assert api.fitsfiles.search(target="b").archive(tmp_path / "b.zip")
+        assert api.datasets("night").archive(tmp_path / "all.zip")
+        with zipfile.ZipFile(tmp_path / "b.zip") as held:
+            assert held.namelist() == ["night/B/a.fits", "SHA256SUMS"]
+        with pytest.raises(ArcsecondInputValueError):
+            api.datasets(dataset).archive(tmp_path / "a.tar", colour="red")
+
+    def test_what_is_cut_leaves_nothing_behind(
+        self, api: ArcsecondAPI, dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stream = Transport.stream
+
+        @contextlib.contextmanager
+        def cut(self: Transport, path: str, headers: Any) -> Iterator[Any]:
+            def pieces() -> Iterator[bytes]:
+                yield b"PK"
+                raise ArcsecondConnectionError("cut")
+
+            with stream(self, path, headers) as found:
+                yield replace(found, pieces=pieces())
+
+        monkeypatch.setattr(Transport, "stream", cut)
+        (target := tmp_path / "target").mkdir()
+        with pytest.raises(ArcsecondConnectionError):
+            api.datasets(dataset).archive(target / "a.zip")
+        assert list(target.iterdir()) == []
+
+
 class TestFetching:
     """What happens to a file on its way."""
 

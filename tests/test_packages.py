@@ -135,6 +135,37 @@ def test_who_sees_a_package_sees_what_is_in_it(shelf: Shelf) -> None:
     assert shelf.seen(shelf.ann) == {"one", "two", "three"}
 
 
+def test_a_dataset_tells_who_sees_it(shelf: Shelf) -> None:
+    """Whether by itself or by a package, of which it tells those that the asker sees."""
+
+    def told(who: Headers) -> tuple[bool, list[str], str]:
+        address = f"/datasets/{shelf.datasets[0]}/"
+        one = shelf.http.get(address, headers=who).json()
+        page = shelf.http.get(address, headers=who | {"Accept": "text/html"}).text
+        seen = re.search("Everyone sees it</dt>\\s*<dd>(.*?)</dd>", page)
+        assert seen is not None
+        return one["is_published"], one["datapackages"], seen[1]
+
+    assert told(shelf.ann) == (False, [], "no")
+    made = shelf.package()
+    assert told(shelf.ann) == (False, [made["uuid"]], "no")
+    shelf.change(made, is_public=True, embargo="2999-01-01")
+    assert told(shelf.ann)[0] is False
+    shelf.change(made, embargo="2020-01-01")
+    for who in (shelf.ann, shelf.bob, shelf.nobody):
+        assert told(who) == (True, [made["uuid"]], "yes")
+    hidden = shelf.package()
+    assert told(shelf.nobody) == (True, [made["uuid"]], "yes")
+    assert told(shelf.ann) == (True, [made["uuid"], hidden["uuid"]], "yes")
+    listed = shelf.http.get("/datasets/", headers=shelf.ann | {"Accept": "text/html"}).text
+    assert "everyone, by a data package" in listed
+    # Whoever puts somebody else's dataset into a package of their own publishes nothing.
+    body = {"name": "bob's", "datasets": [shelf.datasets[0]], "is_public": True}
+    shelf.http.post("/datapackages/", json=body, headers=shelf.bob)
+    shelf.change(made, is_public=False)
+    assert told(shelf.ann) == (False, [made["uuid"], hidden["uuid"]], "no")
+
+
 def test_scripts_of_what_a_link_shows_work_without_a_cookie(shelf: Shelf) -> None:
     made = shelf.package()
     word = shelf.link(made).rstrip("/").rpartition("/")[2]
@@ -322,10 +353,18 @@ class TestFaces:
         other = arcsecond("packages", "share", made["uuid"], "--json").json
         assert other["share_url"] != shared["share_url"]
         assert arcsecond("packages", "share").status == 2
-        out = tmp_path / "out"
-        done = arcsecond("download", "--package", made["uuid"], "--to", str(out), "--yes")
-        assert done.status == 0, done.err
-        assert len(list(out.rglob("a.fits"))) == 2
+        for n, words in enumerate((["--package", made["uuid"]], ["Both"], [made["uuid"]])):
+            out = tmp_path / f"out{n}"
+            done = arcsecond("download", *words, "--to", str(out), "--yes")
+            assert done.status == 0, done.err
+            assert len(list(out.rglob("a.fits"))) == 2
+        none = arcsecond("download", "Both", "--include", "b*", "--to", str(tmp_path), "--yes")
+        assert "The name of its dataset stands before that of a file." in none.err
+        assert arcsecond("packages", "Both", "--json").json["uuid"] == made["uuid"]
+        assert arcsecond("packages", "Nothing").status == 1
+        assert arcsecond("download", "Nothing", "--yes").status == 1
+        gone = arcsecond("datasets", "delete", "first", "--yes")
+        assert "It was part of 1 data package: its files are missing there now." in gone.err
 
     @pytest.mark.parametrize("place", ["served"], indirect=True)
     def test_a_link_is_downloaded_by_whoever_has_it(
@@ -355,6 +394,23 @@ class TestFaces:
             assert api.config.key == ""
         wrong = link.replace("/shared/", "/shared/00")[:-3] + "/"
         assert "not found" in arcsecond("download", wrong, "--to", str(out), "--yes").err
+
+    @pytest.mark.parametrize("place", ["served"], indirect=True)
+    def test_what_is_public_is_downloaded_by_anybody(
+        self, arcsecond: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Without signing in: a package, and a dataset that is in it."""
+        (night := tmp_path / "night").mkdir()
+        (night / "a.fits").write_bytes(fits_bytes(OBJECT="M 31"))
+        arcsecond("upload", str(night), "--dataset", "first", "--yes")
+        words = ("--name", "Ours", "--datasets", "first", "--is_public")
+        made = arcsecond("packages", "create", *words, "--json").json
+        monkeypatch.setenv("ARCSECOND_CONFIG", str(tmp_path / "nobody.ini"))
+        for n, named in enumerate((made["uuid"], made["datasets"][0], "Ours", "first")):
+            out = tmp_path / f"out{n}"
+            done = arcsecond("download", named, "--to", str(out), "--yes")
+            assert done.status == 0, done.err
+            assert len(list(out.rglob("a.fits"))) == 1
 
     def test_the_module(self, api: ArcsecondAPI) -> None:
         dataset = api.datasets.create(name="of the module")

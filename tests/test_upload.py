@@ -36,7 +36,7 @@ from arcsecond.client import (
 from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.journal import Journal, hash_item
 from arcsecond.client.patience import Patience, StoppedError
-from arcsecond.client.running import Standing
+from arcsecond.client.running import Outcome, Run, Standing
 from arcsecond.client.transport import Transport
 from arcsecond.errors import (
     ArcsecondConnectionError,
@@ -578,6 +578,24 @@ class TestModule:
         assert api.datasets(dataset).upload(night / "large.fits").ok
         assert sum(sent) == (night / "large.fits").stat().st_size
         assert digests(api, dataset) == {"large.fits": of_folder(night)["large.fits"]}
+
+    def test_what_was_found_damaged_is_told_at_an_interruption(
+        self, arcsecond: Command, night: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The next run finds it there already, and says nothing of it."""
+        write(night / "cut.fits", fits_bytes((300, 300))[:50_000])
+        told = Run.ended
+
+        def ending(self: Any, outcome: Outcome) -> None:
+            told(self, outcome)
+            if outcome.name == "cut.fits":
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(Run, "ended", ending)
+        ended = arcsecond("upload", str(night / "cut.fits"), "--dataset", "d", "--yes")
+        assert ended.status == 130
+        assert "Kept, though damaged:\n  cut.fits: " in ended.err
+        assert "Interrupted." in ended.err
 
     def test_what_waits_and_is_another_file_is_sent_from_its_beginning(
         self, api: ArcsecondAPI, night: Path

@@ -292,6 +292,8 @@ _LABELS = {
     "content_sha256": "SHA-256 unpacked",
     "profile": "Owner",
     "is_public": "Public",
+    "is_published": "Everyone sees it",
+    "datapackages": "In data packages",
     "is_staff": "Administrator",
     "is_local_owner": "Owner of this directory",
     "data_files_count": "Files",

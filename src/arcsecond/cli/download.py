@@ -6,15 +6,16 @@ import contextlib
 import json
 import re
 import threading
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
 from arcsecond import shown
 from arcsecond.cli.resources import sign_in_hint
 from arcsecond.cli.searching import conditions
-from arcsecond.cli.standing import display
+from arcsecond.cli.standing import arriving, display
 from arcsecond.cli.transfers import (
     INTERRUPTED,
     Say,
@@ -27,6 +28,7 @@ from arcsecond.cli.transfers import (
     tell_end,
 )
 from arcsecond.client.api import ArcsecondAPI
+from arcsecond.client.bundling import MISSING, bundle
 from arcsecond.client.downloading import Chosen, Wanted, fetch, seek
 from arcsecond.client.journal import Journal, journal_path
 from arcsecond.client.naming import NAMED, find_named
@@ -37,72 +39,132 @@ from arcsecond.errors import ArcsecondNotLoggedInError, NotFoundError
 from arcsecond.filenames import folder_name
 
 
+@dataclass(frozen=True, slots=True)
+class _Manner:
+    """How a download is done."""
+
+    to: str | None
+    chosen: Chosen
+    jobs: int
+    dry_run: bool
+    yes: bool
+    as_json: bool
+    quiet: bool
+
+    def say(self, sentence: str) -> None:
+        """Say something to whoever sits there."""
+        if not self.quiet:
+            click.echo(sentence, err=True)
+
+
 def download(
     *,
     server: str | None,
     words: tuple[str, ...],
-    to: str | None,
+    archive: str | None,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     tag: tuple[str, ...],
     replace: bool,
-    jobs: int,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
-    quiet: bool,
-    **sought: str | None,
+    **given: Any,
 ) -> int:
     """Download; returns the exit status: 1 when any file failed."""
-
-    def say(sentence: str) -> None:
-        if not quiet:
-            click.echo(sentence, err=True)
-
+    how = {name: given.pop(name) for name in ("to", "jobs", "dry_run", "yes", "as_json", "quiet")}
+    manner = _Manner(chosen=Chosen(include, exclude, replace=replace), **how)
     share = words[0] if words and is_link(words[0]) else ""
-    called, filters = _asked(words[1:] if share else words, tag, sought, shared=bool(share))
-    stopping = threading.Event()
+    called, filters = _asked(words[1:] if share else words, tag, given, shared=bool(share))
+    if archive:
+        _refuse_with_archive(manner)
     with ended_like_ctrl_c(), ArcsecondAPI(server=server, share=share) as api:
         try:
             uuid, name = _found(api, called, filters)
-            folder = Path(to or folder_name(name or "found"))
-            with contextlib.closing(Journal(journal_path(api.config.home))) as journal:
-                wanted = seek(
-                    api.transport,
-                    uuid,
-                    folder,
-                    journal,
-                    filters=filters,
-                    chosen=Chosen(include, exclude, replace=replace),
-                    stopping=stopping,
-                )
-            _tell_plan(wanted, name, folder, say)
-            if not wanted.items and not wanted.refused and (filters or include):
-                inside = " The name of its dataset stands before that of a file." * (uuid is None)
-                say(f"No file is like what was asked for.{inside if include else ''}")
-            if dry_run:
-                if as_json:
-                    click.echo(json.dumps(asdict(wanted)))
-                return 0
-            if wanted.fetching and not confirmed("Fetch?", sure=yes or as_json):
-                say("Nothing was fetched.")
-                return 1
-            with display(quiet=quiet or not wanted.fetching) as shown:
-
-                def told(outcome: Outcome) -> None:
-                    if outcome.outcome == FAILED:
-                        shown.say(f"{outcome.name}: {outcome.reason}")
-
-                summary = fetch(api.transport, wanted, Manner(jobs, stopping, shown.show, told))
+            if archive:
+                return _as_archive(api, uuid, Path(archive), filters, manner)
+            return _into_folder(api, uuid, name, filters, manner)
         except (KeyboardInterrupt, StoppedError):
-            say("Interrupted. What has arrived is kept: type the same again to go on.")
+            kept = "Nothing of it" if archive else "What has arrived"
+            manner.say(f"Interrupted. {kept} is kept: type the same again to go on.")
             return INTERRUPTED
         except ArcsecondNotLoggedInError as error:
             error.hint = sign_in_hint(api, error.hint)
             raise
-    tell_end(summary, lambda one: one.path, as_json=as_json, quiet=quiet, folder=str(folder))
-    say(summed_up(summary, "fetched"))
+
+
+def _into_folder(
+    api: ArcsecondAPI, uuid: str | None, name: str, filters: dict[str, str], manner: _Manner
+) -> int:
+    """Say what is to be fetched, fetch it, and say what became of every file."""
+    stopping = threading.Event()
+    folder = Path(manner.to or folder_name(name or "found"))
+    with contextlib.closing(Journal(journal_path(api.config.home))) as journal:
+        wanted = seek(
+            api.transport,
+            uuid,
+            folder,
+            journal,
+            filters=filters,
+            chosen=manner.chosen,
+            stopping=stopping,
+        )
+    _tell_plan(wanted, name, folder, manner.say)
+    include = manner.chosen.include
+    if not wanted.items and not wanted.refused and (filters or include):
+        inside = " The name of its dataset stands before that of a file." if include else ""
+        manner.say(f"No file is like what was asked for.{'' if uuid else inside}")
+    if manner.dry_run:
+        if manner.as_json:
+            click.echo(json.dumps(asdict(wanted)))
+        return 0
+    if wanted.fetching and not confirmed("Fetch?", sure=manner.yes or manner.as_json):
+        manner.say("Nothing was fetched.")
+        return 1
+    with display(quiet=manner.quiet or not wanted.fetching) as shown:
+
+        def told(outcome: Outcome) -> None:
+            if outcome.outcome == FAILED:
+                shown.say(f"{outcome.name}: {outcome.reason}")
+
+        summary = fetch(api.transport, wanted, Manner(manner.jobs, stopping, shown.show, told))
+    tell_end(
+        summary,
+        lambda one: one.path,
+        as_json=manner.as_json,
+        quiet=manner.quiet,
+        folder=str(folder),
+    )
+    manner.say(summed_up(summary, "fetched"))
     return 0 if summary.ok else 1
+
+
+def _refuse_with_archive(manner: _Manner) -> None:
+    """Refuse what does not go with an archive."""
+    chosen = manner.chosen
+    given = {
+        "--to": manner.to,
+        "--include": chosen.include,
+        "--exclude": chosen.exclude,
+        "--replace": chosen.replace,
+        "--dry-run": manner.dry_run,
+    }
+    if wrong := [name for name, value in given.items() if value]:
+        raise click.UsageError(f"{', '.join(wrong)} does not go with --archive.")
+
+
+def _as_archive(
+    api: ArcsecondAPI, uuid: str | None, path: Path, filters: dict[str, str], manner: _Manner
+) -> int:
+    """Fetch all of them as one file; returns the exit status: 1 when some are missing in it."""
+    with arriving(quiet=manner.quiet) as moved:
+        whole = bundle(api.transport, uuid, path, filters, moved)
+    size = path.stat().st_size
+    if manner.as_json:
+        click.echo(json.dumps({"path": str(path), "size": size, "whole": whole}))
+    elif manner.quiet:
+        click.echo(path)
+    manner.say(f"Saved {path}, {shown.size(size)}.")
+    if not whole:
+        manner.say(f"Some bytes are missing on the server: {MISSING} in it names them.")
+    return 0 if whole else 1
 
 
 def _asked(

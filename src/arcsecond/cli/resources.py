@@ -536,7 +536,7 @@ def _delete(
     endpoint.answer("DELETE", action.key, params=params or None)
     output.done(f"Deleted {what}.")
     if packages:
-        output.say(f"It was part of {held}, which lack its files now.")
+        output.say(f"It was part of {held}: its files are missing there now.")
 
 
 def _where_to_look(resource: Resource, action: Action, detail: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -48,6 +50,26 @@ class Display(Protocol):
 def display(*, quiet: bool = False) -> Display:
     """Return the display that fits where stderr goes."""
     return Bars() if on_terminal(sys.stderr) and not quiet else Lines(quiet=quiet)
+
+
+@contextlib.contextmanager
+def arriving(*, quiet: bool = False) -> Iterator[Callable[[int], None]]:
+    """Show how much has arrived of something whose size nobody knows, where somebody looks."""
+    if quiet or not on_terminal(sys.stderr):
+        yield lambda _: None
+        return
+    last = time.monotonic()
+
+    def moved(size: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > 0.2:
+            last = time.monotonic()
+            click.echo(f"\r\033[K{shown.size(size)} have arrived …", err=True, nl=False)
+
+    try:
+        yield moved
+    finally:
+        click.echo("\r\033[K", err=True, nl=False)
 
 
 class Rate:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from arcsecond.client.bundling import bundle
 from arcsecond.client.downloading import Chosen, fetch_into
 from arcsecond.client.endpoint import TASK_PATIENCE_S, Endpoint, endpoint_of
 from arcsecond.client.following import Follower
@@ -100,6 +101,31 @@ class Inside:
         manner = Manner(jobs, progress=progress, told=told)
         chosen = Chosen(include, exclude, replace=replace)
         return fetch_into(transport, self._key, folder, query_of(filters), chosen, manner)
+
+    def archive(self, path: str | Path, **filters: Any) -> bool:
+        """Fetch the files of a dataset as one file: ``.zip``, ``.tar``, ``.sh`` or SHA256SUMS.
+
+        Parameters
+        ----------
+        path
+            Where to; its name tells what it is to be, and one that is there is replaced.
+        **filters
+            As for a search of the files.
+
+        Returns
+        -------
+        bool
+            Whether the bytes of all files are in it; those that the server has lost stand in
+            ``MISSING.txt``.
+
+        Raises
+        ------
+        ArcsecondError
+            It did not arrive whole: nothing is kept of it.
+        """
+        transport = self._held()
+        endpoint_of(BY_NAME["fitsfiles"], transport).refuse_unknown(filters)
+        return bundle(transport, self._key, Path(path).expanduser(), query_of(filters))
 
     def reindex(
         self, *, everything: bool = False, progress: Callable[[int, int], None] | None = None

@@ -58,6 +58,18 @@ class Found(LazyList):
         where = self._endpoint.inside
         return fetch_into(self._endpoint.transport, where, folder, filters, chosen, manner)
 
+    def archive(self, path: str | Path) -> bool:
+        """Fetch all of them as one file, each dataset in a folder of its own.
+
+        As ``api.datasets(uuid).archive`` does.
+        """
+        from arcsecond.client.bundling import bundle
+
+        self._endpoint.check()
+        filters = {name: value for name, value in self.query.items() if name != "limit"}
+        where = self._endpoint.inside
+        return bundle(self._endpoint.transport, where, Path(path).expanduser(), filters)
+
     def _repr_html_(self) -> str:
         """Show the first of them in a notebook."""
         rows = self[:SHOWN]

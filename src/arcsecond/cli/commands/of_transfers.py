@@ -26,6 +26,13 @@ def download() -> click.Command:
             click.Option(
                 ["--to"], type=click.Path(), metavar="FOLDER", help="Default: one of its name."
             ),
+            click.Option(
+                ["--archive"],
+                type=click.Path(),
+                metavar="FILE",
+                help="One FILE.zip or FILE.tar instead; FILE.sh is a script that downloads them, "
+                "SHA256SUMS their checksums.",
+            ),
             several("tag", "TAG", "Only files that have it; may be repeated."),
             *patterns(),
             *(

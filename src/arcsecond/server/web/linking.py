@@ -24,6 +24,7 @@ _LINKED = {
     "instrument": "instruments",
     "instruments": "instruments",
     "dataset": "datasets",
+    "datapackages": "datapackages",
     "observing_run": "observingruns",
     "night_logs": "nightlogs",
     "profile": "profiles",
