@@ -300,19 +300,27 @@ def select_named(viewer: Viewer) -> sa.Select[Any]:
     return _select_by(viewer).where(files.c.dataset == dataset, files.c.path.in_(names))
 
 
+@functools.lru_cache(maxsize=1024)
+def _select_one(viewer: Viewer, column: str) -> sa.Select[Any]:
+    """Select a file of a dataset, ``in``, by its number or its name, ``called``."""
+    dataset = sa.bindparam("in", type_=files.c.dataset.type)
+    called = sa.bindparam("called", type_=files.c[column].type)
+    return _select_by(viewer).where(files.c.dataset == dataset, files.c[column] == called)
+
+
 def _find(
     connection: sa.Connection, viewer: Viewer, dataset: str, key: str, version: int | None = None
 ) -> sa.Row[Any]:
     uuid = parse_uuid(dataset, DATASET)
     find(connection, viewer, datasets, uuid, DATASET)
-    statement = select_visible(viewer).where(files.c.dataset == uuid)
-    named = files.c.path == unicodedata.normalize("NFC", key)
-    ways = [named]
+    ways: dict[str, int | str] = {"path": unicodedata.normalize("NFC", key)}
     if key.isascii() and key.isdigit() and len(key) < 19:
-        ways.insert(0, files.c.pk == int(key))  # a number is a pk first, then a name
-    for way in ways:
-        if row := connection.execute(statement.where(way)).one_or_none():
-            return row if version is None else _older(connection, viewer, row, version)
+        ways = {"pk": int(key), **ways}  # a number is a pk first, then a name
+    for column, called in ways.items():
+        statement = _select_one(viewer.sight, column)
+        params = {"in": uuid, "called": called}
+        if row := connection.execute(statement, params).one_or_none():
+            return row if version in (None, row.n) else _older(connection, viewer, row, version)
     raise NotFoundError(f"{FILE} {key[:80]!r} not found.")
 
 

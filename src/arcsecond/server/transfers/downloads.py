@@ -10,7 +10,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from email.utils import format_datetime
 from functools import partial
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import quote, urlencode
 
 from litestar import Response, get, head
@@ -29,6 +29,7 @@ from arcsecond.server.archive.service import Datasets
 from arcsecond.server.context import (
     AnyRequest,
     Backend,
+    Viewer,
     backend_of,
     base_url,
     reading,
@@ -47,6 +48,9 @@ from arcsecond.server.transfers.bundles import (
 )
 from arcsecond.server.transfers.zipped import PIECE
 
+AT_ONCE = 1 << 20
+"""Bytes of a file that is sent in one piece."""
+
 Bundle = Callable[[Iterator[Entry], str, str], Pieces]
 
 BUNDLES: dict[str, tuple[str, Bundle]] = {
@@ -63,11 +67,11 @@ _RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))")
 @get([path + "download/" for path in ONE])
 async def download(
     request: AnyRequest, dataset: FromPath[str], key: FromPath[str]
-) -> Stream | Response[None]:
+) -> Stream | Response[Any]:
     if "cutout" in request.query_params:
         return await _cutout(request, dataset, key)
     # In a thread: it may lie on a disk that is slow, or away.
-    file = await writing(request, files.find_file, dataset, key, version_of(request))
+    file, whole = await writing(request, _found, dataset, key, version_of(request))
     headers = _headers(file)
     first, last, status = 0, file.size - 1, 200
     if _is_held(request, headers["ETag"]):
@@ -75,6 +79,13 @@ async def download(
     if asked := _asked_range(request, headers["ETag"], file.size):
         (first, last), status = asked, 206
         headers["Content-Range"] = f"bytes {first}-{last}/{file.size}"
+    if whole is not None:
+        return Response(
+            whole[first : last + 1],
+            status_code=status,
+            media_type=_media_type(file),
+            headers=headers,
+        )
     opened = partial(backend_of(request).store.open, file.sha256)
     return Stream(
         in_a_thread(_read(opened, first, last + 1 - first)),
@@ -82,6 +93,16 @@ async def download(
         media_type=_media_type(file),
         headers={**headers, "Content-Length": str(last + 1 - first)},
     )
+
+
+def _found(
+    backend: Backend, viewer: Viewer, dataset: str, key: str, version: int | None
+) -> tuple[FitsFile, bytes | None]:
+    """Return a file, and its bytes where they are few: streaming them takes longer."""
+    file, content = files.open_file(backend, viewer, dataset, key, version)
+    with content:
+        whole = content.read(AT_ONCE + 1) if file.size <= AT_ONCE else b""
+    return file, whole if len(whole) == file.size else None
 
 
 async def _cutout(request: AnyRequest, dataset: str, key: str) -> Stream:
