@@ -26,6 +26,7 @@ from bench.servers import (
     ARCSECOND,
     Row,
     account,
+    authorization,
     forget_peak,
     growth_row,
     measured,
@@ -95,6 +96,7 @@ def many_files_rows(root: Path, count: int) -> list[Row]:
             asked = ("--dataset", dataset, "--where", SAID)
             if len(_listed("fitsfiles", "search", *asked, **environ)) != count:
                 raise SystemExit("not all files are found by their headers")
+            fetched, theirs, flushed = _fetched(dataset, len(kept), port, folder, environ)
             old = _old_rate(root, few, port, folder, environ)
         rclone, curl = _rates(night, folder, count)
     if len(kept) != count or not all(map(_is_indexed, kept)):
@@ -111,9 +113,40 @@ def many_files_rows(root: Path, count: int) -> list[Row]:
          f"{ours / curl:.1f}", "beside", was_beside),
         (f"the same / client {OLD}, on {count // 10:,} of them", f"{ours:.0f} files/s",
          f"{old:.0f} files/s", f"{ours / old:.1f}", "5 times as fast or more", ours >= 5 * old),
+        (f"download of {files}, verified, each flushed / curl -Z, then sync",
+         f"{fetched:.0f} files/s", f"{flushed:.0f} files/s", f"{fetched / flushed:.0%}",
+         "70 % of the speed or more", fetched >= 0.7 * flushed),
+        ("the same / curl -Z, which flushes nothing", f"{fetched:.0f} files/s",
+         f"{theirs:.0f} files/s", f"{fetched / theirs:.0%}", "beside", True),
         growth_row(f"client's growth for {files}", client_before, client_after),
         growth_row(f"server's growth for {files}", server_before, server_after),
     ]  # fmt: skip
+
+
+def _fetched(
+    dataset: str, count: int, port: int, folder: Path, environ: dict[str, str]
+) -> tuple[float, float, float]:
+    """Return how many files a second come by us, by curl, and by curl with a flush at the end."""
+    header = ": ".join(*authorization(folder).items())
+    base = f"http://127.0.0.1:{port}/datasets/{dataset}/fitsfiles"
+    pks = [one["pk"] for one in _listed("fitsfiles", dataset, **environ)]
+    told = folder / "fetch.conf"
+    into = folder / "fetched"
+    told.write_text(
+        "".join(
+            f'url = "{base}/{pk}/download/"\noutput = "{into}/curl/{n // 1000}/{n}.fits"\n'
+            for n, pk in enumerate(pks)
+        )
+    )
+    os.sync()
+    words = ["curl", "-sS", "-f", "-Z", "--parallel-max", "4", "--create-dirs", "-H", header]
+    seconds, _ = measured([*words, "--config", str(told)], {})
+    flushing, _ = measured(["sync"], {})
+    words = [ARCSECOND, "download", dataset, "--to", str(into / "ours"), "--yes", "--quiet"]
+    ours, _ = measured(words, environ)
+    if sum(1 for path in (into / "ours").rglob("*.fits")) != count:
+        raise SystemExit("not all files were downloaded")
+    return count / ours, count / seconds, count / (seconds + flushing)
 
 
 def _is_indexed(file: dict[str, Any]) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from arcsecond.client import downloading, patience
+from arcsecond.client import downloading, fetching, patience
 from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.transport import Transport
 from arcsecond.errors import ArcsecondConnectionError, ArcsecondInputValueError, NotFoundError
@@ -191,6 +191,108 @@ class TestArchives:
         assert list(target.iterdir()) == []
 
 
+class TestTogether:
+    """Small files come in one answer; those that do not are fetched one by one."""
+
+    @pytest.fixture
+    def asked(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        stream, asked = Transport.stream, list[str]()
+
+        def noted(self: Transport, path: str, headers: Any) -> Any:
+            asked.append(path.partition("?")[0].rpartition("/")[2] or "download")
+            return stream(self, path, headers)
+
+        monkeypatch.setattr(Transport, "stream", noted)
+        return asked
+
+    def test_in_one_answer(
+        self, api: ArcsecondAPI, dataset: str, target: Path, asked: list[str]
+    ) -> None:
+        seen: list[tuple[int, int]] = []
+        summary = api.datasets(dataset).download(
+            target, jobs=1, progress=lambda now: seen.append((now.done, now.moved))
+        )
+        assert summary.ok
+        assert in_folder(target) == CONTENT
+        assert sorted(asked) == ["download", "files.tar"]
+        assert seen[-1] == (3, sum(map(len, CONTENT.values())))
+        assert seen == sorted(seen)
+
+    def test_what_is_there_twice(
+        self, api: ArcsecondAPI, dataset: str, target: Path, tmp_path: Path, asked: list[str]
+    ) -> None:
+        (tmp_path / "twin.fits").write_bytes(CONTENT["V/a.fits"])
+        api.datasets(dataset).upload(tmp_path / "twin.fits")
+        assert api.datasets(dataset).download(target, exclude=["large*"]).ok
+        assert len(in_folder(target)) == 3
+        assert asked == ["files.tar"]
+
+    @pytest.mark.parametrize("by", ["spoilt", "cut", "refused", "endless"])
+    def test_what_does_not_come_is_fetched_by_itself(
+        self,
+        api: ArcsecondAPI,
+        dataset: str,
+        target: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        by: str,
+    ) -> None:
+        stream = Transport.stream
+
+        @contextlib.contextmanager
+        def spoiling(self: Transport, path: str, headers: Any) -> Iterator[Any]:
+            if "files.tar" not in path:
+                with stream(self, path, headers) as found:
+                    yield found
+                return
+            if by == "refused":
+                raise ArcsecondInputValueError("There is no filter 'pk'.")
+
+            def pieces(whole: bytes) -> Iterator[bytes]:
+                if by == "endless":
+                    while True:
+                        yield bytes(1 << 20)
+                yield whole[:4000] if by == "cut" else whole.replace(b"SIMPLE", b"DIMPLE", 1)
+
+            with stream(self, path, headers) as found:
+                yield replace(found, pieces=pieces(b"".join(found.pieces)))
+
+        monkeypatch.setattr(Transport, "stream", spoiling)
+        summary = api.datasets(dataset).download(target)
+        assert summary.ok, summary.failed
+        assert in_folder(target) == CONTENT
+
+    def test_what_is_replaced_meanwhile(
+        self, api: ArcsecondAPI, dataset: str, target: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It comes as it was when the download began."""
+        together = downloading.fetch_together
+
+        def later(transport: Transport, items: Any, *more: Any, **how: Any) -> Any:
+            (target.parent / "new.fits").write_bytes(fits_bytes(OBJECT="new"))
+            api.datasets(dataset).fitsfiles.update(
+                items[0].pk, file=str(target.parent / "new.fits")
+            )
+            return together(transport, items, *more, **how)
+
+        monkeypatch.setattr(downloading, "fetch_together", later)
+        assert api.datasets(dataset).download(target).ok
+        assert in_folder(target) == CONTENT
+
+    def test_a_flush_that_fails(
+        self, api: ArcsecondAPI, dataset: str, target: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fsync, broken = os.fsync, iter([True])
+
+        def flush(handle: int) -> None:
+            if next(broken, False):
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            fsync(handle)
+
+        monkeypatch.setattr(os, "fsync", flush)
+        assert api.datasets(dataset).download(target, exclude=["large*"]).ok
+        assert in_folder(target) == {k: v for k, v in CONTENT.items() if k != "large.fits"}
+
+
 class TestFetching:
     """What happens to a file on its way."""
 
@@ -249,7 +351,7 @@ class TestFetching:
     def test_a_stop_and_a_new_start(
         self, api: ArcsecondAPI, dataset: str, target: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(downloading, "BUFFER_BYTES", 1 << 14)
+        monkeypatch.setattr(fetching, "BUFFER_BYTES", 1 << 14)
         self.cutting(monkeypatch, 1, by=KeyboardInterrupt())
         with pytest.raises(KeyboardInterrupt):
             api.datasets(dataset).download(target, include=["large.fits"])
@@ -370,7 +472,7 @@ class TestFetching:
         def full(_: int) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-        monkeypatch.setattr(downloading.os, "fsync", full)
+        monkeypatch.setattr(fetching.os, "fsync", full)
         summary = api.datasets(dataset).download(target, jobs=1)
         assert len(summary.failed) == 3
         assert "no space left" in summary.failed[0].reason
@@ -388,11 +490,11 @@ class TestFetching:
         def broken(_: int) -> None:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-        monkeypatch.setattr(downloading, "BUFFER_BYTES", 2880)
-        monkeypatch.setattr(downloading, "FLUSHED_BYTES", 1)
-        monkeypatch.setattr(downloading.os, "fdatasync", broken)
-        summary = api.datasets(dataset).download(target, jobs=1)
-        assert len(summary.failed) == 3
+        monkeypatch.setattr(fetching, "BUFFER_BYTES", 2880)
+        monkeypatch.setattr(fetching, "FLUSHED_BYTES", 1)
+        monkeypatch.setattr(fetching.os, "fdatasync", broken)
+        summary = api.datasets(dataset).download(target, jobs=1, include=["large.fits"])
+        assert len(summary.failed) == 1
         assert not any(name in CONTENT for name in in_folder(target))
         monkeypatch.undo()
         assert api.datasets(dataset).download(target).ok

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from arcsecond.client import downloading
+from arcsecond.client import fetching
 from arcsecond.client.streaming import STRAIGHT
 from arcsecond.client.transport import Transport
 from arcsecond.config import Config
@@ -143,7 +143,7 @@ class _Broken:
 
 
 def keep_all(file: _Broken, pieces: int, end: Exception | None = None) -> None:
-    with downloading._Keeper(file, hashlib.sha256(), 1 << 20) as keeper:  # type: ignore[arg-type]
+    with fetching._Keeper(file, hashlib.sha256(), 1 << 20) as keeper:  # type: ignore[arg-type]
         for n in range(pieces):
             room = keeper.room()
             room[:100] = bytes([n]) * 100
@@ -153,7 +153,7 @@ def keep_all(file: _Broken, pieces: int, end: Exception | None = None) -> None:
 
 
 def test_nothing_is_written_behind_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(downloading, "BUFFER_BYTES", 100)
+    monkeypatch.setattr(fetching, "BUFFER_BYTES", 100)
     file = _Broken()
     with pytest.raises(OSError, match="space"):
         keep_all(file, 6)
@@ -168,9 +168,9 @@ def test_a_flush_that_failed_is_told_before_a_connection_that_was_cut(
     def broken(_handle: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(downloading, "BUFFER_BYTES", 100)
-    monkeypatch.setattr(downloading, "FLUSHED_BYTES", 100)
-    monkeypatch.setattr(downloading, "flush_data", broken)
+    monkeypatch.setattr(fetching, "BUFFER_BYTES", 100)
+    monkeypatch.setattr(fetching, "FLUSHED_BYTES", 100)
+    monkeypatch.setattr(fetching, "flush_data", broken)
     file = _Broken()
     with pytest.raises(OSError, match="Input/output"):
         keep_all(file, 1, ArcsecondConnectionError("cut"))

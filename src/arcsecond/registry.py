@@ -280,6 +280,7 @@ _SEARCH = (
     Field("size", "With so many bytes.", sample="1000.."),
     Field("dataset", "In this dataset: UUID or name."),
     Field("package", "In this data package: its UUID."),
+    Field("pk", "These alone, by their numbers: 1,2,3.", sample="1"),
     Field("sort", "start, added, exposure, ...; -start for the last first.", sample="-start"),
 )
 

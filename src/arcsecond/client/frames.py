@@ -163,7 +163,7 @@ class Frames(Endpoint):
         OSError
             It cannot be written.
         """
-        from arcsecond.client.downloading import Remote, fetch_one
+        from arcsecond.client.fetching import Remote, fetch_one
 
         file, address = self._one_version(key, version)
         to = Path(path).expanduser()

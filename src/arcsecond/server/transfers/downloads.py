@@ -51,6 +51,9 @@ from arcsecond.server.transfers.zipped import PIECE
 AT_ONCE = 1 << 20
 """Bytes of a file that is sent in one piece."""
 
+GATHERED = 256 << 10
+"""Small pieces are sent together: each takes a thread its time."""
+
 Bundle = Callable[[Iterator[Entry], str, str], Pieces]
 
 BUNDLES: dict[str, tuple[str, Bundle]] = {
@@ -289,12 +292,18 @@ def _entries(
 
 
 async def in_a_thread(pieces: Pieces) -> AsyncIterator[bytes]:
-    """Make pieces in a thread, one by one; whatever they hold open is closed in the end."""
+    """Make pieces in a thread, some at a time; whatever they hold open is closed in the end."""
     at_work = threading.Lock()
 
     def make() -> bytes | None:
+        gathered: list[bytes] = []
+        size = 0
         with at_work:
-            return next(pieces, None)
+            for piece in pieces:
+                gathered.append(piece)
+                if (size := size + len(piece)) >= GATHERED:
+                    break
+        return (b"".join(gathered) if gathered[1:] else gathered[0]) if gathered else None
 
     def close() -> None:
         with at_work:  # who gave up did not wait for a piece that was being made

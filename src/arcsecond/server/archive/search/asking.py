@@ -34,6 +34,7 @@ from arcsecond.server.archive.search.conditions import (
     Like,
     Named,
     Not,
+    These,
     Touches,
     Within,
 )
@@ -65,6 +66,7 @@ MOST_CORNERS = 100
 MOST_NAMES = 200
 """Of an object, by which targets are known."""
 
+MOST_PKS = 1_000
 LONGEST_WHERE = 2_000
 MOST_CONDITIONS = 20
 
@@ -124,6 +126,7 @@ class _Asked:
             "text": self._words,
             "tags": self._tags,
             "name": self._name,
+            "pk": self._pks,
         }
         for name, text in self._filters.items():
             if name in readers:
@@ -242,6 +245,15 @@ class _Asked:
 
     def _tags(self, text: str) -> Iterator[Condition]:
         yield from (Is("tag", (folded(tag),)) for tag in clean_tags(text)[:MOST_CONDITIONS])
+
+    def _pks(self, text: str) -> Iterator[Condition]:
+        parts = [part.strip() for part in text.split(",")]
+        if len(parts) > MOST_PKS:
+            raise _wrong("pk", f"These are more than {MOST_PKS} files.")
+        for part in parts:
+            if not (part.isascii() and part.isdigit() and len(part) < 19):
+                raise _wrong("pk", f"{part[:40]!r} is no number of a file.")
+        yield These(tuple(dict.fromkeys(map(int, parts))))
 
     def _name(self, text: str) -> Iterator[Condition]:
         yield (

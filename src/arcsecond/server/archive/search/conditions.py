@@ -389,6 +389,30 @@ class In(Condition):
 
 
 @dataclass(frozen=True, slots=True)
+class These(Condition):
+    """It is one of some files."""
+
+    pks: tuple[int, ...]
+
+    @property
+    def shape(self) -> Hashable:
+        """Nothing else than that."""
+        return ("these",)
+
+    def params(self, connection: sa.Connection) -> dict[str, Any]:
+        """Return the files."""
+        return {f"{self.label}_value": list(self.pks)}
+
+    def probe(self) -> Test:
+        """Test the entry."""
+        return self._one_of(entries.c.file, several=True)
+
+    def found(self, dialect: str) -> Found:
+        """List them."""
+        return sa.select(entries.c.start, entries.c.file).where(self.probe())
+
+
+@dataclass(frozen=True, slots=True)
 class Touches(Condition):
     """Its footprint has a point in common with a shape, or its position lies in it.
 
