@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from arcsecond import ArcsecondAPI
+from arcsecond.errors import NotFoundError
 from arcsecond.server.archive import sweep
 from tests.conftest import Command, Http, fits_bytes
 
@@ -386,6 +387,8 @@ class TestFaces:
         assert "of 'Mine'" in done.err
         with ArcsecondAPI(share=link) as api:
             assert [one["name"] for one in api.fitsfiles.search(target="M 31")] == ["a.fits"]
+        with ArcsecondAPI(share=link[:-4] + "000/") as api, pytest.raises(NotFoundError):
+            list(api.fitsfiles.search(target="M 31"))
         only = arcsecond("download", link, "first", "--to", str(tmp_path / "o"), "--yes")
         assert only.status == 0, only.err
         # A key that somebody else is meant to get is not sent to where a link leads.

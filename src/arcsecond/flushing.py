@@ -31,10 +31,19 @@ def flush_data(handle: int) -> None:
     getattr(os, "fdatasync", os.fsync)(handle)  # macOS has none
 
 
-def begin_to_flush(handle: int) -> None:
-    """Let the system begin to write an open file to its disk, without waiting for that."""
+def begin_to_flush(handle: int, start: int = 0, size: int = 0) -> None:
+    """Let the system begin to write a file to its disk, without waiting for that.
+
+    Whether it went well is told when the file is flushed. What was written just now stays in
+    memory all the same.
+
+    Parameters
+    ----------
+    start, size
+        Which bytes of it; all from the start on when the size is 0.
+    """
     if hasattr(os, "posix_fadvise"):
-        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.posix_fadvise(handle, start, size, os.POSIX_FADV_DONTNEED)
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -383,10 +383,11 @@ class Endpoint:
         return self._parent
 
     def check(self) -> None:
-        """Refuse to ask a server that nobody is signed in on."""
+        """Refuse to ask a server that nobody is signed in on, or by a link that is revoked."""
         config = self.transport.config
         if not config.embedded and not config.key and not self.transport.share:
             raise ArcsecondNotLoggedInError(f"You are not signed in on {config.server}.")
+        self.transport.see_share()
 
 
 def endpoint_of(

@@ -100,6 +100,7 @@ class Transport:
         self.config = config
         self.timeout = timeout
         self.share = share
+        self._share_is_seen = not share
         self._client: httpx2.Client | None = None
         self._opening = threading.Lock()
 
@@ -232,6 +233,18 @@ class Transport:
     def _key(self) -> dict[str, str]:
         key = {KEY_HEADER: f"Key {self.config.key}"} if self.config.key else {}
         return key | ({"Cookie": f"{SHARES_COOKIE}={self.share}"} if self.share else {})
+
+    def see_share(self) -> None:
+        """Look once whether the link still shows anything: else nothing would be found by it.
+
+        Raises
+        ------
+        NotFoundError
+            It was revoked.
+        """
+        if not self._share_is_seen:
+            self.request("GET", f"/shared/{self.share}/")
+            self._share_is_seen = True
 
     def fetch(
         self, path: str, params: Mapping[str, Any] | None = None, patience: float = 0.0

@@ -19,9 +19,13 @@ from typing import Any
 from uuid import UUID
 
 from arcsecond.errors import LockedError
-from arcsecond.flushing import flush_data, flush_folder
+from arcsecond.flushing import begin_to_flush, flush_data, flush_folder
 
 COPIED_BYTES = 1 << 22
+
+BEGUN_BYTES = 16 << 20
+"""After so many bytes the system begins to write them to the disk: a flush waits less."""
+
 MOST_HASHED = 256
 """Uploads whose digest goes on where it stood, as long as the process lives."""
 
@@ -42,7 +46,7 @@ class Partial:
         self.offset = offset
         self._wanted = wanted
         self._handle = handle
-        self._flushed = offset
+        self._flushed = self._begun = offset
         self.digest = digest
         self._at_flush = digest and digest.copy()
         self.back()
@@ -51,7 +55,7 @@ class Partial:
         """Cut off what was never flushed, and go on from there."""
         os.ftruncate(self._handle, self._flushed)
         os.lseek(self._handle, self._flushed, os.SEEK_SET)
-        self.offset = self._flushed
+        self.offset = self._begun = self._flushed
         self.digest = self._at_flush and self._at_flush.copy()
 
     def empty(self) -> None:
@@ -68,6 +72,9 @@ class Partial:
         if self.digest:
             self.digest.update(data)
         self.offset += len(data)
+        if self.offset - self._begun >= BEGUN_BYTES:
+            begin_to_flush(self._handle, self._begun, self.offset - self._begun)
+            self._begun = self.offset
 
     def flush(self) -> int:
         """Make what was written last; returns how many bytes there are."""
