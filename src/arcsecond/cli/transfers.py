@@ -109,11 +109,16 @@ def summed_up(summary: Summary, done: str) -> str:
     lines = ["; ".join(parts) + "."]
     if damaged := [one for one in summary.outcomes if one.problems]:
         lines.append(f"{count_of(len(damaged))} kept, though damaged:")
-        lines += _named([f"{one.name}: {' '.join(one.problems)}" for one in damaged])
+        lines += _named(problems_of(damaged))
     if summary.failed:
         lines.append("Failed:")
         lines += _named([f"{one.path or one.name}: {one.reason}" for one in summary.failed])
     return "\n".join(lines)
+
+
+def problems_of(outcomes: Iterable[Outcome]) -> list[str]:
+    """Return what is damaged in files, a line for each."""
+    return [f"{one.name}: {' '.join(one.problems)}" for one in outcomes]
 
 
 def _named(lines: list[str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -130,7 +131,7 @@ class _Upload(Run[Item]):
             return self.refused(item, error)
         if answer.data["name"] != item.name:
             return failed(item, _OTHER_NAME)
-        problems = tuple(answer.data["problems"])
+        problems = _problems(answer.data)
         return outcome_of(item, MADE, pk=answer.data["pk"], problems=problems)
 
     def _send_large(self, item: Item, moved: Moved) -> Outcome:
@@ -173,7 +174,7 @@ class _Upload(Run[Item]):
             return outcome_of(item, DONE, pk=pk)
         if file is None or file["pk"] != pk:
             return failed(item, _OTHER_NAME)
-        return outcome_of(item, DONE, pk=pk, problems=tuple(file["problems"]))
+        return outcome_of(item, DONE, pk=pk, problems=_problems(file))
 
     def _kept_as(self, item: Item) -> dict[str, Any] | None:
         """Ask for the file that has the name of one that was sent, and what is damaged in it."""
@@ -228,7 +229,7 @@ class _Upload(Run[Item]):
         if file["name"] != item.name:
             return failed(item, _OTHER_NAME)
         self._journal.note(item)
-        return outcome_of(item, DONE, pk=file["pk"], problems=tuple(file["problems"]))
+        return outcome_of(item, DONE, pk=file["pk"], problems=_problems(file))
 
 
 _NAME_TAKEN = (
@@ -281,6 +282,11 @@ def _content(item: Item) -> bytes:
         raise ChangedError
     item.sha256 = found
     return data
+
+
+def _problems(file: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what is damaged in a file; many say the same."""
+    return tuple(map(sys.intern, file["problems"]))
 
 
 def _unreadable(item: Item, error: OSError) -> Outcome:
