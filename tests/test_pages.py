@@ -470,10 +470,13 @@ def test_every_field_of_the_search_form(http: Http, user: Callable[[str], dict[s
         sent = {"file": (name, fits_bytes(shape, **cards))}
         http.post(f"/datasets/{made['uuid']}/fitsfiles/", files=sent, headers=key)
     fields = {field.name for field in BY_NAME["fitsfiles"].sought}
-    assert SOUGHT.keys() == fields - {"radius", "package", "sort"}
+    assert SOUGHT.keys() == fields - {"radius", "package", "sort", "pk"}
     ann = key | HTML
     form = http.get("/fitsfiles/", headers=ann).text
-    for field, text in SOUGHT.items():
+    pks = {one["name"]: str(one["pk"]) for one in http.get("/fitsfiles/", headers=key).json()}
+    for wrong in ("1,x", ",", "-1", "1," * 1000 + "1"):
+        assert http.get("/fitsfiles/", params={"pk": wrong}, headers=key).status_code == 400
+    for field, text in {**SOUGHT, "pk": f"{pks['one.fits']},999999"}.items():
         assert f'name="{field}"' in form
         asked = {field: text} | ({"after": "2026-11-21"} if field == "before" else {})
         asked |= {"before": "2026-11-23"} if field == "after" else {}

@@ -11,6 +11,7 @@ import contextlib
 import functools
 import logging
 import os
+import secrets
 import signal
 import threading
 import time
@@ -187,6 +188,6 @@ def _marks(path: Path) -> dict[str, float]:
 
 def _mark(path: Path, name: str) -> None:
     marks = _marks(path) | {name: time.time()}
-    new = path.with_name(f"{path.name}.{os.getpid()}")
+    new = path.with_name(f"{path.name}.{secrets.token_hex(4)}")  # others may mark theirs
     new.write_bytes(msgspec.json.encode(marks))
     new.replace(path)
