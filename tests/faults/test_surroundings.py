@@ -189,7 +189,7 @@ def test_the_disk_fails_while_a_file_is_read(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Http(account.settings) as http:
-        monkeypatch.setattr(files, "find_file", _failing(errno.EIO))
+        monkeypatch.setattr(files, "open_file", _failing(errno.EIO))
         address = f"{account.path}{account.pk}/download/"
         answer = http.get(address, headers=account.header)
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
