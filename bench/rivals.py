@@ -96,7 +96,7 @@ def many_files_rows(root: Path, count: int) -> list[Row]:
             asked = ("--dataset", dataset, "--where", SAID)
             if len(_listed("fitsfiles", "search", *asked, **environ)) != count:
                 raise SystemExit("not all files are found by their headers")
-            fetched, theirs, flushed = _fetched(dataset, len(kept), port, folder, environ)
+            fetched, theirs, flushed = _fetched(dataset, kept, port, folder, environ)
             old = _old_rate(root, few, port, folder, environ)
         rclone, curl = _rates(night, folder, count)
     if len(kept) != count or not all(map(_is_indexed, kept)):
@@ -124,18 +124,21 @@ def many_files_rows(root: Path, count: int) -> list[Row]:
 
 
 def _fetched(
-    dataset: str, count: int, port: int, folder: Path, environ: dict[str, str]
+    dataset: str,
+    kept: Sequence[dict[str, Any]],
+    port: int,
+    folder: Path,
+    environ: dict[str, str],
 ) -> tuple[float, float, float]:
     """Return how many files a second come by us, by curl, and by curl with a flush at the end."""
     header = ": ".join(*authorization(folder).items())
     base = f"http://127.0.0.1:{port}/datasets/{dataset}/fitsfiles"
-    pks = [one["pk"] for one in _listed("fitsfiles", dataset, **environ)]
     told = folder / "fetch.conf"
     into = folder / "fetched"
     told.write_text(
         "".join(
-            f'url = "{base}/{pk}/download/"\noutput = "{into}/curl/{n // 1000}/{n}.fits"\n'
-            for n, pk in enumerate(pks)
+            f'url = "{base}/{one["pk"]}/download/"\noutput = "{into}/curl/{n // 1000}/{n}.fits"\n'
+            for n, one in enumerate(kept)
         )
     )
     os.sync()
@@ -144,6 +147,7 @@ def _fetched(
     flushing, _ = measured(["sync"], {})
     words = [ARCSECOND, "download", dataset, "--to", str(into / "ours"), "--yes", "--quiet"]
     ours, _ = measured(words, environ)
+    count = len(kept)
     if sum(1 for path in (into / "ours").rglob("*.fits")) != count:
         raise SystemExit("not all files were downloaded")
     return count / ours, count / seconds, count / (seconds + flushing)

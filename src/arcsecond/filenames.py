@@ -8,6 +8,9 @@ from collections.abc import Callable
 
 from arcsecond.errors import InvalidInputError
 
+SUMS, MISSING = "SHA256SUMS", "MISSING.txt"
+"""What stands in an archive beside its files: checksums, and those whose bytes are lost."""
+
 LONGEST_NAME, LONGEST_PATH = 255, 1024
 _PART = r"(?!\.)[!-.0-\[\]-~]+"
 _PLAIN = re.compile(f"{_PART}(/{_PART})*")

@@ -28,7 +28,7 @@ from arcsecond.cli.transfers import (
     tell_end,
 )
 from arcsecond.client.api import ArcsecondAPI
-from arcsecond.client.bundling import MISSING, bundle
+from arcsecond.client.bundling import bundle
 from arcsecond.client.downloading import Chosen, Wanted, fetch, seek
 from arcsecond.client.journal import Journal, journal_path
 from arcsecond.client.naming import NAMED, find_named
@@ -36,7 +36,7 @@ from arcsecond.client.patience import StoppedError
 from arcsecond.client.running import FAILED, Manner, Outcome
 from arcsecond.config import is_link
 from arcsecond.errors import ArcsecondNotLoggedInError, NotFoundError
-from arcsecond.filenames import folder_name
+from arcsecond.filenames import MISSING, folder_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from urllib.parse import urlencode
 
 from arcsecond.client.transport import Transport
 from arcsecond.errors import ArcsecondInputValueError
+from arcsecond.filenames import MISSING, SUMS
 from arcsecond.flushing import flush_data, flush_folder
 
-SUMS, MISSING = "SHA256SUMS", "MISSING.txt"
 KINDS = {".zip": "files.zip", ".tar": "files.tar", ".sh": "files.sh"}
 """What there is, by how the name of a file ends."""
 

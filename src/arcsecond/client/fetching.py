@@ -258,8 +258,7 @@ class _Keeper:
         self._digest = digest
         self._room = memoryview(bytearray(min(size + 1, BUFFER_BYTES)))  # more is no end
         self._busy: deque[tuple[memoryview, list[Future[None]]]] = deque()
-        self._end = file.seek(0, os.SEEK_END)
-        self._begun = self._end
+        self._since = 0
         self._failed: OSError | None = None
         pools = 2 if size > BUFFER_BYTES else 0
         self._pools = [ThreadPoolExecutor(1, "arcsecond-keeper") for _ in range(pools)]
@@ -301,12 +300,12 @@ class _Keeper:
             while came and self._failed is None:  # nothing lies behind a gap
                 written = self._file.write(came)
                 came = came[written:]
-                self._end += written
-            if self._end - self._begun >= FLUSHED_BYTES:
+                self._since += written
+            if self._since >= FLUSHED_BYTES:
                 # While more comes: at the end little is left to wait for. What is on the disk
                 # leaves the memory, which is used again: that takes half of the time.
                 begin_to_flush(self._file.fileno())
-                self._begun = self._end
+                self._since = 0
         except OSError as error:
             self._failed = error
 

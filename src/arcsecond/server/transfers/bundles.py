@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO, Self
 
+from arcsecond.filenames import MISSING, SUMS
 from arcsecond.server.transfers.zipped import PIECE, Zip, aside, read_all
 
 Pieces = Generator[bytes, None, None]
-
-SUMS, MISSING = "SHA256SUMS", "MISSING.txt"
 
 
 @dataclass(frozen=True, slots=True)
