@@ -10,6 +10,7 @@ FITS and is none is a failure.
 from __future__ import annotations
 
 import fnmatch
+import functools
 import os
 import re
 import stat
@@ -73,8 +74,16 @@ class Item:
 
 def item_of(path: str, name: str, told: os.stat_result) -> Item:
     """Return a file as its file system tells it."""
-    times = told.st_mtime_ns, told.st_ctime_ns
-    return Item(path, name, told.st_size, *times, told.st_dev, told.st_ino)
+    changed, touched = told.st_mtime_ns, told.st_ctime_ns
+    if touched == changed:
+        touched = changed  # one object for both
+    return Item(path, name, _once(told.st_size), changed, touched, _once(told.st_dev), told.st_ino)
+
+
+@functools.lru_cache(1024)
+def _once(number: int) -> int:
+    """Return the same object for the same number: a hundred thousand frames have few sizes."""
+    return number
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -241,7 +242,7 @@ def compare(
         asked = {"files": [_asked(item) for item in group]}
         told = Patience(stopping).keep_trying(lambda: transport.request("POST", path, fields=asked))
         for item, known in zip(group, told.data, strict=True):
-            item.state, item.pk = known["state"], known["pk"]
+            item.state, item.pk = sys.intern(known["state"]), known["pk"]
 
     if len(items) <= ASKED_TOGETHER:  # else one question is written while another is answered
         for group in _questions(items):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -285,8 +285,14 @@ def _content(item: Item) -> bytes:
 
 
 def _problems(file: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what is damaged in a file; many say the same."""
-    return tuple(map(sys.intern, file["problems"]))
+    """Return what is damaged in a file."""
+    return _once(tuple(file["problems"]))
+
+
+@functools.lru_cache(256)
+def _once(problems: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the same object for the same problems: many files of a night have the same."""
+    return problems
 
 
 def _unreadable(item: Item, error: OSError) -> Outcome:
