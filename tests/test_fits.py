@@ -58,6 +58,33 @@ def test_cards_are_listed_as_they_are_read() -> None:
     ]
 
 
+@pytest.mark.parametrize("keyword", ["HISTORY", "COMMENT", ""])
+def test_a_run_of_lines_fills_a_header(keyword: str) -> None:
+    """As many as a header may hold: put together once, not once more for each of them."""
+    lines = [f"{n:060}" for n in range(walking.LONGEST_HEADER // cards.CARD)]
+    text = "".join(f"{keyword:8}{line}".ljust(80) for line in lines)
+    (card,) = cards.listed(text)
+    assert (card.keyword, card.value) == (keyword, "\n".join(lines))
+    assert cards.parse(text)[keyword] == lines
+
+
+def test_a_string_fills_a_header() -> None:
+    words = [f"{n:060}" for n in range(walking.LONGEST_HEADER // cards.CARD)]
+    text = "OBJECT  = '&'".ljust(80) + "".join(f"CONTINUE  '{w}&'".ljust(80) for w in words)
+    (card,) = cards.listed(text)
+    assert card.value == "".join(words) + "&"
+    assert cards.parse(text)["OBJECT"] == card.value
+
+
+def test_what_continues_nothing_stands_for_itself() -> None:
+    lines = ("COMMENT this & that &", "CONTINUE  'here'", "A       = 'ab&&'", "CONTINUE  ''")
+    text = "".join(line.ljust(80) for line in (*lines, "CONTINUE  'there'"))
+    told = [(card.keyword, card.value) for card in cards.listed(text)]
+    assert told == [
+        ("COMMENT", "this & that &"), ("CONTINUE", "here"), ("A", "ab&"), ("CONTINUE", "there"),
+    ]  # fmt: skip
+
+
 @given(st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=400))
 def test_any_text_can_be_listed(text: str) -> None:
     assert {c.keyword for c in cards.listed(text)} <= set(cards.parse(text)) | {"CONTINUE", ""}

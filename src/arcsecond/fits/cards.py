@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 CARD = 80
 
@@ -86,24 +87,43 @@ def listed(text: str) -> list[Card]:
     Long strings are put together again, and so are runs of COMMENT and HISTORY;
     blank cards are left out.
     """
-    cards: list[Card] = []
+    cards: list[_Open] = []
     for start in range(0, len(text), CARD):
         card = text[start : start + CARD]
         keyword, field = _split(card)
         before = cards[-1] if cards else None
-        if before and keyword == "CONTINUE" and before.value.endswith("&"):
-            more = _read(card[8:])
-            before.value = before.value[:-1] + more[0]
-            before.comment = f"{before.comment} {more[1]}".strip()
+        if before and keyword == "CONTINUE" and before.goes_on:
+            before.values[-1] = before.values[-1][:-1]
+            value, comment = _read(card[8:])
+            before.values.append(value)
+            before.comments.append(comment)
         elif keyword in _COMMENTARY:
             line = card[8:].rstrip()
             if before and before.keyword == keyword:
-                before.value += "\n" + line
+                before.values.append(line)
             elif keyword or line:
-                cards.append(Card(keyword, line))
+                cards.append(_Open(keyword, [line], []))
         else:
-            cards.append(Card(keyword, *_read(card[8:] if field is None else field)))
-    return cards
+            value, comment = _read(card[8:] if field is None else field)
+            cards.append(_Open(keyword, [value], [comment]))
+    return [one.closed() for one in cards]
+
+
+class _Open(NamedTuple):
+    """A card that others go on with, of which there may be a million."""
+
+    keyword: str
+    values: list[str]
+    comments: list[str]
+
+    @property
+    def goes_on(self) -> bool:
+        return self.keyword not in _COMMENTARY and self.values[-1].endswith("&")
+
+    def closed(self) -> Card:
+        between = "\n" if self.keyword in _COMMENTARY else ""
+        comment = " ".join(filter(None, self.comments))
+        return Card(self.keyword, between.join(self.values), comment)
 
 
 def _read(field: str) -> tuple[str, str]:
@@ -117,26 +137,27 @@ def _read(field: str) -> tuple[str, str]:
 
 def _joined(text: str) -> Iterator[tuple[str, Value]]:
     """Yield keywords and values, long strings put together again."""
-    open_keyword, open_text = "", ""
+    open_keyword, pieces = "", list[str]()
     for start in range(0, len(text), CARD):
         card = text[start : start + CARD]
         if open_keyword:
             more = _quoted(card[8:].lstrip()) if card.startswith("CONTINUE") else None
             if more:
-                open_text = open_text[:-1] + _unquoted(more)
-                if open_text.endswith("&"):
+                pieces[-1] = pieces[-1][:-1]
+                pieces.append(_unquoted(more))
+                if pieces[-1].endswith("&"):
                     continue
-            yield open_keyword, open_text
+            yield open_keyword, "".join(pieces)
             open_keyword = ""
             if more:
                 continue
         keyword, value = _card(card)
         if isinstance(value, str) and value.endswith("&") and keyword not in _COMMENTARY:
-            open_keyword, open_text = keyword, value
+            open_keyword, pieces = keyword, [value]
         else:
             yield keyword, value
     if open_keyword:
-        yield open_keyword, open_text
+        yield open_keyword, "".join(pieces)
 
 
 def _card(card: str) -> tuple[str, Value]:
