@@ -28,7 +28,7 @@ from arcsecond.client.running import Outcome, Standing, Summary
 from arcsecond.registry import BY_NAME, RESOURCES, Field, Resource
 from arcsecond.schemas import resolve
 from arcsecond.server.settings import Settings
-from arcsecond.server.web.schema import document
+from arcsecond.server.web.openapi.document import document
 
 FOLDER = Path(__file__).parent / "reference"
 WIDTH = 88

@@ -31,7 +31,7 @@ from arcsecond.server.people import keys
 from arcsecond.server.people import service as people
 from arcsecond.server.people.access import COOKIE, refuse_foreign_pages
 from arcsecond.server.web import pages
-from arcsecond.server.web.schema import document
+from arcsecond.server.web.openapi.document import document
 from arcsecond.version import __version__
 
 _YEAR_S = 365 * 86_400

@@ -19,7 +19,9 @@ from arcsecond.schemas.archive import (
 )
 from arcsecond.schemas.observatory import DirectoryImport
 from arcsecond.schemas.trash import Restore, Restored
-from arcsecond.server.web.operations import Error, Schema, operations
+from arcsecond.server.web.openapi.adding import Error, Paths, Schema
+from arcsecond.server.web.openapi.others import add_others
+from arcsecond.server.web.openapi.resources import add_everywhere, add_resource, add_whole
 from arcsecond.version import __version__
 
 
@@ -30,7 +32,7 @@ def document(base: str) -> Schema:
         "openapi": "3.1.0",
         "info": {"title": "Arcsecond", "version": __version__},
         "servers": [{"url": base}],
-        "paths": operations(),
+        "paths": _operations(),
         "components": {
             "schemas": schemas,
             "securitySchemes": {
@@ -50,6 +52,19 @@ def document(base: str) -> Schema:
             },
         },
     }
+
+
+def _operations() -> Paths:
+    """Return every operation, by path and method."""
+    paths: Paths = {}
+    for resource in RESOURCES:
+        add_resource(paths, resource)
+        if resource.whole:
+            add_whole(paths, resource)
+        if resource.everywhere:
+            add_everywhere(paths, resource)
+    add_others(paths)
+    return paths
 
 
 def _components() -> Schema:
