@@ -25,7 +25,8 @@ from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.endpoint import Endpoint, LazyList
 from arcsecond.client.inside import Inside
 from arcsecond.client.running import Outcome, Standing, Summary
-from arcsecond.registry import BY_NAME, RESOURCES, Field, Resource
+from arcsecond.registry import BY_NAME, RESOURCES
+from arcsecond.resource import Field, Resource
 from arcsecond.schemas import resolve
 from arcsecond.server.settings import Settings
 from arcsecond.server.web.openapi.document import document

@@ -152,6 +152,9 @@ class TestPages:
                 found: Any = import_module(module)
                 for name in function.split("."):
                     found = getattr(found, name)
+                made = rf"^ *(?:(?:async )?def |class |)({re.escape(name)})\b"  # not just imported
+                source = (ROOT / path).read_text(encoding="utf-8")
+                assert re.search(made, source, re.MULTILINE), function
         targets = re.findall(r"^([\w-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
         assert set(re.findall(r"^\| `make ([\w-]+)`", text, re.MULTILINE)) == set(targets)
         here = {p.name for p in (ROOT / "tests").glob("test_*.py")}

@@ -24,18 +24,8 @@ from arcsecond.client.endpoint import Endpoint, endpoint_of
 from arcsecond.client.naming import NAMED, uuid_of
 from arcsecond.client.transport import Answer
 from arcsecond.errors import ArcsecondInputValueError, ArcsecondNotLoggedInError, NotFoundError
-from arcsecond.registry import (
-    CREATE,
-    DELETE,
-    KEEP,
-    LIST,
-    READ,
-    UPDATE,
-    Field,
-    Resource,
-    Verb,
-    inside_of,
-)
+from arcsecond.registry import inside_of
+from arcsecond.resource import CREATE, DELETE, KEEP, LIST, READ, UPDATE, Field, Resource, Verb
 from arcsecond.tables import FORMATS
 
 INSIDE_PATIENCE_S = 120.0

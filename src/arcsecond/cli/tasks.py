@@ -18,7 +18,7 @@ from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.endpoint import Endpoint
 from arcsecond.client.transport import Answer
 from arcsecond.errors import ArcsecondError, ArcsecondInputValueError, NameTakenError
-from arcsecond.registry import Resource, Task
+from arcsecond.resource import Resource, Task
 
 POLL_S = 0.5
 LARGE = 4 << 20

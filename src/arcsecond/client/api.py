@@ -20,7 +20,8 @@ from arcsecond.client import account
 from arcsecond.client.endpoint import Endpoint, LazyList, endpoint_of
 from arcsecond.client.transport import Progress, Transport
 from arcsecond.errors import ArcsecondInvalidEndpointError, ArcsecondMissingArgumentError
-from arcsecond.registry import BY_ALIAS, BY_NAME, RESOURCES, Resource
+from arcsecond.registry import BY_ALIAS, BY_NAME, RESOURCES
+from arcsecond.resource import Resource
 
 if TYPE_CHECKING:
     from arcsecond.client.frames import Frames

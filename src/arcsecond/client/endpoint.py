@@ -18,7 +18,7 @@ from arcsecond.errors import (
     ArcsecondMissingArgumentError,
     ArcsecondNotLoggedInError,
 )
-from arcsecond.registry import Resource
+from arcsecond.resource import Resource
 
 if TYPE_CHECKING:
     from arcsecond.client.inside import Inside

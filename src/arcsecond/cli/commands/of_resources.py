@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from arcsecond.cli.commands.options import CONTEXT, field_option, lazy, shared_options
-from arcsecond.registry import Field, Resource, inside_of
+from arcsecond.registry import inside_of
+from arcsecond.resource import Field, Resource
 from arcsecond.tables import FORMATS
 
 

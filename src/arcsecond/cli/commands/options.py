@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from arcsecond.registry import Field
+from arcsecond.resource import Field
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 

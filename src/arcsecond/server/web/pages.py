@@ -16,7 +16,8 @@ import msgspec
 
 from arcsecond import cards, shown, views
 from arcsecond.errors import ArcsecondError, InvalidInputError
-from arcsecond.registry import BY_NAME, RESOURCES, Field, Resource
+from arcsecond.registry import BY_NAME, RESOURCES
+from arcsecond.resource import Field, Resource
 from arcsecond.server.archive.service import Datasets
 from arcsecond.server.context import AnyRequest, backend_of, base_url, viewer_of
 from arcsecond.server.crud import PAGING, Page

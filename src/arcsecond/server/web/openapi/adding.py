@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from arcsecond.registry import BY_NAME, Key
+from arcsecond.registry import BY_NAME
+from arcsecond.resource import Key
 from arcsecond.server.observatory.surveys import SURVEYS
 from arcsecond.server.web.openapi.summaries import SUMMARIES
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from arcsecond.registry import BY_NAME, RESOURCES, Resource, Task
+from arcsecond.registry import BY_NAME, RESOURCES
+from arcsecond.resource import Resource, Task
 from arcsecond.schemas import people
 from arcsecond.schemas.archive import FileKnown, FilesAsked, FirstRows, Reindex, Reindexed
 from arcsecond.schemas.catalogues import CatalogueImport, CatalogueWork

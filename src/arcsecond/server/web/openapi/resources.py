@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from arcsecond.registry import RESOURCES, Key, Resource
+from arcsecond.registry import RESOURCES
+from arcsecond.resource import Key, Resource
 from arcsecond.schemas import resolve
 from arcsecond.schemas.archive import FileTaken, UploadOutcome
 from arcsecond.schemas.fields import (
