@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from arcsecond import shown
-from arcsecond.cli.resources import sign_in_hint
+from arcsecond.cli.hints import sign_in_hint
 from arcsecond.cli.searching import conditions
 from arcsecond.cli.standing import arriving, display
 from arcsecond.cli.transfers import (

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
-import math
-import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
 
@@ -17,15 +14,17 @@ from arcsecond import views
 from arcsecond.cli import frames, searching
 from arcsecond.cli.browser import open_page
 from arcsecond.cli.headers import Headers
+from arcsecond.cli.hints import sign_in_hint, where_to_look
 from arcsecond.cli.output import Output, on_terminal
 from arcsecond.cli.tasks import carry_out, reindex
+from arcsecond.cli.words import Action, understand, value_of
 from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.endpoint import Endpoint, endpoint_of
 from arcsecond.client.naming import NAMED, uuid_of
 from arcsecond.client.transport import Answer
-from arcsecond.errors import ArcsecondInputValueError, ArcsecondNotLoggedInError, NotFoundError
+from arcsecond.errors import ArcsecondNotLoggedInError, NotFoundError
 from arcsecond.registry import inside_of
-from arcsecond.resource import CREATE, DELETE, KEEP, LIST, READ, UPDATE, Field, Resource, Verb
+from arcsecond.resource import CREATE, DELETE, LIST, READ, UPDATE, Field, Resource, Verb
 from arcsecond.tables import FORMATS
 
 INSIDE_PATIENCE_S = 120.0
@@ -36,16 +35,6 @@ ON_TERMINAL = 100
 
 ALREADY_THERE = 200
 """Status of an upload of the same content under the same name; 201 is a new file's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """What a command line asks for."""
-
-    verb: Verb
-    key: str | None = None
-    parent: str | None = None
-    filters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +98,7 @@ def run(
             endpoint = api.endpoint(resource.name, action.parent)
             _do(api, endpoint, action, filters | of_one, fields, wanted)
         except NotFoundError as error:
-            error.hint = error.hint or _where_to_look(resource, action, error.detail)
+            error.hint = error.hint or where_to_look(resource, action, error.detail)
             if not api.config.embedded:
                 error.hint += f" Asked was {api.config.server}."
             raise
@@ -381,40 +370,6 @@ def _check_options(
         raise click.UsageError("update needs something to change; --help lists the options.")
 
 
-def understand(resource: Resource, words: tuple[str, ...]) -> Action:
-    """Tell what the words after a command mean.
-
-    Raises
-    ------
-    click.UsageError
-        Something is missing or too much.
-    """
-    rest = list(words)
-    parent = None
-    if resource.parent:
-        if not rest:
-            raise click.UsageError(f"{resource.name} live in a dataset: name it first.")
-        parent = rest.pop(0)
-    if rest[:1] == ["search"] and "search" in resource.filters:
-        return Action(LIST, filters={"search": _sought(rest[1:])})
-    if resource.key == "name":
-        return _named(resource, rest)
-    if resource.words:
-        if len(rest) > len(resource.words):
-            raise click.UsageError(f"This is too much: {rest[-1]!r}.")
-        return Action(LIST, filters=dict(zip(resource.words, rest, strict=False)))
-    verb = _verb(resource, rest)
-    if resource.key in ("called", "norad") and rest:
-        rest = [" ".join(rest).strip()]  # names of several words
-    if len(rest) > 1 or (rest and resource.key == "none"):
-        raise click.UsageError(f"This is too much: {' '.join(rest[1:] or rest)!r}.")
-    key = rest[0] if rest else None
-    _check_key(resource, verb, key)
-    if verb is None or verb == READ:
-        verb = READ if key is not None or resource.key == "none" else LIST
-    return Action(verb, key, parent)
-
-
 def _by_uuid(api: ArcsecondAPI, resource: Resource, action: Action) -> Action:
     """Return what is asked for with the UUID of a dataset or a data package for its name."""
     if action.parent is not None:
@@ -424,50 +379,11 @@ def _by_uuid(api: ArcsecondAPI, resource: Resource, action: Action) -> Action:
     return action
 
 
-def _verb(resource: Resource, rest: list[str]) -> Verb | None:
-    """Take the verb out of some words, if they begin with one."""
-    if rest and rest[0] in KEEP and rest[0] in resource.verbs:
-        return cast(Verb, rest.pop(0))
-    if resource.key in ("called", "norad"):  # a name, which may look like a verb: Crete
-        return None
-    if rest and (near := difflib.get_close_matches(rest[0], resource.verbs, 1, 0.6)):
-        raise click.UsageError(f"There is no {rest[0]!r}. Did you mean `{near[0]}`?")
-    return None
-
-
-def _check_key(resource: Resource, verb: Verb | None, key: str | None) -> None:
-    """Refuse a verb without the key that it needs, or with one that it does not take."""
-    what = {"called": "name", "norad": "number"}.get(resource.key, resource.key)
-    if verb in (UPDATE, DELETE) and key is None:
-        raise click.UsageError(f"Which one? Type `{verb}` and then its {what}.")
-    if verb in (CREATE, LIST) and key is not None:
-        option = next(
-            (f"; write --{f.name} {key}" for f in resource.fields if f.kind == "file"), ""
-        )
-        raise click.UsageError(f"{verb} takes no {what}, but {key!r} was given{option}.")
-
-
-def _sought(words: list[str]) -> str:
-    text = " ".join(words).strip()
-    if not text:
-        raise click.UsageError("Search for what? Type some letters of a name.")
-    return text
-
-
-def _named(resource: Resource, words: list[str]) -> Action:
-    if words[:1] == ["read"] and len(words) > 1:
-        words = words[1:]
-    name = " ".join(words).strip()
-    if not name and LIST not in resource.verbs:
-        raise click.UsageError(f"Of which object? Like this: {resource.example}")
-    return Action(READ, name) if name else Action(LIST)
-
-
 def _write(
     api: ArcsecondAPI, endpoint: Endpoint, action: Action, fields: dict[str, Any], output: Output
 ) -> None:
     values = {
-        f.name: _value(f, fields[f.name]) for f in endpoint.resource.fields if f.name in fields
+        f.name: value_of(f, fields[f.name]) for f in endpoint.resource.fields if f.name in fields
     }
     method = "POST" if action.verb == CREATE else "PATCH"
     if "file" not in values:
@@ -482,28 +398,6 @@ def _write(
         output.say(f"{answer.data['name']} is kept, and damaged: {' '.join(problems)}")
     if action.verb == CREATE and answer.status == ALREADY_THERE:
         output.say(f"This file was there already, as {answer.data['pk']}; nothing was added.")
-
-
-def _value(field: Field, text: Any) -> Any:
-    if field.kind == "list":
-        return [tag.strip() for tag in text.split(",") if tag.strip()]
-    if field.kind == "number":
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number):
-            raise ArcsecondInputValueError(f"--{field.name} takes a number, not {text!r}.")
-        return number
-    if field.kind == "coordinates":
-        try:
-            ra_deg, dec_deg = (float(part) for part in text.split(","))
-        except ValueError:
-            raise ArcsecondInputValueError(
-                f"{text!r} is no position; write RA,DEC in decimal degrees, like 14.86,-72.16."
-            ) from None
-        return {"right_ascension": ra_deg, "declination": dec_deg}
-    return text
 
 
 def _delete(
@@ -527,32 +421,3 @@ def _delete(
     output.done(f"Deleted {what}.")
     if packages:
         output.say(f"It was part of {held}: its files are missing there now.")
-
-
-def _where_to_look(resource: Resource, action: Action, detail: str) -> str:
-    if resource.name == "satellites":
-        return "Type `arcsecond satellites import FILE` to add some from a file."
-    if resource.parent and detail.startswith("Dataset"):
-        return f"Type `arcsecond {resource.parent}` to see what there is."
-    if LIST not in resource.verbs:
-        if not detail.startswith("Object"):
-            return ""
-        return "Type `arcsecond objects` to see what there is."
-    if "search" in resource.filters and action.key:
-        return f"Type `arcsecond {resource.name} search` and a part of its name."
-    inside = f" {action.parent}" if action.parent else ""
-    return f"Type `arcsecond {resource.name}{inside}` to see what there is."
-
-
-def sign_in_hint(api: ArcsecondAPI, hint: str) -> str:
-    """Return the command that mends a missing or a wrong key."""
-    if "ARCSECOND_KEY" in os.environ:
-        return "ARCSECOND_KEY holds a key that is not known here; unset it."
-    if api.config.embedded and api.config.key:
-        return (
-            "The key at hand is not known here. Type `arcsecond logout` to be the owner again, "
-            "or `arcsecond login`."
-        )
-    if not api.config.embedded:
-        return f"Type `arcsecond login --server {api.config.server}`."
-    return hint

@@ -15,8 +15,8 @@ from typing import Any
 import click
 
 from arcsecond import shown
+from arcsecond.cli.hints import sign_in_hint
 from arcsecond.cli.output import on_terminal
-from arcsecond.cli.resources import sign_in_hint
 from arcsecond.cli.standing import display
 from arcsecond.cli.transfers import (
     INTERRUPTED,
