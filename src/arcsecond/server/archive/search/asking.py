@@ -35,10 +35,10 @@ from arcsecond.server.archive.search.conditions import (
     Named,
     Not,
     These,
-    Touches,
     Within,
 )
 from arcsecond.server.archive.search.listing import ADDED, START, SearchListing, Sort
+from arcsecond.server.archive.search.touching import Touches
 from arcsecond.server.archive.tables import datasets
 from arcsecond.server.catalogues.names import forms
 from arcsecond.server.catalogues.places import (
