@@ -24,7 +24,7 @@ from arcsecond import ArcsecondAPI
 from arcsecond.errors import ArcsecondInputValueError, GaveUpError, InvalidInputError, NotFoundError
 from arcsecond.schemas.archive import DatasetChange, FitsFileChange, Reindex
 from arcsecond.schemas.trash import Restore
-from arcsecond.server import crud
+from arcsecond.server import paging
 from arcsecond.server.archive import files, in_force, reindexing, sweep
 from arcsecond.server.archive.adding import add_files
 from arcsecond.server.archive.index import entries
@@ -777,7 +777,7 @@ class TestOverHttp:
 
         assert told() == (9, False)
         for bound, expected in ((8, (8, True)), (9, (9, False)), (10, (9, False))):
-            monkeypatch.setattr(crud, "COUNT_BOUND", bound)
+            monkeypatch.setattr(paging, "COUNT_BOUND", bound)
             monkeypatch.setattr(listing, "COUNT_BOUND", bound)
             monkeypatch.setattr(listing, "COUNTED_TOGETHER", 4)
             assert told() == expected

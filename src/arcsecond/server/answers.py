@@ -28,7 +28,7 @@ from arcsecond.errors import (
     for_status,
 )
 from arcsecond.server.context import AnyRequest, wanted
-from arcsecond.server.crud import NOTE_HEADER, Page
+from arcsecond.server.paging import NOTE_HEADER, Page
 from arcsecond.server.web import pages
 
 logger = logging.getLogger(__name__)

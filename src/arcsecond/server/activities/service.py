@@ -19,9 +19,10 @@ from arcsecond.schemas.activities import (
 from arcsecond.server.activities.tables import activities
 from arcsecond.server.catalogues.places import check_position, parse_position
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import MemoryListing, SqlListing, clean_text, parse_integer
 from arcsecond.server.db import now
 from arcsecond.server.observatory.finding import check_equipment
+from arcsecond.server.paging import MemoryListing, SqlListing
+from arcsecond.server.parsing import clean_text, parse_integer
 from arcsecond.server.people.owned import change, find, find_own, new_row, trash, with_owner
 from arcsecond.server.people.visibility import signed_in
 

@@ -29,7 +29,7 @@ from arcsecond.server.archive.places import LONGEST_PLACE, look, miss
 from arcsecond.server.archive.service import DATASET
 from arcsecond.server.archive.tables import LOST, blobs, datasets, files, places, versions
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import parse_uuid
+from arcsecond.server.parsing import parse_uuid
 from arcsecond.server.people.owned import find_own
 from arcsecond.server.storage import Arrived, Incoming, Place, told_when_full
 from arcsecond.server.storage.placed import Placed

@@ -17,8 +17,8 @@ from arcsecond.server import apart
 from arcsecond.server.archive.files import open_file
 from arcsecond.server.catalogues.places import parse_angle, parse_place
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import parse_hdu
 from arcsecond.server.observatory.service import find_row
+from arcsecond.server.parsing import parse_hdu
 
 logger = logging.getLogger(__name__)
 

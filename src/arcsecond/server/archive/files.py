@@ -31,8 +31,9 @@ from arcsecond.server.archive.room import refuse_more
 from arcsecond.server.archive.service import DATASET, has_tag
 from arcsecond.server.archive.tables import LOST, blobs, datasets, files, headers, versions
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import SqlListing, clean_tags, parse_integer, parse_uuid
 from arcsecond.server.db import among, these
+from arcsecond.server.paging import SqlListing
+from arcsecond.server.parsing import clean_tags, parse_integer, parse_uuid
 from arcsecond.server.people.owned import change, find, find_own, trash
 from arcsecond.server.people.tables import users
 from arcsecond.server.people.visibility import may_change, signed_in, visible_to

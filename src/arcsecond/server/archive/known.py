@@ -28,8 +28,8 @@ from arcsecond.server.archive.files import Named, named_files
 from arcsecond.server.archive.service import DATASET
 from arcsecond.server.archive.tables import LOST, blobs, datasets, files, places, versions
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import parse_uuid
 from arcsecond.server.db import among, these
+from arcsecond.server.parsing import parse_uuid
 from arcsecond.server.people.owned import find_own
 from arcsecond.server.people.visibility import signed_in, visible_to
 from arcsecond.server.storage import Arrived

@@ -24,7 +24,7 @@ from arcsecond.server.archive.files import find_file, read_file
 from arcsecond.server.archive.looking import FIRST_ROWS, PLOT, SPARK
 from arcsecond.server.archive.product import SPECTRUM, TIMESERIES, has_curve
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import parse_hdu
+from arcsecond.server.parsing import parse_hdu
 from arcsecond.server.remade import Kept
 
 logger = logging.getLogger(__name__)

@@ -24,7 +24,7 @@ from arcsecond.server.archive.service import DATASET
 from arcsecond.server.archive.tables import blobs, datasets, files, headers, versions
 from arcsecond.server.archive.understanding import understand_many
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import parse_uuid
+from arcsecond.server.parsing import parse_uuid
 from arcsecond.server.people.owned import find_own
 
 INDEXED_TOGETHER = 200

@@ -48,14 +48,9 @@ from arcsecond.server.context import (
     wanted,
     writing,
 )
-from arcsecond.server.crud import (
-    Listing,
-    Page,
-    filters_of,
-    listed,
-    parse_amount,
-    record_routes,
-)
+from arcsecond.server.crud import record_routes
+from arcsecond.server.paging import Listing, Page, filters_of, listed
+from arcsecond.server.parsing import parse_amount
 from arcsecond.server.receiving import (
     MOST_AT_ONCE,
     Upload,

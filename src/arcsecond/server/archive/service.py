@@ -16,9 +16,10 @@ from arcsecond.schemas.archive import DESCRIPTION, Dataset, DatasetChange
 from arcsecond.server.archive.packages.tables import contents, packages
 from arcsecond.server.archive.tables import blobs, datasets, files, versions
 from arcsecond.server.context import STRANGER, Backend, Viewer
-from arcsecond.server.crud import SqlListing, clean_tags, clean_text, parse_date, parse_uuid
 from arcsecond.server.db import now
 from arcsecond.server.observatory.finding import check_equipment
+from arcsecond.server.paging import SqlListing
+from arcsecond.server.parsing import clean_tags, clean_text, parse_date, parse_uuid
 from arcsecond.server.people.owned import change, find, find_own, new_row, trash, with_owner
 from arcsecond.server.people.tables import PRIVATE, PUBLIC, users
 from arcsecond.server.people.visibility import signed_in, visible_to

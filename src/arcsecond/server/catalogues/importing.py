@@ -42,7 +42,8 @@ from arcsecond.server.catalogues.sources.starloader import BRIGHT
 from arcsecond.server.catalogues.sources.text import Records, lines
 from arcsecond.server.catalogues.writing import Loader, Writer
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import MemoryListing, blamed_on
+from arcsecond.server.paging import MemoryListing
+from arcsecond.server.parsing import blamed_on
 from arcsecond.server.people.visibility import administrator
 from arcsecond.server.settings import Settings
 from arcsecond.server.storage import Arrived

@@ -17,7 +17,7 @@ from arcsecond.server.catalogues.online import plain
 from arcsecond.server.catalogues.rows import Row, magnitude
 from arcsecond.server.catalogues.sources import nasa
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import MemoryListing
+from arcsecond.server.paging import MemoryListing
 from arcsecond.server.people.visibility import administrator
 from arcsecond.server.settings import Settings
 

@@ -27,7 +27,9 @@ from arcsecond.server.context import (
     wanted,
     writing,
 )
-from arcsecond.server.crud import LARGEST_PAGE, listed, look_routes, parse_amount
+from arcsecond.server.crud import look_routes
+from arcsecond.server.paging import LARGEST_PAGE, listed
+from arcsecond.server.parsing import parse_amount
 from arcsecond.server.receiving import MOST_AT_ONCE, received
 
 

@@ -33,7 +33,7 @@ from arcsecond.server.catalogues.names import fold
 from arcsecond.server.catalogues.places import parse_place, parse_position, parse_radius
 from arcsecond.server.catalogues.rows import Fact, Row
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import Cursor, MemoryListing, as_index, bad_cursor
+from arcsecond.server.paging import Cursor, MemoryListing, as_index, bad_cursor
 
 METHODS = {"transit": "Primary Transit", "rv": "Radial Velocity"}
 """What methods are called, too."""

@@ -27,7 +27,7 @@ from arcsecond.server.context import (
     viewer_of,
     writing,
 )
-from arcsecond.server.crud import MemoryListing, filters_of, listed
+from arcsecond.server.paging import MemoryListing, filters_of, listed
 from arcsecond.server.people.visibility import signed_in
 from arcsecond.server.receiving import Upload, received
 

@@ -20,11 +20,11 @@ from arcsecond.server.catalogues.builtin import catalogue
 from arcsecond.server.catalogues.file import Mark
 from arcsecond.server.catalogues.places import parse_angle, parse_place
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import MemoryListing
 from arcsecond.server.observatory import chart, curve, surveys
 from arcsecond.server.observatory.figures import Format
 from arcsecond.server.observatory.service import find_row, visibility_from
 from arcsecond.server.observatory.site import site_needed, zone_of
+from arcsecond.server.paging import MemoryListing
 from arcsecond.server.remade import Kept
 from arcsecond.shown import position
 

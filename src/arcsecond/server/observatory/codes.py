@@ -9,12 +9,12 @@ import sqlalchemy as sa
 from arcsecond.schemas.observatory import DirectoryImport
 from arcsecond.server.catalogues.refreshing import REFRESHERS
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import blamed_on
 from arcsecond.server.db import now
 from arcsecond.server.observatory import obscodes
 from arcsecond.server.observatory.directory import citation, put, site_rows
 from arcsecond.server.observatory.importing import fetched, sifted
 from arcsecond.server.observatory.tables import sites
+from arcsecond.server.parsing import blamed_on
 from arcsecond.server.people.visibility import administrator
 
 PATIENCE_S = 60.0

@@ -32,7 +32,6 @@ from arcsecond.schemas.observatory import (
 )
 from arcsecond.server.catalogues.names import fold
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import MemoryListing, SqlListing, clean_text
 from arcsecond.server.db import metadata, now, one_at_a_time
 from arcsecond.server.observatory import obscodes
 from arcsecond.server.observatory.almanac import Place
@@ -41,6 +40,8 @@ from arcsecond.server.observatory.distances import Around, parse_around
 from arcsecond.server.observatory.finding import REFERRED, WHAT, check_equipment, find, named
 from arcsecond.server.observatory.site import coordinates_of, shaped, zone_info
 from arcsecond.server.observatory.tables import instruments, sites, telescopes
+from arcsecond.server.paging import MemoryListing, SqlListing
+from arcsecond.server.parsing import clean_text
 from arcsecond.server.people.visibility import administrator
 
 T = TypeVar("T", ObservingSite, Telescope, Instrument)

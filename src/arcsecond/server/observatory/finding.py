@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from arcsecond.errors import ConflictError, InvalidInputError, NotFoundError
 from arcsecond.server.catalogues.names import fold
-from arcsecond.server.crud import as_uuid
 from arcsecond.server.observatory.tables import instruments, sites, telescopes
+from arcsecond.server.parsing import as_uuid
 
 WHAT = {sites: "Observing site", telescopes: "Telescope", instruments: "Instrument"}
 REFERRED = {sites: "observing_site", telescopes: "telescope", instruments: "instrument"}

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from arcsecond.errors import InvalidInputError
 from arcsecond.schemas.observatory import ObservingSite
 from arcsecond.schemas.sky import REFRACTION_ARCMIN, Night, Twilight
-from arcsecond.server.crud import parse_amount, parse_date
 from arcsecond.server.observatory.almanac import (
     DAY_S,
     FIRST_YEAR,
@@ -27,6 +26,7 @@ from arcsecond.server.observatory.almanac import (
     vertex,
 )
 from arcsecond.server.observatory.site import zone_of
+from arcsecond.server.parsing import parse_amount, parse_date
 
 if TYPE_CHECKING:
     from arcsecond.server.observatory.almanac import Floats

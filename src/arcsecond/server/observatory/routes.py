@@ -24,11 +24,12 @@ from arcsecond.server.context import (
     wanted,
     writing,
 )
-from arcsecond.server.crud import MemoryListing, filters_of, listed, look_routes, record_routes
+from arcsecond.server.crud import look_routes, record_routes
 from arcsecond.server.observatory import charts, codes, satellites, service
 from arcsecond.server.observatory.equipment import Instruments, Sites, Telescopes
 from arcsecond.server.observatory.figures import MEDIA, Format
 from arcsecond.server.observatory.importing import may_import
+from arcsecond.server.paging import MemoryListing, filters_of, listed
 from arcsecond.server.receiving import is_multipart, received
 
 LARGEST_FILE = 64 << 20

@@ -21,7 +21,6 @@ from arcsecond.server.catalogues.names import fold
 from arcsecond.server.catalogues.places import parse_flag
 from arcsecond.server.catalogues.refreshing import REFRESHERS
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import Cursor, SqlListing, bad_cursor, blamed_on
 from arcsecond.server.db import as_utc, now, upsert
 from arcsecond.server.observatory import nights, orbits
 from arcsecond.server.observatory.almanac import Place, Sky, moment
@@ -30,6 +29,8 @@ from arcsecond.server.observatory.importing import fetched, sifted
 from arcsecond.server.observatory.orbits import Overhead, Passage
 from arcsecond.server.observatory.site import place_of, site_asked, site_needed, zone_of
 from arcsecond.server.observatory.tables import satellites
+from arcsecond.server.paging import Cursor, SqlListing, bad_cursor
+from arcsecond.server.parsing import blamed_on
 from arcsecond.server.people.visibility import administrator
 from arcsecond.views import NO_SATELLITES, OLD_DAYS
 

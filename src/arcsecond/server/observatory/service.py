@@ -17,13 +17,14 @@ from arcsecond.server.catalogues.places import parse_place
 from arcsecond.server.catalogues.rows import Row
 from arcsecond.server.catalogues.service import find_exoplanet, find_objects
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import MemoryListing, parse_date
 from arcsecond.server.db import now
 from arcsecond.server.observatory import nights, transits
 from arcsecond.server.observatory.almanac import J2000, YEAR_S
 from arcsecond.server.observatory.equipment import Sites
 from arcsecond.server.observatory.site import place_of, site_asked, site_needed
 from arcsecond.server.observatory.visibility import ELEVATION_DEG, Target, visibility
+from arcsecond.server.paging import MemoryListing
+from arcsecond.server.parsing import parse_date
 from arcsecond.shown import position
 
 Filters = Mapping[str, str]

@@ -27,7 +27,7 @@ from arcsecond.server.context import (
     viewer_of,
     writing,
 )
-from arcsecond.server.crud import listed
+from arcsecond.server.paging import listed
 from arcsecond.server.people import keys, service
 from arcsecond.server.people.visibility import signed_in
 

@@ -19,8 +19,9 @@ from arcsecond.errors import (
 )
 from arcsecond.schemas.people import PASSWORD, USERNAME, Credentials, Profile, Registration
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import Listing, SqlListing, clean_text
 from arcsecond.server.db import now
+from arcsecond.server.paging import Listing, SqlListing
+from arcsecond.server.parsing import clean_text
 from arcsecond.server.people import options
 from arcsecond.server.people.keys import keep_derived_keys, new_key, viewer_with_key
 from arcsecond.server.people.secrets import (

@@ -20,8 +20,9 @@ from arcsecond.schemas.records import (
     ObservingRunChange,
 )
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import SqlListing, clean_tags, clean_text, parse_date, parse_uuid
 from arcsecond.server.observatory.finding import check_equipment
+from arcsecond.server.paging import SqlListing
+from arcsecond.server.parsing import clean_tags, clean_text, parse_date, parse_uuid
 from arcsecond.server.people.owned import change, find, find_own, new_row, trash, with_owner
 from arcsecond.server.people.visibility import signed_in, visible_to
 from arcsecond.server.records.tables import night_logs, observing_runs

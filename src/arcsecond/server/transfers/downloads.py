@@ -37,7 +37,7 @@ from arcsecond.server.context import (
     viewer_of,
     writing,
 )
-from arcsecond.server.crud import BATCH, Listing, filters_of
+from arcsecond.server.paging import BATCH, Listing, filters_of
 from arcsecond.server.transfers.bundles import (
     Entry,
     Pieces,

@@ -44,7 +44,8 @@ from arcsecond.server.context import (
     viewer_of,
     writing,
 )
-from arcsecond.server.crud import as_uuid, listed
+from arcsecond.server.paging import listed
+from arcsecond.server.parsing import as_uuid
 from arcsecond.server.transfers import service
 from arcsecond.server.transfers.service import FLUSHED_BYTES, New, Writing
 

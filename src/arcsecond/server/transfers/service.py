@@ -37,8 +37,9 @@ from arcsecond.server.archive.room import refuse_more
 from arcsecond.server.archive.service import DATASET
 from arcsecond.server.archive.tables import FINAL, PARTIAL, datasets, uploads
 from arcsecond.server.context import Backend, Viewer, to_struct
-from arcsecond.server.crud import SqlListing, parse_uuid
 from arcsecond.server.db import now
+from arcsecond.server.paging import SqlListing
+from arcsecond.server.parsing import parse_uuid
 from arcsecond.server.people.owned import find_own
 from arcsecond.server.people.visibility import signed_in
 from arcsecond.server.storage import Arrived, told_when_full

@@ -11,7 +11,7 @@ from litestar.response import Redirect
 from arcsecond.errors import NameTakenError
 from arcsecond.schemas.trash import Deleted, Restore
 from arcsecond.server.context import AnyRequest, read_body, reading, wanted, writing
-from arcsecond.server.crud import filters_of, listed
+from arcsecond.server.paging import filters_of, listed
 from arcsecond.server.trash import service
 
 

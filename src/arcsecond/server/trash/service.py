@@ -18,8 +18,9 @@ from arcsecond.server.archive.packages.tables import packages
 from arcsecond.server.archive.sweep import TRASH, purge_datasets, purge_files
 from arcsecond.server.archive.tables import blobs, datasets, files, versions
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import SqlListing, as_uuid, clean_text
 from arcsecond.server.db import UtcDateTime, now
+from arcsecond.server.paging import SqlListing
+from arcsecond.server.parsing import as_uuid, clean_text
 from arcsecond.server.people.visibility import signed_in
 from arcsecond.server.records.tables import night_logs, observing_runs
 

@@ -26,7 +26,7 @@ from arcsecond.server.archive.previews import (
 from arcsecond.server.archive.product import SPECTRUM, TIMESERIES
 from arcsecond.server.archive.service import Datasets
 from arcsecond.server.context import AnyRequest, backend_of, viewer_of
-from arcsecond.server.crud import parse_amount
+from arcsecond.server.parsing import parse_amount
 from arcsecond.server.web.headers import shown_headers
 from arcsecond.server.web.linking import INSIDE_SHOWN, address, is_mine, listed
 from arcsecond.tables import FORMATS

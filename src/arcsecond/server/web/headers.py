@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from arcsecond.fits.cards import Card, listed
 from arcsecond.schemas.archive import Hdu
-from arcsecond.server.crud import parse_hdu
+from arcsecond.server.parsing import parse_hdu
 
 HEAVIEST = 30_000
 """Most bytes of HTML that the cards of a page take."""

@@ -12,10 +12,10 @@ from arcsecond.errors import InvalidInputError
 from arcsecond.registry import BY_NAME
 from arcsecond.schemas.observatory import ObservingSite
 from arcsecond.server.context import AnyRequest, backend_of, viewer_of
-from arcsecond.server.crud import Listing
 from arcsecond.server.observatory.charts import curve_address
 from arcsecond.server.observatory.equipment import Instruments, Telescopes
 from arcsecond.server.observatory.service import read_visibility, tonight
+from arcsecond.server.paging import Listing
 from arcsecond.server.web.linking import INSIDE_SHOWN, address, listed
 
 

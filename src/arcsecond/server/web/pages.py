@@ -20,8 +20,8 @@ from arcsecond.registry import BY_NAME, RESOURCES
 from arcsecond.resource import Field, Resource
 from arcsecond.server.archive.service import Datasets
 from arcsecond.server.context import AnyRequest, backend_of, base_url, viewer_of
-from arcsecond.server.crud import PAGING, Page
 from arcsecond.server.observatory.service import page_of
+from arcsecond.server.paging import PAGING, Page
 from arcsecond.server.web.archive import bundles, dataset_of, file_of, package_of, thumbnails
 from arcsecond.server.web.linking import INSIDE_SHOWN, address, is_mine, links, listed
 from arcsecond.server.web.observatory import site_of, telescope_of, tonight_of

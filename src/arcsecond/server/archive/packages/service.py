@@ -17,7 +17,8 @@ from arcsecond.server.archive.packages.tables import PACKAGE, contents, packages
 from arcsecond.server.archive.service import beginning, totals_of
 from arcsecond.server.archive.tables import datasets
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import SqlListing, as_uuid, clean_text, parse_uuid
+from arcsecond.server.paging import SqlListing
+from arcsecond.server.parsing import as_uuid, clean_text, parse_uuid
 from arcsecond.server.people.owned import change, find, find_own, new_row, trash, with_owner
 from arcsecond.server.people.secrets import derived_key, digest
 from arcsecond.server.people.tables import PRIVATE, PUBLIC

@@ -48,9 +48,10 @@ from arcsecond.server.catalogues.places import (
     parse_range,
 )
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import Listing, as_uuid, clean_tags, clean_text, parse_date, parse_uuid
 from arcsecond.server.db import as_utc
 from arcsecond.server.observatory.service import find_row
+from arcsecond.server.paging import Listing
+from arcsecond.server.parsing import as_uuid, clean_tags, clean_text, parse_date, parse_uuid
 from arcsecond.server.people.owned import find
 from arcsecond.server.people.visibility import visible_to
 

@@ -31,8 +31,8 @@ from arcsecond.server.archive.search.conditions import (
 )
 from arcsecond.server.archive.tables import files
 from arcsecond.server.context import Backend, Viewer
-from arcsecond.server.crud import Cursor, bad_cursor
 from arcsecond.server.db import among, these
+from arcsecond.server.paging import Cursor, bad_cursor
 from arcsecond.server.people.visibility import visible_to
 
 COUNTED = 5_000

@@ -17,7 +17,7 @@ from arcsecond.schemas.fields import (
     NIGHTS,
     RANGE,
 )
-from arcsecond.server.crud import LARGEST_PAGE
+from arcsecond.server.paging import LARGEST_PAGE
 from arcsecond.server.receiving import MOST_AT_ONCE
 from arcsecond.server.web.openapi.adding import (
     FORMS,
