@@ -45,12 +45,12 @@ _STRING = re.compile(r"'((?:[^']|'')*)'(?=\s*(?:/|$))")
 _LOOSE = re.compile(r"'(.*?)'(?=\s*(?:/|$))")
 _BEGUN = re.compile(r"'((?:[^']|'')*)'")
 _WHOLE_NUMBER = r"[+-]?\d+"
-_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[EDed][+-]?\d+)?"
+_NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[EDed][+-]?\d+)?"
 _USUAL = re.compile(rf"\s*(?:'((?:[^']|'')*)'|([TF])|({_WHOLE_NUMBER})|({_NUMBER}))\s*(?:/|$)")
 """What nearly every card has behind its keyword: text, T or F, a whole number, another one."""
 _TEXT, _LOGICAL, _WHOLE = range(1, 4)
 _UNIT = re.compile(
-    r"([A-Z0-9_-]{1,8}) *= [^'/]*/ *(?:\[([^\]]+)\]|.*\b(minutes|hours)\b)", re.IGNORECASE
+    r"([A-Z0-9_-]{1,8}) *= [^'/]*/(?: *+\[([^\]]+)\]|.*\b(minutes|hours)\b)", re.IGNORECASE
 )
 _COMMENTARY = {"COMMENT", "HISTORY", ""}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bz2
 import contextlib
+import functools
 import gzip
 import hashlib
 import lzma
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from arcsecond.errors import NotFitsError, TooLargeError
+from arcsecond.fits.lzw import expanded
 
 _CHUNK = 1 << 20
 _MAGIC = {
@@ -120,20 +122,15 @@ def _chunks(
 ) -> Iterator[bytes]:
     """Yield what comes out; damage ends it and is told in ``content``."""
     try:
-        stream = stack.enter_context(_open(file, packing))
-        # read() throws away what it has when damage ends it; read1() gives it out first.
-        read = getattr(stream, "read1", stream.read)
-        chunk = read(_CHUNK)
+        if packing == "compress":
+            yield from expanded(file)
+        else:
+            stream = stack.enter_context(_open(file, packing))
+            # read() throws away what it has when damage ends it; read1() gives it out first.
+            read = getattr(stream, "read1", stream.read)
+            yield from iter(functools.partial(read, _CHUNK), b"")
     except _DAMAGE as error:
         content.problem = _described(packing, content.size, error)
-        return
-    while chunk:
-        yield chunk
-        try:
-            chunk = read(_CHUNK)
-        except _DAMAGE as error:
-            content.problem = _described(packing, content.size, error)
-            return
 
 
 def _described(packing: str, size: int, error: Exception) -> str:
@@ -147,13 +144,6 @@ def _open(file: BinaryIO, packing: str) -> contextlib.AbstractContextManager[Bin
             return cast(BinaryIO, gzip.GzipFile(fileobj=file))
         case "bzip2":
             return cast(BinaryIO, bz2.BZ2File(file))
-        case "compress":
-            import uncompresspy
-
-            return cast(
-                BinaryIO,
-                uncompresspy.open(file, "rb", warn_truncation=False, save_checkpoints=False),
-            )
         case _:
             return _only_member(file)
 
@@ -163,4 +153,7 @@ def _only_member(file: BinaryIO) -> BinaryIO:
     members = [m for m in archive.infolist() if not m.is_dir()]
     if len(members) != 1:
         raise NotFitsError(f"The zip file holds {len(members)} files; send one file at a time.")
+    # Others unpack a piece as a whole, however large it becomes.
+    if members[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise NotFitsError("The zip file is neither stored nor deflated; pack it by deflate.")
     return cast(BinaryIO, archive.open(members[0]))

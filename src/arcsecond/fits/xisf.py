@@ -29,7 +29,7 @@ MAGIC = b"XISF0100"
 LONGEST_HEADER = 4 << 20
 MOST_IMAGES = 100
 MOST_CARDS = 2_000
-LONGEST_COMMENT = 500
+LONGEST_COMMENT = LONGEST_TEXT = 500
 MOST_CHANNELS, MOST_MIXED = 64, 4
 """Of an image; of one whose channels lie side by side, which is read once for each."""
 
@@ -40,6 +40,8 @@ LARGEST_SUBBLOCK = 256 << 20
 
 _NAMESPACE = "{http://www.pixinsight.com/xisf}"
 _RECORD = 2880
+_LINE = 72
+"""Characters of a COMMENT or HISTORY in one card."""
 
 
 class XisfError(ValueError):
@@ -82,7 +84,7 @@ _PROPERTIES = (
 )
 """What properties say where no keyword does."""
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([EeDd][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([EeDd][+-]?\d+)?")
 
 
 def as_fits(file: BinaryIO, scratch: Callable[[], BinaryIO], limit: int) -> Iterator[bytes]:
@@ -213,7 +215,10 @@ def _made(
         header["EXTNAME"] = _ascii(name)[:60]
     for keyword, value, comment in cards:
         if keyword in ("COMMENT", "HISTORY"):
-            header.add_history(comment) if keyword == "HISTORY" else header.add_comment(comment)
+            for begin in range(0, max(1, len(comment)), _LINE):
+                # At its end: astropy looks for the place behind the others of its kind else.
+                line = fits.Card(keyword, comment[begin : begin + _LINE])
+                header.append(line, end=True)
         elif keyword not in header:
             header[keyword] = (value, comment)
     text: str = header.tostring(endcard=True, padding=True)
@@ -244,7 +249,8 @@ def _value(text: str) -> Any:
     """Return a value as FITS writes it, or a text that has lost its quotes."""
     text = _ascii(text).strip()
     if len(text) > 1 and text[0] == text[-1] == "'":
-        return text[1:-1].replace("''", "'").rstrip()[:500]
+        return text[1:-1].replace("''", "'").rstrip()[:LONGEST_TEXT]
+    text = text[:LONGEST_TEXT]
     if text in ("T", "F"):
         return text == "T"
     if _NUMBER.fullmatch(text):
@@ -253,7 +259,7 @@ def _value(text: str) -> Any:
             return int(number)
         if math.isfinite(float(number)):
             return float(number)
-    return text[:500]
+    return text
 
 
 def _ascii(text: str) -> str:

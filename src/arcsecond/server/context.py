@@ -26,6 +26,9 @@ from arcsecond.server.storage import Store
 P = ParamSpec("P")
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
+MOST_FIELDS = 10_000
+"""Of a form."""
+
 IN_PROCESS = "arcsecond.in_process"
 """The entry of an ASGI scope that only code in this process can make."""
 
@@ -241,7 +244,11 @@ async def read_fields(request: AnyRequest) -> dict[str, Any]:
         return {}
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind == "application/x-www-form-urlencoded":
-        return _form(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
+        text = raw.decode("utf-8", "replace")
+        try:
+            return _form(parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS))
+        except ValueError:
+            raise InvalidInputError(f"The form has more than {MOST_FIELDS} fields.") from None
     if kind == "multipart/form-data":
         return _multipart(request, raw)
     try:
@@ -282,11 +289,12 @@ def is_text(text: str) -> bool:
 def _form(pairs: list[tuple[str, str]]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for name, value in pairs:
-        if name in fields:
-            before = fields[name]
-            fields[name] = [*(before if isinstance(before, list) else [before]), value]
-        else:
+        if name not in fields:
             fields[name] = value
+        elif isinstance(fields[name], list):
+            fields[name].append(value)
+        else:
+            fields[name] = [fields[name], value]
     return fields
 
 

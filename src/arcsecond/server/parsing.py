@@ -10,6 +10,9 @@ from datetime import date
 from arcsecond.errors import InvalidInputError, NotFoundError
 from arcsecond.schemas.fields import LONGEST, MOST_TAGS
 
+MOST_SOUGHT = 20
+"""Tags that are asked for at once."""
+
 
 def parse_uuid(text: str, what: str) -> uuids.UUID:
     """Return the UUID of a path; a malformed one is not found, as a foreign one is."""
@@ -78,11 +81,16 @@ def clean_text(
     return text
 
 
-def clean_tags(value: list[str] | str) -> list[str]:
+def sought_tags(text: str) -> list[str]:
+    """Return the tags that a filter asks for: of so many that a statement can hold them."""
+    return clean_tags(text, MOST_SOUGHT)
+
+
+def clean_tags(value: list[str] | str, most: int = MOST_TAGS) -> list[str]:
     """Return tags, given as a list or separated by commas, each once; none has a comma in it."""
     given = [value] if isinstance(value, str) else value
     tags = [tag for text in given for tag in text.split(",")]
     cleaned = [clean_text("tags", tag) for tag in tags if tag.strip()]
-    if len(cleaned) > MOST_TAGS:
-        raise InvalidInputError(fields={"tags": [f"These are more than {MOST_TAGS} tags."]})
+    if len(cleaned) > most:
+        raise InvalidInputError(fields={"tags": [f"These are more than {most} tags."]})
     return list(dict.fromkeys(cleaned))

@@ -211,7 +211,7 @@ _CALLED = {
 
 
 def _axis_label(header: Mapping[str, Any], kind: str) -> str:
-    beside = re.search(r"[\[(]([^\])]+)[\])]", str(header.get("CTYPE1", "")))
+    beside = re.search(r"[\[(]([^\])]+)[\])]", str(header.get("CTYPE1", ""))[:80])
     unit = str(header.get("CUNIT1") or (beside[1] if beside else "")).strip()
     name = next((text for start, text in _CALLED.items() if kind.startswith(start)), "")
     if not name or not unit:

@@ -33,7 +33,7 @@ from arcsecond.server.archive.tables import LOST, blobs, datasets, files, header
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.db import among, these
 from arcsecond.server.paging import SqlListing
-from arcsecond.server.parsing import clean_tags, parse_integer, parse_uuid
+from arcsecond.server.parsing import clean_tags, parse_integer, parse_uuid, sought_tags
 from arcsecond.server.people.owned import change, find, find_own, trash
 from arcsecond.server.people.tables import users
 from arcsecond.server.people.visibility import may_change, signed_in, visible_to
@@ -87,7 +87,7 @@ def _listing(
     if "name" in filters:
         name = unicodedata.normalize("NFC", filters["name"])
         statement = statement.where(files.c.path == name)
-    for tag in clean_tags(filters.get("tags", "")):
+    for tag in sought_tags(filters.get("tags", "")):
         statement = statement.where(has_tag(backend, files, tag))
     return SqlListing(backend.db, statement, (files.c.pk,), _shaped)
 

@@ -146,7 +146,7 @@ def describe(hdu: walking.RawHdu) -> dict[str, Any]:
         "name": str(name)[:80] if name is not None else ("PRIMARY" if hdu.index == 0 else ""),
         "data_type": _data_type(values),
         "shape": _shape(values, "ZNAXIS" if compressed else "NAXIS"),
-        "compression": str(values.get("ZCMPTYPE")) if compressed else None,
+        "compression": str(values.get("ZCMPTYPE"))[:80] if compressed else None,
     }
 
 
@@ -170,7 +170,8 @@ def _shape(values: Values, keyword: str) -> list[int]:
     if not isinstance(count, int) or not 0 <= count <= 999:
         return []
     lengths = [values.get(f"{keyword}{n}") for n in range(1, count + 1)]
-    return [x if isinstance(x, int) else 0 for x in lengths]
+    whole = [x for x in lengths if isinstance(x, int)]
+    return whole if len(whole) == count else []
 
 
 def _locate(observation: Observation, hdus: Sequence[walking.RawHdu], rules: FrameRules) -> None:

@@ -26,6 +26,9 @@ LARGEST = 1 << 20
 """Bytes of a file of rules."""
 
 MOST_KNOWN = 1000
+LONGEST_SAID = 200
+"""Characters of a value that are compared with what a family says; others may be megabytes."""
+
 """Kinds of frames of which it is remembered what holds for them."""
 
 SECONDS = {"s": 1.0, "ms": 1e-3, "min": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -243,7 +246,7 @@ def _said(headers: Sequence[Values], keyword: str) -> str | None:
     for values in headers:
         value = values.get(keyword)
         if value is not None:
-            return written(value).casefold()
+            return written(value)[:LONGEST_SAID].casefold()
     return None
 
 

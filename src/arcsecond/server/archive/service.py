@@ -19,7 +19,7 @@ from arcsecond.server.context import STRANGER, Backend, Viewer
 from arcsecond.server.db import now
 from arcsecond.server.observatory.finding import check_equipment
 from arcsecond.server.paging import SqlListing
-from arcsecond.server.parsing import clean_tags, clean_text, parse_date, parse_uuid
+from arcsecond.server.parsing import clean_tags, clean_text, parse_date, parse_uuid, sought_tags
 from arcsecond.server.people.owned import change, find, find_own, new_row, trash, with_owner
 from arcsecond.server.people.tables import PRIVATE, PUBLIC, users
 from arcsecond.server.people.visibility import signed_in, visible_to
@@ -37,7 +37,7 @@ class Datasets:
         statement = with_owner(datasets, viewer)
         if "name" in filters:
             statement = statement.where(datasets.c.name == filters["name"])
-        for tag in clean_tags(filters.get("tags", "")):
+        for tag in sought_tags(filters.get("tags", "")):
             statement = statement.where(has_tag(backend, datasets, tag))
         order = (datasets.c.created_at, datasets.c.uuid)
         shaped = functools.partial(_shaped, viewer)

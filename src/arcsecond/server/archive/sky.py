@@ -40,6 +40,14 @@ Tables of corrections (CPDIS, D2IM) are not among them: they lie in other HDUs, 
 sky by less than a pixel or two.
 """
 
+_SIP = re.compile(r"[AB]P?_(ORDER|\d+_\d)")
+_ORDER = re.compile(r"[AB]P?_ORDER")
+_SMALL_ORDER = re.compile(r"[AB]P?_ORDER *= *\d(\.0*)? *(/|$)")
+"""Of a distortion: astropy looks for the cards of each power, the convention goes to 9.
+
+Reference: Shupe et al. (2005), ASP Conf. Ser. 347, 491.
+"""
+
 
 def to_utc(moment: datetime, scale: str) -> datetime | None:
     """Convert a naive time from a scale that astropy knows to UTC.
@@ -121,7 +129,10 @@ def footprint_of(found: Sequence[Vectors]) -> Footprint | None:
 def wcs_cards(cards: str) -> str:
     """Return those cards that a celestial WCS is made of."""
     every = (cards[start : start + CARD] for start in range(0, len(cards), CARD))
-    return "".join(card for card in every if _WCS.match(card))
+    found = [card for card in every if _WCS.match(card)]
+    if any(_ORDER.match(card) and not _SMALL_ORDER.match(card) for card in found):
+        found = [card for card in found if not _SIP.match(card)]
+    return "".join(found)
 
 
 def _length(values: Values, axis: int) -> int:

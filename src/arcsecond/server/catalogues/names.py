@@ -99,7 +99,10 @@ def _plain(name: str) -> str:
     return name.casefold()
 
 
-@functools.lru_cache(maxsize=4096)
+LONGEST_NAME = 300
+"""Characters of a name that are looked at; the longest of the catalogues have fewer."""
+
+
 def forms(name: str) -> tuple[str, ...]:
     """Return what a name is looked up by, its own spelling first.
 
@@ -107,6 +110,11 @@ def forms(name: str) -> tuple[str, ...]:
     same designation: Greek letters and their abbreviations, constellations in
     the genitive or abbreviated, catalogues by name or by letter, leading zeros.
     """
+    return _forms(name[:LONGEST_NAME])
+
+
+@functools.lru_cache(maxsize=4096)
+def _forms(name: str) -> tuple[str, ...]:
     spaced = _SAID_BEFORE.sub("", _plain(name).lstrip(), count=1)
     plain = spaced.translate(_NOISE)
     spaced = _BLANKS.sub(" ", spaced).strip()

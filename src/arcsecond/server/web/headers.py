@@ -14,6 +14,9 @@ HEAVIEST = 30_000
 LONGEST = 1_500
 """Most characters of a value on a page."""
 
+MOST_WORDS = 20
+"""Words that are looked for."""
+
 MOST = 60
 """HDUs that a page names."""
 
@@ -78,7 +81,7 @@ def shown_headers(hdus: list[Hdu], search: str, chosen: str) -> Headers:
         The number of the only HDU to show; "" for all, as far as they fit.
     """
     hdu = parse_hdu(chosen)
-    words = search.lower().split()
+    words = list(dict.fromkeys(search.lower().split()))[:MOST_WORDS]
     headers = Headers(search.strip()[:200], hdu)
     room = HEAVIEST
     for each in hdus:

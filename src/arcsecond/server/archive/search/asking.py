@@ -51,7 +51,7 @@ from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.db import as_utc
 from arcsecond.server.observatory.service import find_row
 from arcsecond.server.paging import Listing
-from arcsecond.server.parsing import as_uuid, clean_tags, clean_text, parse_date, parse_uuid
+from arcsecond.server.parsing import as_uuid, clean_text, parse_date, parse_uuid, sought_tags
 from arcsecond.server.people.owned import find
 from arcsecond.server.people.visibility import visible_to
 
@@ -72,7 +72,8 @@ LONGEST_WHERE = 2_000
 MOST_CONDITIONS = 20
 
 _PART = re.compile(
-    r"\s*(?P<name>[A-Za-z][\w.\- ]{0,80}?)\s*(?P<how><=|>=|!=|==|=|<|>)\s*"
+    # "+" behind "*": blanks that were matched are not tried anew in every other way.
+    r"\s*+(?P<name>[A-Za-z](?:[\w.\- ]{0,79}[\w.\-])?)\s*+(?P<how><=|>=|!=|==|=|<|>)\s*+"
     r"(?P<value>\"[^\"]*\"|'[^']*'|[^\"'<>=!]+?)\s*(?:$|(?P<more>\band\b|&+)\s*)",
     re.IGNORECASE,
 )
@@ -245,7 +246,7 @@ class _Asked:
         yield from (Is("word", (word,)) for word in words[:MOST_CONDITIONS])
 
     def _tags(self, text: str) -> Iterator[Condition]:
-        yield from (Is("tag", (folded(tag),)) for tag in clean_tags(text)[:MOST_CONDITIONS])
+        yield from (Is("tag", (folded(tag),)) for tag in sought_tags(text))
 
     def _pks(self, text: str) -> Iterator[Condition]:
         parts = [part.strip() for part in text.split(",")]
