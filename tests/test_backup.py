@@ -18,7 +18,7 @@ from arcsecond.errors import ArcsecondInputValueError, NoSpaceError
 from arcsecond.server.app import open_backend
 from arcsecond.server.archive import files
 from arcsecond.server.archive.tables import LOST, blobs
-from arcsecond.server.backup import back_up, making, restore, verify
+from arcsecond.server.backup import back_up, making, restore, rows, verify
 from arcsecond.server.backup.rows import dump
 from arcsecond.server.check import check
 from arcsecond.server.context import Backend, Viewer
@@ -223,7 +223,7 @@ def test_a_damaged_backup_is_found_out(
     backend, viewer, dataset = archive
     made = back_up(backend, target)
     blob = making.path_of(target, files.read_file(backend, viewer, dataset, "b.fits").sha256)
-    rows = made.snapshot / "files.jsonl.gz"
+    lines_of = made.snapshot / "files.jsonl.gz"
     match damage:
         case "bytes":
             content = bytearray(blob.read_bytes())
@@ -232,15 +232,15 @@ def test_a_damaged_backup_is_found_out(
         case "missing":
             blob.unlink()
         case "rows":
-            lines = gzip.decompress(rows.read_bytes()).replace(b"b.fits", b"c.fits")
-            rows.write_bytes(gzip.compress(lines))
+            lines = gzip.decompress(lines_of.read_bytes()).replace(b"b.fits", b"c.fits")
+            lines_of.write_bytes(gzip.compress(lines))
         case "less":
-            lines = gzip.decompress(rows.read_bytes()).splitlines(keepends=True)[0]
-            rows.write_bytes(gzip.compress(lines))
+            lines = gzip.decompress(lines_of.read_bytes()).splitlines(keepends=True)[0]
+            lines_of.write_bytes(gzip.compress(lines))
         case "gone":
             (made.snapshot / "headers.jsonl.gz").unlink()
         case "cut":
-            rows.write_bytes(rows.read_bytes()[:-20])
+            lines_of.write_bytes(lines_of.read_bytes()[:-20])
         case "manifest":
             (made.snapshot / "manifest.json").write_bytes(b"{")
     if damage == "manifest":
@@ -412,3 +412,54 @@ def test_a_backup_that_may_only_be_read_is_verified(
     before = sorted(target.rglob("*"))
     assert not verify(target).findings
     assert sorted(target.rglob("*")) == before
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("table", "line", "why"),
+    [
+        ("blobs", b'{"sha256": "/tmp/elsewhere", "size": 1}', "no digest"),
+        ("blobs", b'{"sha256": "aa/../../../elsewhere", "size": 1}', "no digest"),
+        ("blobs", b'{"sha256": 5, "size": 1}', "no digest"),
+        ("blobs", b'{"sha256": "' + b"a" * 64 + b'", "size": "1"}', "no digest"),
+        ("blobs", b'{"size": 1}', "cannot be read"),
+        ("blobs", b"no JSON", "cannot be read"),
+        ("blobs", b"[1]", "cannot be read"),
+        ("versions", b"[" * 5_000, "cannot be read"),
+        ("files", b"[1]", "are damaged"),
+        ("files", b"no JSON", "are damaged"),
+        ("files", b'{"pk": 1}', "are damaged"),
+        ("files", b'{"pk": 170141183460469231731687303715884105728}', "are damaged"),
+        ("files", b'{"pk": "\xff"}', "are damaged"),
+        ("datasets", b'{"uuid": "x"}', "are damaged"),
+    ],
+)
+def test_a_backup_that_somebody_else_wrote(
+    table: str, line: bytes, why: str, archive: tuple[Backend, Viewer, str], target: Path,
+    empty: Callable[[str], Settings], tmp_path: Path,
+) -> None:  # fmt: skip
+    made = back_up(archive[0], target)
+    path = made.snapshot / f"{table}.jsonl.gz"
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()) + line + b"\n"))
+    before = sorted(tmp_path.rglob("*"))
+    (finding,) = verify(target).findings
+    assert why in finding.problem
+    assert sorted(tmp_path.rglob("*")) == before
+    with pytest.raises(ArcsecondInputValueError, match=why):
+        restore(empty("sqlite"), target)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_backup_without_its_secret_or_with_a_row_that_never_ends(
+    archive: tuple[Backend, Viewer, str], target: Path, empty: Callable[[str], Settings],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    made = back_up(archive[0], target)
+    secret = (made.snapshot / "secret").read_bytes()
+    (made.snapshot / "secret").unlink()
+    with pytest.raises(ArcsecondInputValueError, match=r"secret of .* is missing"):
+        restore(empty("sqlite"), target)
+    (made.snapshot / "secret").write_bytes(secret)
+    monkeypatch.setattr(rows, "LONGEST_LINE", 100)
+    assert "longer than a row can be" in verify(target).findings[0].problem

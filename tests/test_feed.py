@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import httpx2
 import pytest
 
 from arcsecond.schemas.activities import ActivityChange
+from arcsecond.server.activities.feed import MOST_KEPT, Feed
 from arcsecond.server.activities.service import Activities
 from arcsecond.server.app import open_backend
 from arcsecond.server.settings import Settings
@@ -170,6 +172,35 @@ def test_what_is_private_or_deleted_is_not_in_the_feed(settings: Settings) -> No
         hidden = sa.update(activities).where(activities.c.pk == keys[0])
         connection.execute(hidden.values(visibility="private"))
     Activities().delete(backend, ann, str(keys[1]))
-    assert [a.pk for a in newer_than(backend, STRANGER, 0)] == [keys[2]]
-    assert [a.pk for a in newer_than(backend, ann, 0)] == [keys[0], keys[2]]
+    assert [a.pk for a in newer_than(backend, STRANGER, 0, 10)] == [keys[2]]
+    assert [a.pk for a in newer_than(backend, ann, 0, 10)] == [keys[0], keys[2]]
+    backend.db.close()
+
+
+def test_what_readers_were_told_is_not_kept(settings: Settings) -> None:
+    """Activities may be large, and readers ask from any place: nothing of that stays."""
+    backend = open_backend(settings)
+    ann, _ = new_user(backend)
+    for n in range(20):
+        Activities().create(backend, ann, ActivityChange(title=f"number {n}"))
+
+    async def read(feed: Feed) -> None:
+        for after in range(15):
+            found = await feed._behind(0, ann, after)
+            assert [one.pk for one in found] == list(range(after + 1, 21))
+        await asyncio.sleep(0)
+        assert not feed._answers
+        await asyncio.gather(*(feed._behind(0, ann, 18) for _ in range(50)))
+        await asyncio.sleep(0)
+        assert len(feed._answers) == 1  # those who come a little later ask for the same
+        for after in range(15, 15 + 2 * MOST_KEPT):
+            await feed._behind(0, ann, after)
+        await asyncio.sleep(0)
+        assert len(feed._answers) <= MOST_KEPT
+        await feed._announce()
+        await feed._behind(1, ann, 19)
+        await asyncio.sleep(0)
+        assert list(feed._answers) == [(1, ann, 19)]
+
+    asyncio.run(read(Feed(backend)))
     backend.db.close()

@@ -435,6 +435,30 @@ class TestFetching:
         assert api.datasets(dataset).download(target).ok
         assert in_folder(target) == CONTENT
 
+    def test_more_than_the_file_has(
+        self, api: ArcsecondAPI, dataset: str, target: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Something answers without end: it does not fill the disk."""
+        stream = Transport.stream
+
+        def endless(pieces: Iterator[bytes]) -> Iterator[bytes]:
+            yield from pieces
+            for _ in range(10_000):
+                yield bytes(1 << 20)
+
+        @contextlib.contextmanager
+        def going_on(self: Transport, path: str, headers: Any) -> Iterator[Any]:
+            with stream(self, path, headers) as found:
+                yield replace(found, pieces=endless(found.pieces), line=None)
+
+        monkeypatch.setattr(Transport, "stream", going_on)
+        (failed,) = api.datasets(dataset).download(target, include=["large.fits"]).failed
+        assert "More bytes come than the file has" in failed.reason
+        assert sum(len(content) for content in in_folder(target).values()) == 0
+        monkeypatch.undo()
+        assert api.datasets(dataset).download(target).ok
+        assert in_folder(target) == CONTENT
+
     def test_two_downloads_into_one_folder(
         self, api: ArcsecondAPI, dataset: str, target: Path
     ) -> None:

@@ -472,6 +472,26 @@ HUGE = "<!DOCTYPE a [<!ENTITY b 'xx'><!ENTITY c '&b;&b;&b;'>]><systems><name>&c;
         ("exoplanets", {"a__fits": b"SIMPLE\0\xff\xfe"}, "no text"),
         ("exoplanets", {"a__csv": NASA, "b__csv": NASA}, "one file"),
         ("openngc", {"a__csv": "Name;Type;RA\nNGC0001;G;0\n"}, "lacks the column 'Dec'"),
+        ("stars", {"a__csv__gz": gzip.compress(b"x" * (65 << 20))}, "a line of more than"),
+        (
+            "exoplanets",
+            {"a__xml__gz": gzip.compress(b"<systems>" + b"<a/>\n" * (7 << 20))},
+            "larger than 32 MiB",
+        ),
+        (
+            "exoplanets",
+            {"a__csv": NASA.replace("pl_trandur", "tran_flag").replace(",2.4\n", ",yes\n")},
+            "'yes'",
+        ),
+        (
+            "standardstars",
+            {
+                "metadata__json": '{"key": "k", "name": "n", "equinox": "abcd", "tables": '
+                '[{"file": "t.txt", "columns": {"name": [0, 5]}}]}',
+                "t__txt": "FS 1  00 31 22.7 -12 24 29\n",
+            },
+            "'abcd' is no equinox",
+        ),
         ("stars", {"a__csv": "id,ra,mag\n1,2,3\n"}, "lacks the column"),
         ("stars", {"a__csv": "ra,dec,mag\n1,2,3\n"}, "no star of it has a name"),
         ("stars", {"a__csv": "hip,ra,dec\nxii,2,3\n"}, "'xii' is no HIP"),

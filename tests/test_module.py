@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -234,18 +235,46 @@ def test_no_server_and_a_slow_server(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 def test_answers_of_other_servers(
     status: int, body: bytes, error: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("ARCSECOND_CONFIG", str(tmp_path / "none.ini"))
-
     def answer(_: Any) -> httpx2.Response:
         return httpx2.Response(status, content=body)
 
+    with (
+        other_server(answer, monkeypatch, tmp_path) as api,
+        pytest.raises(ArcsecondError) as raised,
+    ):
+        api.objects.read("M 31")
+    assert type(raised.value).__name__ == error
+
+
+@contextlib.contextmanager
+def other_server(
+    answer: Callable[[Any], httpx2.Response], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[ArcsecondAPI]:
+    """Let something else answer than a server of ours."""
+    monkeypatch.setenv("ARCSECOND_CONFIG", str(tmp_path / "none.ini"))
     with ArcsecondAPI(server="http://example.invalid", key="k") as api:
         api.transport._client = httpx2.Client(
             base_url="http://example.invalid", transport=httpx2.MockTransport(answer)
         )
-        with pytest.raises(ArcsecondError) as raised:
-            api.objects.read("M 31")
-    assert type(raised.value).__name__ == error
+        yield api
+
+
+@pytest.mark.parametrize("body", [b'{"ok": true}', b"5", b'"x"', b"null", b"[" * 100_000])
+def test_what_is_no_list(body: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A network that wants to be paid answers for the server."""
+    with other_server(lambda _: httpx2.Response(200, content=body), monkeypatch, tmp_path) as api:
+        for ask in (lambda: list(api.objects.list()), lambda: api.datasets("night").fitsfiles):
+            with pytest.raises(ArcsecondError, match="is it an Arcsecond server"):
+                ask()
+
+
+@pytest.mark.parametrize("more", ["/objects/?cursor=x", 5, {"a": 1}])
+def test_pages_that_lead_to_themselves(
+    more: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    page = {"count": 1, "next": more, "previous": None, "results": [{"name": "x"}]}
+    with other_server(lambda _: httpx2.Response(200, json=page), monkeypatch, tmp_path) as api:
+        assert len(api.objects.list()) == (2 if isinstance(more, str) else 1)
 
 
 def test_importing_it_is_light() -> None:

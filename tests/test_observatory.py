@@ -515,6 +515,8 @@ def test_codes_are_imported(packed: bool, backend: Backend, admin: Viewer) -> No
         (b"{}", "0 observatory codes"),
         (b"{", "no valid JSON"),
         (b"\x1f\x8b\x08nonsense", "no complete gzip"),
+        (gzip.compress(bytes(65 << 20)), "larger than 64 MiB"),
+        (b'{"a": ' * 50_000, "no valid JSON"),
         (json.dumps(dict(list(MPC.items())[:500])).encode(), "500 observatory codes"),
         (json.dumps(newer() | {"X1X": {"Name": "n", "cos": "far"}}).encode(), "Code 'X1X' has no"),
         (json.dumps(newer() | {"X1X": {"Name": "n", "cos": 5, "sin": 1, "Longitude": 1}}).encode(),

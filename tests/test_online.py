@@ -16,7 +16,7 @@ import pytest
 
 from arcsecond.errors import InvalidInputError, NotFoundError, UnavailableError
 from arcsecond.server.app import open_backend
-from arcsecond.server.catalogues import builtin, online, refreshing, service
+from arcsecond.server.catalogues import builtin, online, refreshing, remote, service
 from arcsecond.server.catalogues.builtin import catalogue
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.settings import Settings
@@ -90,6 +90,13 @@ class Handler(BaseHTTPRequestHandler):
                 self.wfile.write(f"X-{n}: y\r\n".encode())
                 self.wfile.flush()
                 time.sleep(0.1)
+        moved = how.startswith("moved") and "there" not in self.path
+        if moved or how == "around":
+            self.send_response(int(how.split()[1]) if moved else 302)
+            self.send_header("Location", "/there")
+            self.end_headers()
+            self.wfile.write(b"It is over there." * 1000)
+            return
         self.send_response(500 if how == "500" else 200)
         self.end_headers()
         if how == "drip":
@@ -369,3 +376,39 @@ def test_settings_of_the_network() -> None:
     assert Settings.from_environment({"HOME": "/nowhere"}).online
     assert not Settings.from_environment({"HOME": "/nowhere", "ARCSECOND_ONLINE": "0"}).online
     assert not Settings(Path("/nowhere")).online
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"main_id": ""}, {"ra": "here"}, {"pmra": "fast"}, {"flux": "bright"}]
+)
+def test_a_row_that_is_none(asking: Backend, simbad: StandIn, wrong: dict[str, str]) -> None:
+    fields = FIELDS | dict.fromkeys(wrong, "char")
+    lacking = {name: kind for name, kind in fields.items() if wrong.get(name) != ""}
+    simbad.body = votable([STAR | wrong], lacking)
+    for _ in range(2):
+        with pytest.raises(NotFoundError, match="SIMBAD did not answer"):
+            ask(asking, "zzz Arc")
+
+
+def test_a_memory_that_is_damaged_begins_anew(asking: Backend, simbad: StandIn) -> None:
+    assert ask(asking, "zzz Arc") == "zzz Arc"
+    path = online._path(asking.settings)
+    path.write_bytes(b"no database" * 1000)
+    assert ask(asking, "zzz Arc") == "zzz Arc"
+    assert ask(asking, "zzz Arc") == "zzz Arc"
+    assert len(simbad.asked) == 2
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_service_that_has_moved(asking: Backend, simbad: StandIn, status: int) -> None:
+    simbad.how = f"moved {status}"
+    assert ask(asking, "zzz Arc") == "zzz Arc"
+    assert len(simbad.asked) == 2
+    assert bool(simbad.asked[1]) == (status in (307, 308))  # else it is asked for the answer
+
+
+def test_a_service_that_leads_around(asking: Backend, simbad: StandIn) -> None:
+    simbad.how = "around"
+    with pytest.raises(NotFoundError, match="SIMBAD did not answer"):
+        ask(asking, "zzz Arc")
+    assert len(simbad.asked) == remote.MOST_REDIRECTS

@@ -745,3 +745,21 @@ def test_strangers_look_and_do_not_import(http: Http) -> None:
     new_user(http.inside, "ann")
     assert http.post("/satellites/import/", content=ISS).status_code == 401
     assert http.get("/satellites/").json() == []
+
+
+def test_element_sets_in_element_sets_are_looked_through_once() -> None:
+    """Three million of them fit into a file that may be sent."""
+    leaves = "".join(f"<{name}>{value}</{name}>" for name, value in OMM.items())
+    deep = "<segment>" * 20_000 + leaves + "</segment>" * 20_000
+    (found,) = parse(f"<ndm>{deep}</ndm>".encode())
+    assert found.name == "BRAND NEW"
+
+
+@pytest.mark.parametrize("query", ["name", "search"])
+@pytest.mark.parametrize(
+    "resource", ["satellites", "observingsites", "telescopes", "instruments", "profiles"]
+)
+def test_a_name_of_any_length_is_looked_for(query: str, resource: str, http: Http) -> None:
+    for text in ("x" * 60_000, "\ufdfa" * 4_000, "%" * 20_000):
+        answer = http.get(f"/{resource}/", params={query: text})
+        assert answer.status_code in (200, 400)

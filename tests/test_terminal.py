@@ -127,6 +127,17 @@ def test_a_card_fits_the_terminal(home: Settings) -> None:
         assert max(map(len, lines)) <= columns
 
 
+def test_a_text_does_not_command_the_terminal(home: Settings) -> None:
+    title = "x\x1b]0;mine\x07\x1b[2J\u202eABC\x9b2J\tend"
+    command = [*ARCSECOND, "activities", "create", "--title", title]
+    subprocess.run(command, env=environment(home), capture_output=True, check=True)
+    for words in (("activities",), ("activities", "1")):
+        terminal = Terminal(home, *words, NO_COLOR="1", columns=120)
+        assert terminal.end() == 0
+        assert "mine" in terminal.text
+        assert not set(terminal.text) & set("\x1b\x07\x9b\u202e")
+
+
 def test_first_rows_are_a_table(home: Settings, tmp_path: Path) -> None:
     from astropy.io import fits
 

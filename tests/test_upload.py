@@ -597,6 +597,35 @@ class TestModule:
         assert "Kept, though damaged:\n  cut.fits: " in ended.err
         assert "Interrupted." in ended.err
 
+    @pytest.mark.parametrize("method", ["HEAD", "PATCH", "POST"])
+    @pytest.mark.parametrize("told", ["-5", "abc", "", "٣", "9" * 30, "same"])
+    def test_a_place_to_go_on_from_that_is_none(
+        self, method: str, told: str, api: ArcsecondAPI, night: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        dataset = api.datasets.create(name="d")["uuid"]
+        monkeypatch.setattr(patience, "LONGEST_WAIT_S", 0.0)
+        exchange = Transport.exchange
+
+        def other(self: Transport, how: str, path: str, headers: Any, content: bytes = b"") -> Any:
+            reply = exchange(self, how, path, headers, content)
+            if method == "HEAD" and how == "PATCH":
+                raise ArcsecondConnectionError("cut")  # so that it is asked for
+            if how != method:
+                return reply
+            name = "Location" if method == "POST" else "Upload-Offset"
+            value = {"same": headers.get("Upload-Offset", "")}.get(told, told)
+            return replace(reply, headers={name: "" if method == "POST" else value})
+
+        monkeypatch.setattr(Transport, "exchange", other)
+        summary = api.datasets(dataset).upload(night / "large.fits")
+        if method == "PATCH":  # it is asked for then, and told as it is
+            assert summary.ok
+            return
+        (failed,) = summary.failed
+        assert "The server" in failed.reason
+        assert "Something failed inside" not in failed.reason
+
     def test_what_waits_and_is_another_file_is_sent_from_its_beginning(
         self, api: ArcsecondAPI, night: Path
     ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -22,6 +23,14 @@ LONGEST_CELL = 32
 """Columns are left out before a text is cut to less."""
 
 _IDENTIFYING = ("UUID", "pk", "NORAD", "Problems")
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    """Return a text without what would command a terminal, or turn what stands beside it around."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def on_terminal(stream: TextIO | None) -> bool:
@@ -97,7 +106,7 @@ class Output:
 
     def say(self, sentence: str) -> None:
         """Talk, on stderr."""
-        click.echo(sentence, err=True)
+        click.echo(visible(sentence), err=True)
 
     @contextmanager
     def progress(self, file: Path) -> Iterator[Progress | None]:
@@ -117,17 +126,18 @@ class Output:
         return text if self._plain else click.style(text, **how)
 
     def _card(self, card: cards.Card) -> None:
-        click.echo(self._styled(card.title, bold=True))
+        click.echo(self._styled(visible(card.title), bold=True))
         width = max(40, _terminal_width() - LABEL_WIDTH - 2)
         for fact in card.facts:
+            text = visible(fact.text)
             if fact.exact:
-                below = len(fact.text) > width
+                below = len(text) > width
                 click.echo(self._styled(f"{fact.label:<{LABEL_WIDTH}}", dim=True), nl=below)
-                click.echo(fact.text if below else f"  {fact.text}")
+                click.echo(text if below else f"  {text}")
                 continue
             lines = [
                 line
-                for part in fact.text.split("\n")
+                for part in text.split("\n")
                 for line in textwrap.wrap(
                     part, width, break_on_hyphens=False, break_long_words=False
                 )
@@ -144,7 +154,7 @@ class Output:
         """Print a table for people, as wide as the terminal."""
         if not table.rows:
             return
-        rows = [[" ".join(cell.split()) for cell in row] for row in table.rows]
+        rows = [[" ".join(visible(cell).split()) for cell in row] for row in table.rows]
         full = {
             n: max(len(heading), *(len(row[n]) for row in rows))
             for n, heading in enumerate(table.headings)
@@ -225,7 +235,10 @@ def _columns(table: cards.Table, full: dict[int, int], room: int) -> list[int]:
 
 def _fit(headings: Sequence[str], full: Sequence[int], room: int) -> list[int]:
     """Return column widths that fit the terminal; identifiers are never cut."""
-    widths = list(full)
+    widths = [
+        width if heading in _IDENTIFYING else min(width, room)
+        for heading, width in zip(headings, full, strict=True)
+    ]
     while sum(widths) + 2 * (len(widths) - 1) > room:
         wide = [n for n in range(len(widths)) if headings[n] not in _IDENTIFYING and widths[n] > 8]
         if not wide:

@@ -52,6 +52,7 @@ class LazyList(Sequence[Json]):
         self.query = first
         self._query: Mapping[str, Any] | None = first
         self._next: str | None = None
+        self._seen: set[str | None] = set()
         self.note = ""
 
     def total(self) -> int:
@@ -117,10 +118,11 @@ class LazyList(Sequence[Json]):
             if self._query is None and self._next is None:
                 return False
             answer = self._endpoint.fetch(self._next, self._query)
-            self._query, self._next = None, answer.next
+            self._seen.add(self._next)
+            self._items += answer.items
+            # A page that was there already would be asked for without end.
+            self._query, self._next = None, None if answer.next in self._seen else answer.next
             self.note = self.note or answer.note
-            data = answer.data
-            self._items += data["results"] if isinstance(data, dict) else data
         return True
 
 

@@ -233,6 +233,8 @@ class Fetching:
                     while came := stream.read_into(keeper.room()):
                         keeper.keep(came)
                         have += came
+                        if have > self._item.size:
+                            raise UnavailableError("More bytes come than the file has.")
                         if self._stopping.is_set():
                             raise StoppedError
                         self._moved(min(have, self._item.size))
@@ -241,6 +243,8 @@ class Fetching:
                             self._patience.through()
             finally:
                 self._digested = have, digest
+                if have > self._item.size:  # what came is something else
+                    file.truncate(0)
         if have < self._item.size:
             raise ArcsecondConnectionError("The connection ended before the file did.")
 

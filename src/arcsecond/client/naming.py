@@ -44,7 +44,7 @@ def find_named(transport: Transport, resource: str, text: str, *, own: bool = Fa
         one: Json = transport.request("GET", f"/{resource}/{text}/").data
         return one
     params = {"name": text, "page_size": 100}
-    found: list[Json] = transport.request("GET", f"/{resource}/", params=params).data["results"]
+    found: list[Json] = transport.request("GET", f"/{resource}/", params=params).items
     if own or len(found) > 1:
         me = _me(transport, needed=own)
         mine = [one for one in found if one["profile"] == me]

@@ -113,12 +113,14 @@ def all_of(
     patience = Patience(stopping)
     params: dict[str, Any] | None = {**(filters or {}), "page_size": PAGE}
     address: str | None = path
-    while address:
+    seen: set[str] = set()
+    while address and address not in seen:
+        seen.add(address)
         answer = patience.keep_trying(
             lambda address=address, params=params: transport.request(  # type: ignore[misc]
                 "GET", address, params=params
             )
         )
-        yield from answer.data["results"]
+        yield from answer.items
         address = answer.next and path + "?" + answer.next.partition("?")[2]
         params = None

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 from arcsecond.client.patience import Patience, StoppedError
 from arcsecond.client.transport import Reply, Transport
 from arcsecond.errors import (
+    ArcsecondConnectionError,
     ArcsecondError,
     ChangedError,
     ChecksumError,
@@ -111,14 +112,28 @@ class Sending:
             self._create()
         if self._offset is None:
             reply = self._transport.exchange("HEAD", self._address, _TUS)
-            self._offset = int(reply.headers["Upload-Offset"])
+            self._offset = self._told_by(reply, 0)
         else:
             self._moved(self._offset)
             reply = self._send_piece(file, self._offset)
-            self._offset = int(reply.headers["Upload-Offset"])
+            self._offset = self._told_by(reply, min(self._offset + 1, self._item.size))
             self._size = min(PIECE, 2 * self._size)
             self._patience.through()
         return reply
+
+    def _told_by(self, reply: Reply, least: int) -> int:
+        """Return how far the server says that it came, which it may only if it can be so.
+
+        Raises
+        ------
+        ArcsecondConnectionError
+            It says something else: then it is no server of ours that answered.
+        """
+        told = reply.headers.get("Upload-Offset", "")
+        offset = int(told) if told.isascii() and told.isdigit() and len(told) < 19 else -1
+        if least <= offset <= self._item.size:
+            return offset
+        raise ArcsecondConnectionError(f"The server tells no place to go on from: {told[:40]!r}.")
 
     def _cope_with(self, error: ArcsecondError) -> None:
         """Prepare the next step after a failure, or give up."""
@@ -153,7 +168,10 @@ class Sending:
         )
         headers = {"Upload-Length": str(self._item.size), "Upload-Metadata": encoded}
         reply = self._transport.exchange("POST", self._begin, _TUS | headers)
-        self._address = "/uploads/" + reply.headers["Location"].rpartition("/")[2]
+        self._address = "/uploads/" + reply.headers.get("Location", "").rpartition("/")[2]
+        if self._address == "/uploads/":
+            self._address = ""
+            raise ArcsecondConnectionError("The server does not tell where the upload is.")
 
     def _send_piece(self, file: BinaryIO, offset: int) -> Reply:
         """Send the piece at an offset; with the last one goes the digest of the whole."""

@@ -108,17 +108,16 @@ class Plan:
         ArcsecondInputValueError
             There is none, or it is of another program.
         """
+        import msgspec  # late: most of what the module is asked for does without
+
         try:
             told = json.loads(path.read_bytes())
             if told["version"] != VERSION:
                 raise ValueError(told["version"])
-            fields = {name: told[name] for name in cls.__dataclass_fields__}
-            items = [Item(**item) for item in fields.pop("items")]
-            plan = cls(items=items, **fields)
-            plan.unreadable = [(name, why) for name, why in plan.unreadable]
+            plan = msgspec.convert({name: told[name] for name in cls.__dataclass_fields__}, cls)
         except OSError as error:
             raise ArcsecondInputValueError(f"{path} cannot be read: {error.strerror}.") from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError, msgspec.ValidationError) as error:
             raise ArcsecondInputValueError(f"{path} is no plan of an upload.") from error
         return plan
 

@@ -82,6 +82,22 @@ class Answer:
     next: str | None = None
     note: str = ""
 
+    @property
+    def items(self) -> list[dict[str, Any]]:
+        """The items of a list, or of a page of it.
+
+        Raises
+        ------
+        ArcsecondConnectionError
+            It is none: something else answered in place of the server.
+        """
+        found = self.data.get("results") if isinstance(self.data, dict) else self.data
+        if not isinstance(found, list):
+            raise ArcsecondConnectionError(
+                "The server answered something that is no list; is it an Arcsecond server?"
+            )
+        return found
+
 
 class Transport:
     """Requests to one server.
@@ -369,13 +385,14 @@ def _answer(response: httpx2.Response) -> Answer:
         return Answer(response.status_code, "", {})
     try:
         data = response.json()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ArcsecondConnectionError(
             "The server answered something that is no JSON; is it an Arcsecond server?"
         ) from error
     link = response.links.get("next", {}).get("url")
     if isinstance(data, dict) and "results" in data:
         link = data.get("next")
+        link = link if isinstance(link, str) else None
     note = response.headers.get("arcsecond-note", "")
     return Answer(response.status_code, response.text, data, link, note)
 
@@ -384,7 +401,7 @@ def _seconds(text: str) -> float | None:
     """Return what Retry-After says: seconds, or a moment (RFC 9110, 10.2.3)."""
     if text.isascii() and text.isdigit() and len(text) < 10:
         return float(text)
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, OverflowError):
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
     return None
 

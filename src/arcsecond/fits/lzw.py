@@ -1,7 +1,8 @@
 """The LZW of ``compress``, the files that end in .Z, within bounds of memory.
 
-Strings of the table hold half of all that comes out where a byte repeats, so a hundred kB
-could take the memory of a server; here their sum is bounded, and what comes out is given on.
+Where a byte repeats, the strings of the table hold half of all that comes out: a hundred kB
+would take the memory of a server. Here a long string is kept as the one that it goes on from
+and what is added, so that the table is small whatever comes, and what comes out is given on.
 
 Reference: Welch (1984), IEEE Computer 17(6), 8; the codes are put into bytes as ``compress``
 4.0 does: from the lowest bit on, eight of one width together, of which those that are left
@@ -14,10 +15,11 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 MAGIC = b"\x1f\x9d"
-LEAST_BITS, MOST_BITS = 9, 16
+FIRST_BITS, LEAST_BITS, MOST_BITS = 9, 10, 16
+"""Of codes at first, and at most; of nine at most, no two programs mean the same."""
 
-HELD = 256 << 20
-"""Bytes that the strings of the table may take together."""
+LONG = 1 << 10
+"""Bytes of a string that are kept together."""
 
 _PIECE = 1 << 20
 _READ = 1 << 16
@@ -64,8 +66,8 @@ def expanded(file: BinaryIO) -> Iterator[bytes]:
 def _strings(file: BinaryIO, most: int, *, clears: bool) -> Iterator[bytes]:
     """Yield the string of each code."""
     begin = [bytes([n]) for n in range(256)] + ([b""] if clears else [])
-    table = begin.copy()
-    width, before, held = LEAST_BITS, b"", 0
+    table = _Table(begin)
+    width, last, before = FIRST_BITS, 0, b""
     groups = _Groups(file)
     while group := groups.next(width):
         bits, mask, full = int.from_bytes(group, "little"), (1 << width) - 1, 1 << width
@@ -73,24 +75,59 @@ def _strings(file: BinaryIO, most: int, *, clears: bool) -> Iterator[bytes]:
             code = bits & mask
             bits >>= width
             if code == _CLEAR and clears:
-                table, width, before, held = begin.copy(), LEAST_BITS, b"", 0
+                table, width, before = _Table(begin), FIRST_BITS, b""
                 break
-            if code < len(table):
-                string = table[code]
-            elif code == len(table) and before:
+            made = len(table.ends)
+            if code < made:
+                string = table.string(code)
+            elif code == made and before:
                 string = before + before[:1]
             else:
                 raise LzwError("it has a code that was not made yet")
-            if before and len(table) < 1 << most:
-                table.append(before + string[:1])
-                held += len(before)
-                if held > HELD:
-                    raise LzwError(f"its table would take more than {HELD} bytes")
-            before = string
+            if before and made < 1 << most:
+                table.add(last, string[:1])
+            last, before = code, string
             yield string
-            if len(table) == full and width < most:
+            if len(table.ends) == full and width < most:
                 width += 1
                 break
+
+
+class _Table:
+    """Strings by their codes.
+
+    Attributes
+    ----------
+    ends
+        The string of each code, or the end of one that is long.
+    heads
+        The code of what stands before such an end.
+    """
+
+    def __init__(self, begin: list[bytes]) -> None:
+        self.ends = begin.copy()
+        self.heads: dict[int, int] = {}
+
+    def string(self, code: int) -> bytes:
+        """Return the string of a code."""
+        if code not in self.heads:
+            return self.ends[code]
+        found = [self.ends[code]]
+        while (head := self.heads.get(code)) is not None:
+            found.append(self.ends[head])
+            code = head
+        return b"".join(reversed(found))
+
+    def add(self, last: int, byte: bytes) -> None:
+        """Give the next code to the string of a code and one byte more."""
+        end, code = self.ends[last], len(self.ends)
+        if len(end) >= LONG:
+            self.ends.append(byte)
+            self.heads[code] = last
+            return
+        self.ends.append(end + byte)
+        if last in self.heads:
+            self.heads[code] = self.heads[last]
 
 
 class _Groups:

@@ -11,7 +11,6 @@ import contextlib
 import functools
 import gzip
 import hashlib
-import lzma
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -31,11 +30,9 @@ _MAGIC = {
 }
 _DAMAGE = (
     EOFError,
-    IndexError,
     OSError,
     RuntimeError,
     ValueError,
-    lzma.LZMAError,
     zipfile.BadZipFile,
     zlib.error,
 )

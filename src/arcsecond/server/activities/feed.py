@@ -28,6 +28,14 @@ HEARTBEAT_S = 15.0
 CONNECTED_S = 10
 """How long PostgreSQL may take to let somebody in."""
 
+TOGETHER, SHORT, MOST_KEPT = 50, 5, 100
+"""Activities that are read at once; of an answer that is kept for others; answers that are kept.
+
+An activity may have a hundred kB, and readers come from anywhere and read slowly.
+"""
+
+_Question = tuple[int, Viewer, int]
+
 
 class Feed:
     """The feed of one process.
@@ -45,7 +53,7 @@ class Feed:
         self.readers = 0
         self._closing = False
         self._watcher: asyncio.Task[None] | None = None
-        self._answers: dict[tuple[int, Viewer, int], asyncio.Task[list[Activity]]] = {}
+        self._answers: dict[_Question, asyncio.Task[list[Activity]]] = {}
 
     async def follow(self, viewer: Viewer, after: int | None) -> AsyncIterator[bytes]:
         """Yield events for one reader until the server or the reader ends.
@@ -89,17 +97,23 @@ class Feed:
     async def _behind(self, turn: int, viewer: Viewer, last: int) -> list[Activity]:
         """Ask once for all readers who stand at the same place and see the same."""
         question = (turn, viewer, last)
-        if question not in self._answers:
-            if len(self._answers) > 100:
-                self._answers.clear()
-            self._answers[question] = asyncio.create_task(
-                asyncio.to_thread(newer_than, self._backend, viewer, last)
-            )
-        try:
-            return await asyncio.shield(self._answers[question])
-        except sa.exc.SQLAlchemyError:
+        if (task := self._answers.get(question)) is None:
+            asking = asyncio.to_thread(newer_than, self._backend, viewer, last, TOGETHER)
+            task = self._answers[question] = asyncio.create_task(asking)
+            task.add_done_callback(lambda task: self._keep(question, task))
+        return await asyncio.shield(task)
+
+    def _keep(self, question: _Question, task: asyncio.Task[list[Activity]]) -> None:
+        """Keep a short answer for those of this turn who ask the same a little later.
+
+        That is what wakes everybody up. Whoever was away gets more, and gets it alone.
+        """
+        for other in [other for other in self._answers if other[0] != self._turn]:
+            if self._answers[other].done():
+                del self._answers[other]
+        failed = task.cancelled() or task.exception() is not None
+        if failed or len(task.result()) > SHORT or len(self._answers) > MOST_KEPT:
             self._answers.pop(question, None)
-            raise
 
     async def _wait(self, turn: int) -> bool:
         """Wait for a change; False when it is time for a heartbeat."""

@@ -83,7 +83,7 @@ class Activities:
             trash(connection, viewer, activities, pk, ACTIVITY, "activities:delete")
 
 
-def newer_than(backend: Backend, viewer: Viewer, pk: int, limit: int = 500) -> list[Activity]:
+def newer_than(backend: Backend, viewer: Viewer, pk: int, limit: int) -> list[Activity]:
     """Return activities behind a key that a viewer may see, the oldest first."""
     statement = with_owner(activities, viewer).where(activities.c.pk > pk)
     with backend.db.read() as connection:

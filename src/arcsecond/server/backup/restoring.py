@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import gzip
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -41,6 +42,9 @@ from arcsecond.server.storage.folder import FolderStore
 from arcsecond.server.storage.placed import Nowhere
 
 VERIFYING = ".verifying-"
+
+DIGEST, LONGEST_SECRET = 64, 1 << 10
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(slots=True)
@@ -150,7 +154,7 @@ def _restore(
         done += size
         progress(done, total)
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    shutil.copyfile(folder / SECRET, settings.secret_path)
+    settings.secret_path.write_bytes(_secret(folder))
     settings.secret_path.chmod(0o600)
     if (folder / RULES).exists():
         shutil.copyfile(folder / RULES, settings.home / RULES)
@@ -176,10 +180,21 @@ def _load_rows(settings: Settings, folder: Path, manifest: Manifest) -> None:
             upgrade(db)
 
 
+def _secret(folder: Path) -> bytes:
+    """Return the secret of a snapshot, by which keys and links are known."""
+    try:
+        with (folder / SECRET).open("rb") as file:
+            if secret := file.read(LONGEST_SECRET):
+                return secret
+    except FileNotFoundError:
+        pass
+    raise ArcsecondInputValueError(f"The secret of {folder} is missing.")
+
+
 def _left(folder: Path) -> list[str]:
     """Return the digests of what a snapshot left in place."""
     with gzip.open(folder / LEFT, "rt", encoding="ascii") as file:
-        return file.read().split()
+        return list(iter(lambda: file.readline(DIGEST + 1).strip(), ""))
 
 
 def _mark(db: Database, missing: Collection[str], named: Collection[str]) -> None:
@@ -207,6 +222,10 @@ def _wanted(source: Path, folder: Path, manifest: Manifest) -> dict[str, int]:
         left = set(_left(folder)) if manifest.left else set()
     except DAMAGE as error:
         raise ArcsecondInputValueError(f"The rows of {folder} cannot be read: {error}.") from error
+    for sha256, size in sizes.items():  # which name files: somebody else may have written them
+        if not (isinstance(sha256, str) and _DIGEST.fullmatch(sha256)) or type(size) is not int:
+            raise ArcsecondInputValueError(f"The rows of {folder} name bytes by no digest.")
+    left &= sizes.keys()
     used -= {sha256 for sha256 in left if not path_of(source, sha256).exists()}
     return {sha256: size for sha256, size in sizes.items() if sha256 in used}
 

@@ -28,15 +28,22 @@ TOGETHER = 1_000
 LEFT_OUT = ("uploads",)
 """What is under way has to begin anew: its bytes are in no backup."""
 
+LONGEST_LINE = 256 << 20
+"""Bytes of a row: a file of 16 MiB of headers and of thousands of HDUs has a tenth of it."""
+
 DAMAGE = (
     gzip.BadGzipFile,
     zlib.error,
+    msgspec.DecodeError,
+    sa.exc.SQLAlchemyError,
+    AttributeError,
     EOFError,
     FileNotFoundError,
     KeyError,
+    OverflowError,
+    RecursionError,
     TypeError,
     ValueError,
-    sa.exc.IntegrityError,
 )
 
 
@@ -101,24 +108,24 @@ def load(connection: sa.Connection, folder: Path, told: Mapping[str, Dumped]) ->
             continue
         path = _path(folder, table.name)
         digest, count = hashlib.sha256(), 0
-        there = found.tables[table.name]
-        typed = sa.Table(
-            table.name,
-            sa.MetaData(),
-            *(
-                sa.Column(c.name, table.c[c.name].type if c.name in table.c else c.type)
-                for c in there.columns
-            ),
-        )
         try:
+            typed = sa.Table(
+                table.name,
+                sa.MetaData(),
+                *(
+                    sa.Column(c.name, table.c[c.name].type if c.name in table.c else c.type)
+                    for c in found.tables[table.name].columns
+                ),
+            )
             with gzip.open(path, "rb") as file:
-                while lines := list(islice(file, TOGETHER)):
+                every = _lines(file)
+                while lines := list(islice(every, TOGETHER)):
                     digest.update(b"".join(lines))
                     count += len(lines)
                     rows = [_typed(typed, msgspec.json.decode(line)) for line in lines]
                     connection.execute(sa.insert(typed), rows)
         except DAMAGE as error:
-            reason = str(getattr(error, "orig", error)).splitlines()[0]
+            reason = (str(getattr(error, "orig", error)) or type(error).__name__).splitlines()[0]
             raise ArcsecondInputValueError(
                 f"The rows of {table.name} in the backup are damaged: {reason}."
             ) from error
@@ -161,8 +168,22 @@ def _set_sequence(connection: sa.Connection, table: sa.Table) -> None:
 def lines_of(folder: Path, table: str) -> Iterator[dict[str, Any]]:
     """Go through the rows of a dumped table, as JSON has them."""
     with gzip.open(_path(folder, table), "rb") as file:
-        for line in file:
+        for line in _lines(file):
             yield msgspec.json.decode(line)
+
+
+def _lines(file: gzip.GzipFile) -> Iterator[bytes]:
+    """Yield lines, none of which fills the memory.
+
+    Raises
+    ------
+    ValueError
+        One is longer than a row can be.
+    """
+    while line := file.readline(LONGEST_LINE):
+        if len(line) == LONGEST_LINE:
+            raise ValueError("a line is longer than a row can be")
+        yield line
 
 
 def _path(folder: Path, table: str) -> Path:

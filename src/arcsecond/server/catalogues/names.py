@@ -84,10 +84,18 @@ _SIGNED = re.compile(r"(?:bd|sd|cd|cpd|cod)[+-]")
 _LOOSE = re.compile(r"(?<=[a-z])-(?=\d)|'s?\b")
 _KIND = re.compile(r"(.{3,}) (?:galaxy|galaxies|nebula|cluster)")
 
+LONGEST_NAME = 300
+"""Characters of a name that are looked at; the longest of the catalogues have fewer."""
+
 
 def fold(name: str) -> str:
     """Return a name without case, blanks and typographic variants."""
     return _plain(name).translate(_NOISE)
+
+
+def sought(text: str) -> str:
+    """Return what is looked for in names: folded, and no longer than databases compare."""
+    return fold(text[:LONGEST_NAME])
 
 
 def _plain(name: str) -> str:
@@ -97,10 +105,6 @@ def _plain(name: str) -> str:
         name = "".join(char for char in name if not unicodedata.combining(char))
         name = name.replace("\u2212", "-").replace("\u2019", "'")
     return name.casefold()
-
-
-LONGEST_NAME = 300
-"""Characters of a name that are looked at; the longest of the catalogues have fewer."""
 
 
 def forms(name: str) -> tuple[str, ...]:

@@ -88,7 +88,10 @@ def remembered(settings: Settings, name: str) -> tuple[bool, Row | None]:
     at, data = found
     if time.time() - at > (UNKNOWN_S if data is None else KEPT_S):
         return False, None
-    return True, None if data is None else msgspec.json.decode(data, type=Row)
+    try:
+        return True, None if data is None else msgspec.json.decode(data, type=Row)
+    except msgspec.DecodeError:  # of another release
+        return False, None
 
 
 def worth_asking(settings: Settings, name: str) -> bool:
@@ -158,9 +161,23 @@ def _path(settings: Settings) -> Path:
 @contextmanager
 def _memory(settings: Settings) -> Iterator[sqlite3.Connection]:
     settings.catalogues_path.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite3.connect(_path(settings), isolation_level=None, timeout=5)) as db:
-        db.executescript(_SCHEMA)
+    with closing(_opened(_path(settings))) as db:
         yield db
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """Open it; what is damaged begins anew, since it is a help and nothing more."""
+    db = sqlite3.connect(path, isolation_level=None, timeout=5)
+    try:
+        db.executescript(_SCHEMA)
+    except sqlite3.OperationalError:  # somebody else has it
+        db.close()
+        raise
+    except sqlite3.DatabaseError:
+        db.close()
+        path.unlink()
+        return _opened(path)
+    return db
 
 
 def _found(settings: Settings, name: str) -> Row | None:
@@ -171,7 +188,11 @@ def _found(settings: Settings, name: str) -> Row | None:
     first = rows[0] if rows else {}
     if first.get("ra") is None or first.get("dec") is None:
         return None
-    return _row(first, rows)
+    try:
+        row = msgspec.convert(msgspec.to_builtins(_row(first, rows)), Row)
+    except (ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
+        raise UnavailableError(f"{SERVICE} answered with something else than it should.") from error
+    return row
 
 
 def _row(first: dict[str, Any], rows: list[dict[str, Any]]) -> Row:

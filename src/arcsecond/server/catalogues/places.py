@@ -16,7 +16,7 @@ _SEXAGESIMAL = re.compile(
 )
 _LETTERED = re.compile(
     r"(\d{1,2}(?:\.\d*)?)h\s*+(?:(\d{1,2}(?:\.\d*)?)m)?+\s*+(?:(\d{1,2}(?:\.\d*)?)s)?+[\s,]*+"
-    r"([+-]?)(\d{1,2}(?:\.\d*)?)[d°]\s*+(?:(\d{1,2}(?:\.\d*)?)[m′'])?+"
+    r"([+-]?)(\d{1,2}(?:\.\d*)?)[d°]\s*+(?:(\d{1,2}(?:\.\d*)?)(?:[m′]|'(?!')))?+"
     r"\s*+(?:(\d{1,2}(?:\.\d*)?)(?:s|″|\"|''))?"
 )
 """With letters what is nothing may be left out. What was matched is not tried anew: blanks."""

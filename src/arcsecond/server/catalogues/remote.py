@@ -13,6 +13,7 @@ import threading
 import time
 import warnings
 from typing import Any
+from urllib.parse import urljoin
 
 import requests
 from urllib3 import HTTPResponse
@@ -22,6 +23,7 @@ from arcsecond.errors import UnavailableError
 
 CONNECT_S = 3.0
 MOST_BYTES = 256 << 20
+MOST_REDIRECTS = 5
 
 
 class Bounded(requests.Session):
@@ -74,7 +76,7 @@ class Bounded(requests.Session):
         end = time.monotonic() + self.seconds
         kwargs |= {"stream": True, "timeout": (min(CONNECT_S, self.seconds), self.seconds)}
         try:
-            with super().request(method, url, **kwargs) as response:
+            with self._followed(method, url, kwargs) as response:
                 parts: list[bytes] = []
                 size = 0
                 # What has come so far, not a full piece: a trickle may last for ever.
@@ -92,6 +94,24 @@ class Bounded(requests.Session):
         response.raw = HTTPResponse(io.BytesIO(body), preload_content=False)
         response._content = body  # noqa: SLF001  # what ``content`` gives once it was read
         return response
+
+    def _followed(self, method: str, url: str, kwargs: dict[str, Any]) -> requests.Response:
+        """Make a request where a service leads to; what it says on the way is not read.
+
+        ``requests`` would read all of it, however much comes.
+        """
+        for _ in range(MOST_REDIRECTS):
+            response = super().request(method, url, **kwargs | {"allow_redirects": False})
+            if not response.is_redirect:
+                return response
+            response.close()
+            url = urljoin(response.url, response.headers["location"])
+            left_out = {"params"}
+            if response.status_code not in (307, 308):
+                method = "GET"
+                left_out |= {"data", "files", "json"}
+            kwargs = {name: value for name, value in kwargs.items() if name not in left_out}
+        raise UnavailableError(f"{self.name} leads from one address to another without end.")
 
 
 def ask(name: str, url: str, adql: str, seconds: float) -> list[dict[str, Any]]:

@@ -14,13 +14,16 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from arcsecond.errors import InvalidInputError
 from arcsecond.server.context import is_text
 from arcsecond.server.db import as_utc
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 LARGEST_NORAD = 999_999_999
 LAST_IN_LINES = 339_999
@@ -254,11 +257,21 @@ def _from_xml(raw: bytes) -> Iterator[tuple[str, Mapping[str, Any]]]:
         root = fromstring(raw)
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
         raise InvalidInputError(f"This XML cannot be read: {error}.") from error
-    for n, segment in enumerate(root.iter("segment"), start=1):
+    for n, segment in enumerate(_segments(root), start=1):
         yield (
             f"Element set {n}",
             {leaf.tag: leaf.text or "" for leaf in segment.iter() if len(leaf) == 0},
         )
+
+
+def _segments(root: Element) -> Iterator[Element]:
+    """Yield the element sets of a message, but for those that lie in others."""
+    left = [root]
+    while left:
+        if (one := left.pop()).tag == "segment":
+            yield one
+        else:
+            left += reversed(one)
 
 
 def _messages(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[ElementSet]:

@@ -30,7 +30,7 @@ from arcsecond.schemas.observatory import (
     Telescope,
     TelescopeChange,
 )
-from arcsecond.server.catalogues.names import fold
+from arcsecond.server.catalogues.names import fold, sought
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.db import metadata, now, one_at_a_time
 from arcsecond.server.observatory import obscodes
@@ -62,9 +62,9 @@ class _Kept(ABC, Generic[T]):
         statement = sa.select(self.table)
         words = self.table.c.words
         if "name" in filters:
-            sought = f"\n{fold(filters['name'])}\n"
-            statement = statement.where(words.contains(sought, autoescape=True))
-        if text := fold(filters.get("search", "")):
+            name = f"\n{sought(filters['name'])}\n"
+            statement = statement.where(words.contains(name, autoescape=True))
+        if text := sought(filters.get("search", "")):
             statement = statement.where(words.contains(text, autoescape=True))
         with backend.db.read() as connection:
             statement = self._narrowed(connection, statement, filters)

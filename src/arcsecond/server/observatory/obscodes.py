@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import gzip
+import io
 import math
 import re
 import zlib
@@ -103,6 +104,10 @@ def geodetic(out: float, up: float) -> tuple[float, float]:
     return math.degrees(float(latitude)), float(height)
 
 
+MOST_UNPACKED = 64 << 20
+"""Bytes; the whole list has one million."""
+
+
 def read(raw: bytes) -> list[Code]:
     """Read a list of codes: MPC's page or text, or its extended JSON, gzipped or not.
 
@@ -113,9 +118,11 @@ def read(raw: bytes) -> list[Code]:
     """
     if raw.startswith(b"\x1f\x8b"):
         try:
-            raw = gzip.decompress(raw)
+            raw = gzip.GzipFile(fileobj=io.BytesIO(raw)).read(MOST_UNPACKED + 1)
         except (OSError, EOFError, zlib.error) as error:
             raise InvalidInputError("This file is no complete gzip file.") from error
+    if len(raw) > MOST_UNPACKED:
+        raise InvalidInputError(f"This list is larger than {MOST_UNPACKED >> 20} MiB.")
     text = raw.decode("utf-8", "replace")
     if "\0" in text:
         raise InvalidInputError("This file is no text; a list of codes is text.")
@@ -131,7 +138,7 @@ def read(raw: bytes) -> list[Code]:
 def _from_json(text: str) -> Iterator[Code]:
     try:
         rows: dict[str, dict[str, Any]] = msgspec.json.decode(text, type=dict[str, dict[str, Any]])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidInputError(f"This is no valid JSON: {error}.") from error
     for code, row in rows.items():
         constants = [row.get(key) for key in ("Longitude", "cos", "sin")]

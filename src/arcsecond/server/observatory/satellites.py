@@ -17,7 +17,7 @@ from arcsecond.schemas.catalogues import Coordinates
 from arcsecond.schemas.fields import MOST_NIGHTS_ONE
 from arcsecond.schemas.observatory import DirectoryImport, ObservingSite, Satellite
 from arcsecond.schemas.sky import Event, Pass, SatellitePosition
-from arcsecond.server.catalogues.names import fold
+from arcsecond.server.catalogues.names import fold, sought
 from arcsecond.server.catalogues.places import parse_flag
 from arcsecond.server.catalogues.refreshing import REFRESHERS
 from arcsecond.server.context import Backend, Viewer
@@ -62,8 +62,8 @@ def _narrowed(filters: Mapping[str, str]) -> sa.Select[Any]:
     statement = sa.select(satellites)
     words = satellites.c.words
     if name := filters.get("name"):
-        statement = statement.where(words.contains(f"\n{fold(name)}\n", autoescape=True))
-    if text := fold(filters.get("search", "")):
+        statement = statement.where(words.contains(f"\n{sought(name)}\n", autoescape=True))
+    if text := sought(filters.get("search", "")):
         statement = statement.where(words.contains(text, autoescape=True))
     return statement
 

@@ -118,8 +118,9 @@ def _asked(settings: Settings, ra_deg: float, dec_deg: float) -> list[str]:
         answer = session.get(settings.moc_url, params=asked)
     try:
         told = json.loads(answer.content)
-        return [one if isinstance(one, str) else str(one["ID"]) for one in told]
-    except (ValueError, KeyError, TypeError) as error:
+        named = {one if isinstance(one, str) else str(one["ID"]) for one in told}
+        return [survey.hips for survey in SURVEYS if survey.hips in named]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UnavailableError("CDS answered with no list of surveys.") from error
 
 

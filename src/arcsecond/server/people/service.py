@@ -17,6 +17,7 @@ from arcsecond.errors import (
     NotAllowedError,
     NotFoundError,
 )
+from arcsecond.schemas.fields import LONGEST
 from arcsecond.schemas.people import PASSWORD, USERNAME, Credentials, Profile, Registration
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.db import now
@@ -155,7 +156,7 @@ def list_profiles(backend: Backend, viewer: Viewer, search: str = "") -> Listing
     """List people by name."""
     statement = sa.select(users)
     if search:
-        pattern = "%" + re.sub(r"([%_\\])", r"\\\1", search.casefold()) + "%"
+        pattern = "%" + re.sub(r"([%_\\])", r"\\\1", search[:LONGEST].casefold()) + "%"
         statement = statement.where(users.c.folded.like(pattern, escape="\\"))
     return SqlListing(
         backend.db,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -68,8 +69,9 @@ def from_csv(n: int, table: Records, left_out: list[str]) -> tuple[Part, Iterato
 def _day(comments: Iterable[str]) -> str:
     for comment in comments:
         if match := re.fullmatch(r"\w{3} (\w{3} +\d+) [\d:]+ (\d{4})", comment):
-            day = datetime.strptime(f"{match[1]} {match[2]}", "%b %d %Y")
-            return day.date().isoformat()
+            with contextlib.suppress(ValueError):  # it is no date
+                day = datetime.strptime(f"{match[1]} {match[2]}", "%b %d %Y")
+                return day.date().isoformat()
     return ""
 
 
@@ -143,6 +145,6 @@ def _fact(record: Mapping[str, str], column: str, unit: str | None, name: str) -
 
 def _transits(record: Mapping[str, str], method: str, facts: Mapping[str, Fact]) -> bool | None:
     """Tell whether a planet transits; None where the table does not say."""
-    if flag := record.get("tran_flag", "").strip():
-        return float(flag) == 1
+    if record.get("tran_flag", "").strip():
+        return number(record, "tran_flag", record.get("pl_name", "")) == 1
     return True if method == "Transit" or "tzero_primary_transit" in facts else None

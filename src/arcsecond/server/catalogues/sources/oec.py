@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
@@ -32,7 +33,8 @@ _FACTS = {
 }  # fmt: skip
 
 _KEPT = ("Confirmed planets", "Orphan planets")
-MOST_XML = 256 << 20
+MOST_XML = 32 << 20
+"""Bytes; the whole catalogue has some, and each becomes twenty in memory."""
 
 Known = Callable[[Sequence[str]], str | None]
 """Returns the identity of a planet that is there already under one of some names."""
@@ -141,7 +143,7 @@ def _of(
                 facts,
                 known,
                 method=(child.findtext("discoverymethod") or "").strip(),
-                year=int(year) if year.isdigit() else None,
+                year=int(year) if re.fullmatch(r"[0-9]{1,4}", year) else None,
             )
 
 

@@ -139,6 +139,8 @@ _RA = re.compile(r"\d\d[ :]\d\d[ :]\d\d")
 def _j2000(ra_deg: float, dec_deg: float, equinox: str) -> tuple[float, float]:
     if equinox == "2000":
         return ra_deg, dec_deg
+    if not re.fullmatch(r"(1[89]|20)\d\d(\.\d{1,3})?", equinox):
+        raise InvalidInputError(f"{equinox[:20]!r} is no equinox such as 1950 or 2000.")
     from astropy.coordinates import FK4, FK5, SkyCoord
 
     old = FK4(equinox="B1950") if equinox == "1950" else FK5(equinox=f"J{equinox}")

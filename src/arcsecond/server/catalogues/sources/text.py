@@ -17,6 +17,9 @@ from arcsecond.errors import InvalidInputError, TooLargeError
 MOST_UNPACKED = 4 << 30
 """Bytes that a compressed table may unpack to."""
 
+LONGEST_LINE = 64 << 20
+"""Characters; lists in JSON may be one line."""
+
 _PAIR = re.compile(
     r"(?P<h>\d{1,2})[ :h](?P<m>\d{1,2})[ :m](?P<s>\d{1,2}(?:\.\d*)?)s?\s*"
     r"(?P<sign>[+\-−]?)\s?(?P<d>\d{1,2})[ :d°]\s?(?P<am>\d{1,2})"
@@ -44,16 +47,21 @@ def lines(file: BinaryIO, name: str, *, ended: bool = False) -> Iterator[str]:
     file.seek(0)
     source: BinaryIO = gzip.GzipFile(fileobj=file) if packed else file  # type: ignore[assignment]
     text = io.TextIOWrapper(source, "utf-8-sig", errors="strict", newline="")
-    size, line = 0, "\n"
+    size, last = 0, "\n"
     try:
-        for line in text:
+        while line := text.readline(LONGEST_LINE):
+            if len(line) == LONGEST_LINE:
+                raise InvalidInputError(
+                    f"{name} has a line of more than {LONGEST_LINE} characters."
+                )
             size += len(line)
             if size > MOST_UNPACKED:
                 raise TooLargeError(f"{name} unpacks to more than {MOST_UNPACKED >> 30} GiB.")
             if "\0" in line:
                 raise InvalidInputError(f"{name} is no text.")
             yield line
-        if ended and not line.endswith(("\n", "\r")):
+            last = line
+        if ended and not last.endswith(("\n", "\r")):
             raise InvalidInputError(f"{name} is cut: its last line has no end.")
     except UnicodeDecodeError as error:
         raise InvalidInputError(f"{name} is no text in UTF-8.") from error
