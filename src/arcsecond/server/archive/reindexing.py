@@ -119,7 +119,7 @@ def _cards(
     wanted = {(row.file, row.n) for row in rows}
     found: dict[tuple[int, int], list[str]] = defaultdict(list)
     size = 0
-    with connection.execute(statement.execution_options(yield_per=500)) as lines:
+    with connection.execute(statement.execution_options(yield_per=20)) as lines:
         for header in lines:
             key = header.file, header.n
             if key not in wanted:

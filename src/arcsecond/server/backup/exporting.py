@@ -24,6 +24,7 @@ from arcsecond.flushing import flush_file, flush_folder
 from arcsecond.server.archive.packages.tables import contents, packages
 from arcsecond.server.archive.tables import LOST, blobs, datasets, files, versions
 from arcsecond.server.backup.copying import copy, forget_unfinished, has, prepare
+from arcsecond.server.backup.rows import READ_TOGETHER
 from arcsecond.server.context import Backend
 from arcsecond.server.db import locked
 from arcsecond.server.people.tables import users
@@ -246,7 +247,7 @@ class _Export:
                     statement = statement.where(living)
             part = self._unfinished / table.name
             with part.open("wb") as file, self._backend.db.stream() as connection:
-                result = connection.execution_options(yield_per=TOGETHER).execute(statement)
+                result = connection.execution_options(yield_per=READ_TOGETHER).execute(statement)
                 for row in result.mappings():
                     file.write(msgspec.json.encode(dict(row), order="sorted") + b"\n")
                     self._told.records += 1

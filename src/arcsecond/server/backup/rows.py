@@ -12,7 +12,6 @@ import os
 import zlib
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -24,12 +23,17 @@ from arcsecond.errors import ArcsecondInputValueError
 from arcsecond.server.db import UtcDateTime, as_utc
 from arcsecond.server.tables import metadata
 
-TOGETHER = 1_000
+TOGETHER, TOGETHER_BYTES = 1_000, 16 << 20
+"""Rows that are written at once, and how long they are together."""
+
+READ_TOGETHER = 50
+"""Rows that are read at once: one of headers may have four MiB."""
+
 LEFT_OUT = ("uploads",)
 """What is under way has to begin anew: its bytes are in no backup."""
 
-LONGEST_LINE = 256 << 20
-"""Bytes of a row: a file of 16 MiB of headers and of thousands of HDUs has a tenth of it."""
+LONGEST_LINE = 64 << 20
+"""Bytes of a row: a header of 4 MiB, written as JSON, has a tenth of it."""
 
 DAMAGE = (
     gzip.BadGzipFile,
@@ -78,7 +82,7 @@ def _dump(connection: sa.Connection, table: sa.Table, folder: Path | None) -> Du
     digest, count = hashlib.sha256(), 0
     path = os.devnull if folder is None else _path(folder, table.name)
     statement = sa.select(table).order_by(*table.primary_key.columns)
-    result = connection.execution_options(yield_per=TOGETHER).execute(statement)
+    result = connection.execution_options(yield_per=READ_TOGETHER).execute(statement)
     with gzip.open(path, "wb", compresslevel=1) as file:
         for row in result.mappings():
             line = msgspec.json.encode(dict(row), order="sorted") + b"\n"
@@ -118,8 +122,7 @@ def load(connection: sa.Connection, folder: Path, told: Mapping[str, Dumped]) ->
                 ),
             )
             with gzip.open(path, "rb") as file:
-                every = _lines(file)
-                while lines := list(islice(every, TOGETHER)):
+                for lines in _groups(file):
                     digest.update(b"".join(lines))
                     count += len(lines)
                     rows = [_typed(typed, msgspec.json.decode(line)) for line in lines]
@@ -170,6 +173,20 @@ def lines_of(folder: Path, table: str) -> Iterator[dict[str, Any]]:
     with gzip.open(_path(folder, table), "rb") as file:
         for line in _lines(file):
             yield msgspec.json.decode(line)
+
+
+def _groups(file: gzip.GzipFile) -> Iterator[list[bytes]]:
+    """Yield the lines of some rows."""
+    lines: list[bytes] = []
+    size = 0
+    for line in _lines(file):
+        lines.append(line)
+        size += len(line)
+        if len(lines) == TOGETHER or size >= TOGETHER_BYTES:
+            yield lines
+            lines, size = [], 0
+    if lines:
+        yield lines
 
 
 def _lines(file: gzip.GzipFile) -> Iterator[bytes]:
