@@ -190,6 +190,15 @@ def test_names_that_differ_in_capitals_alone(archive: Archive, target: Path) -> 
     assert checked(target) == 0
 
 
+def test_long_names_that_differ_in_capitals_alone(archive: Archive, target: Path) -> None:
+    name = "é" * 60 + "/" + "ü" * 110
+    keep(archive.backend, archive.ann, archive.first, f"{name}a.fits", A)
+    keep(archive.backend, archive.ann, archive.first, f"{name}A.fits", C)
+    assert not export(archive.backend, target).missing
+    assert {A, C} <= set(content(target).values())
+    assert checked(target) == 0
+
+
 def test_nobody_else_reads_it(archive: Archive, target: Path) -> None:
     target.mkdir(mode=0o755)
     export(archive.backend, target)

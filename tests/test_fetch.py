@@ -20,7 +20,12 @@ import pytest
 from arcsecond.client import downloading, fetching, patience
 from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.transport import Transport
-from arcsecond.errors import ArcsecondConnectionError, ArcsecondInputValueError, NotFoundError
+from arcsecond.errors import (
+    ArcsecondConnectionError,
+    ArcsecondInputValueError,
+    LockedError,
+    NotFoundError,
+)
 from tests.conftest import Command, fits_bytes
 
 CONTENT = {
@@ -189,6 +194,40 @@ class TestArchives:
         with pytest.raises(ArcsecondConnectionError):
             api.datasets(dataset).archive(target / "a.zip")
         assert list(target.iterdir()) == []
+
+    def test_two_at_once_into_one_name(
+        self, api: ArcsecondAPI, dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stream, second = Transport.stream, list[BaseException]()
+
+        @contextlib.contextmanager
+        def overlapping(self: Transport, path: str, headers: Any) -> Iterator[Any]:
+            def pieces(found: Iterator[bytes]) -> Iterator[bytes]:
+                for piece in found:
+                    yield piece
+                    if not second:
+                        second.append(KeyError())
+                        with pytest.raises(LockedError) as refused:
+                            api.datasets(dataset).archive(tmp_path / "a.zip")
+                        second.append(refused.value)
+
+            with stream(self, path, headers) as found:
+                yield replace(found, pieces=pieces(found.pieces))
+
+        monkeypatch.setattr(Transport, "stream", overlapping)
+        assert api.datasets(dataset).archive(tmp_path / "a.zip")
+        assert len(second) == 2
+        with zipfile.ZipFile(tmp_path / "a.zip") as held:
+            assert held.testzip() is None
+        assert [path.name for path in tmp_path.glob(".*")] == []
+
+    @pytest.mark.parametrize("kind", ["zip", "tar"])
+    def test_a_file_that_is_called_like_the_list_of_those_that_are_missing(
+        self, kind: str, api: ArcsecondAPI, dataset: str, tmp_path: Path
+    ) -> None:
+        (tmp_path / "one.fits").write_bytes(CONTENT["V/a.fits"])
+        api.datasets(dataset).fitsfiles.create(tmp_path / "one.fits", name="MISSING.txt")
+        assert api.datasets(dataset).archive(tmp_path / f"a.{kind}")
 
 
 class TestTogether:

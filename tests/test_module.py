@@ -268,6 +268,16 @@ def test_what_is_no_list(body: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path:
                 ask()
 
 
+def test_a_failure_without_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    deep = httpx2.Response(500, content=b"[" * 100_000)
+    with (
+        other_server(lambda _: deep, monkeypatch, tmp_path) as api,
+        pytest.raises(ArcsecondError) as raised,
+    ):
+        api.objects.read("M 31")
+    assert raised.value.status == 500
+
+
 @pytest.mark.parametrize("more", ["/objects/?cursor=x", 5, {"a": 1}])
 def test_pages_that_lead_to_themselves(
     more: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

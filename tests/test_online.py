@@ -95,8 +95,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_response(int(how.split()[1]) if moved else 302)
             self.send_header("Location", "/there")
             self.end_headers()
-            self.wfile.write(b"It is over there." * 1000)
-            return
+            while True:  # what it says on the way is not waited for
+                self.wfile.write(bytes(1 << 16))
         self.send_response(500 if how == "500" else 200)
         self.end_headers()
         if how == "drip":

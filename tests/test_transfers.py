@@ -7,6 +7,7 @@ import hashlib
 import zlib
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,9 @@ from arcsecond.errors import UnavailableError
 from arcsecond.server.archive.tables import blobs, uploads
 from arcsecond.server.check import check
 from arcsecond.server.db import now
+from arcsecond.server.storage.partial import Partial
 from arcsecond.server.transfers import service
+from arcsecond.server.transfers.routes import PIECE
 from tests.conftest import Http, fits_bytes
 
 Headers = dict[str, str]
@@ -89,6 +92,60 @@ def test_what_the_server_can_do_is_told(tus: Tus) -> None:
         }
         assert "sha1" in told.headers["tus-checksum-algorithm"].split(",")
         assert int(told.headers["tus-max-size"]) > 1 << 30
+
+
+def test_more_than_it_is_to_have_while_a_piece_is_written(tus: Tus) -> None:
+    """Without a Content-Length: what is still being written counts, too."""
+    length = PIECE + 100
+    tus.begin(length)
+    content = [FRAME.ljust(PIECE, b"\0"), bytes(1_000)]
+    headers = BYTES | tus.key | {"Upload-Offset": "0"}
+    answer = tus.http.patch(tus.address, content=iter(content), headers=headers)
+    assert answer.status_code == 413
+    assert tus.offset() <= length
+    there = tus.offset()
+    assert tus.send(there, (content[0] + bytes(100))[there:]).status_code == 204
+    assert [file["size"] for file in tus.files()] == [length]
+
+
+def test_what_is_told_is_refused_before_any_byte_comes(tus: Tus, http: Http) -> None:
+    for told in ("filename \xe9", f"filename {b64(b'a.fits')},is_raw {b64(b'maybe')}",
+                 f"filename {b64(b'a.fits')},tags {b64(b','.join(b'%d' % n for n in range(1_001)))}",
+                 f"filename {b64(b'a.fits')},filename x"):  # fmt: skip
+        headers = TUS | tus.key | {"Upload-Length": "9"}
+        answer = http.post(
+            f"/datasets/{tus.dataset}/uploads/",
+            headers=[*headers.items(), (b"Upload-Metadata", told.encode("latin-1"))],
+        )
+        assert answer.status_code == 400, told
+    tus.begin()
+    odd = [(b"Upload-Checksum", b"sha1 \xe9"), *(BYTES | tus.key | {"Upload-Offset": "0"}).items()]
+    assert http.patch(tus.address, content=b"x", headers=odd).status_code == 400
+    sound(http)
+
+
+def test_parts_that_are_joined_twice_at_once(
+    tus: Tus, http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tus.begin(len(FRAME), Upload_Concat="partial")
+    part = tus.address
+    tus.send(0, FRAME)
+    append = Partial.append
+
+    def slower(self: Partial, path: Path) -> None:
+        path.unlink()  # by the other request, which was done
+        append(self, path)
+
+    monkeypatch.setattr(Partial, "append", slower)
+    headers = (
+        TUS
+        | tus.key
+        | {"Upload-Concat": f"final;{part}", "Upload-Metadata": metadata(filename="a.fits")}
+    )
+    answer = http.post(f"/datasets/{tus.dataset}/uploads/", headers=headers)
+    assert answer.status_code == 404
+    left = http.get(f"/datasets/{tus.dataset}/uploads/", headers=tus.key).json()
+    assert all(one.get("name") != "a.fits" for one in left)
 
 
 def test_a_file_arrives_in_pieces(tus: Tus) -> None:

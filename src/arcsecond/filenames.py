@@ -9,6 +9,8 @@ from collections.abc import Callable
 from arcsecond.errors import InvalidInputError
 
 SUMS, MISSING = "SHA256SUMS", "MISSING.txt"
+MISSING_SAYS = "The bytes of these files are missing on the server:"
+"""Its first line; a file of somebody's may have its name."""
 """What stands in an archive beside its files: checksums, and those whose bytes are lost."""
 
 LONGEST_NAME, LONGEST_PATH = 255, 1024

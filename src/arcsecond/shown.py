@@ -12,6 +12,13 @@ from typing import Any
 
 Json = Mapping[str, Any]
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    """Return a text without what would command a terminal, or turn what stands beside it around."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
 
 def show(value: Any) -> str:
     """Return a value as a person reads it; "" for nothing."""

@@ -37,6 +37,7 @@ from arcsecond.client.running import FAILED, Manner, Outcome
 from arcsecond.config import is_link
 from arcsecond.errors import ArcsecondNotLoggedInError, NotFoundError
 from arcsecond.filenames import MISSING, folder_name
+from arcsecond.shown import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class _Manner:
     def say(self, sentence: str) -> None:
         """Say something to whoever sits there."""
         if not self.quiet:
-            click.echo(sentence, err=True)
+            click.echo(visible(sentence), err=True)
 
 
 def download(

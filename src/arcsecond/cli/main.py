@@ -22,6 +22,7 @@ from arcsecond.cli.commands.of_transfers import download, upload
 from arcsecond.cli.commands.options import CONTEXT, server_option
 from arcsecond.errors import ArcsecondError
 from arcsecond.registry import BY_ALIAS, RESOURCES
+from arcsecond.shown import visible
 from arcsecond.version import __version__
 
 INTERRUPTED = 130
@@ -75,7 +76,8 @@ def run(arguments: list[str]) -> int:
     except Exception as error:  # the outermost loop: a sentence, never a traceback
         if os.environ.get("ARCSECOND_DEBUG"):
             raise
-        click.echo(f"Something failed inside arcsecond: {type(error).__name__}: {error}", err=True)
+        what = f"{type(error).__name__}: {error}"
+        click.echo(visible(f"Something failed inside arcsecond: {what}"), err=True)
         click.echo("Set ARCSECOND_DEBUG=1 to see where.", err=True)
         return 1
     return status if isinstance(status, int) else 0
@@ -86,17 +88,17 @@ class _Said(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show a line on stderr."""
-        click.echo(record.getMessage(), err=True)
+        click.echo(visible(record.getMessage()), err=True)
 
 
 def _tell(error: ArcsecondError) -> None:
-    click.echo(click.style("Error: ", fg="red") + error.detail, err=True)
+    click.echo(click.style("Error: ", fg="red") + visible(error.detail), err=True)
     for name, messages in error.fields.items():
         text = " ".join(messages)
         if name != "non_field_errors" and text not in error.detail:
-            click.echo(f"  {name}: {text}", err=True)
+            click.echo(visible(f"  {name}: {text}"), err=True)
     if error.hint:
-        click.echo(error.hint, err=True)
+        click.echo(visible(error.hint), err=True)
 
 
 class Commands(click.Group):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 import textwrap
@@ -17,20 +16,13 @@ import click
 from arcsecond import cards, views
 from arcsecond.client.transport import Answer, Progress
 from arcsecond.registry import COUNT_BOUND
+from arcsecond.shown import visible
 
 LABEL_WIDTH = 22
 LONGEST_CELL = 32
 """Columns are left out before a text is cut to less."""
 
 _IDENTIFYING = ("UUID", "pk", "NORAD", "Problems")
-
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-def visible(text: str) -> str:
-    """Return a text without what would command a terminal, or turn what stands beside it around."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def on_terminal(stream: TextIO | None) -> bool:

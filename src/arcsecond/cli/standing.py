@@ -15,6 +15,7 @@ import click
 from arcsecond import shown
 from arcsecond.cli.output import on_terminal
 from arcsecond.client.running import Standing
+from arcsecond.shown import visible
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -114,7 +115,7 @@ class Lines:
 
     def say(self, sentence: str) -> None:
         """Say something in between, such as what failed."""
-        click.echo(sentence, err=True)
+        click.echo(visible(sentence), err=True)
 
 
 def line(standing: Standing, rate: float) -> str:

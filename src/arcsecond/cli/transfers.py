@@ -15,6 +15,7 @@ import click
 from arcsecond import shown
 from arcsecond.cli.output import on_terminal
 from arcsecond.client.running import FAILED, Outcome, Summary
+from arcsecond.shown import visible
 
 INTERRUPTED = 130
 NAMED = 5
@@ -113,7 +114,7 @@ def summed_up(summary: Summary, done: str) -> str:
     if summary.failed:
         lines.append("Failed:")
         lines += _named([f"{one.path or one.name}: {one.reason}" for one in summary.failed])
-    return "\n".join(lines)
+    return visible("\n".join(lines))
 
 
 def problems_of(outcomes: Iterable[Outcome]) -> list[str]:
@@ -131,7 +132,7 @@ def _named(lines: list[str]) -> list[str]:
 def tell_some(what: str, lines: list[str]) -> None:
     """Say what some files have in common, and name the first of them."""
     if lines:
-        click.echo("\n".join([f"{what}:", *_named(lines)]), err=True)
+        click.echo(visible("\n".join([f"{what}:", *_named(lines)])), err=True)
 
 
 def count_of(files: int) -> str:

@@ -45,6 +45,7 @@ from arcsecond.errors import (
     ConflictError,
 )
 from arcsecond.folders import find
+from arcsecond.shown import visible
 
 _HOW = {DONE: "sent", MADE: "made of what was there", THERE: "there already"}
 
@@ -320,7 +321,7 @@ class _Job:
 
     def _say(self, sentence: str) -> None:
         if not self._asked.quiet:
-            click.echo(sentence, err=True)
+            click.echo(visible(sentence), err=True)
 
 
 @contextlib.contextmanager

@@ -12,12 +12,13 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlencode
 
+from arcsecond.client.fetching import hold
 from arcsecond.client.transport import Transport
 from arcsecond.errors import ArcsecondInputValueError
-from arcsecond.filenames import MISSING, SUMS
+from arcsecond.filenames import MISSING, MISSING_SAYS, SUMS
 from arcsecond.flushing import flush_data, flush_folder
 
 KINDS = {".zip": "files.zip", ".tar": "files.tar", ".sh": "files.sh"}
@@ -81,12 +82,13 @@ def bundle(
     query = f"?{urlencode(filters)}" if filters else ""
     unfinished = path.with_name(f".{path.name}.part")
     try:
-        with contextlib.ExitStack() as stack:
-            stream = stack.enter_context(transport.stream(f"{base}{kind}{query}", {}))
-            stack.push(lambda *failed: unfinished.unlink(missing_ok=True) if failed[0] else None)
-            _write(unfinished, stream.pieces, moved)
-        whole = not _has_missing(unfinished, kind)
-        os.replace(unfinished, path)
+        with (
+            transport.stream(f"{base}{kind}{query}", {}) as stream,
+            _made(unfinished) as file,
+        ):
+            _write(file, stream.pieces, moved)
+            whole = not _has_missing(unfinished, kind)
+            os.replace(unfinished, path)
         with contextlib.suppress(OSError):  # not every file system can
             flush_folder(path.parent)
     except OSError as error:
@@ -94,22 +96,49 @@ def bundle(
     return whole
 
 
-def _write(path: Path, pieces: Iterator[bytes], moved: Callable[[int], None]) -> None:
+@contextlib.contextmanager
+def _made(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that nobody else writes meanwhile; it goes when something fails.
+
+    Raises
+    ------
+    LockedError
+        Another download writes it.
+    """
+    with path.open("ab") as file:
+        hold(file, path)
+        file.truncate(0)
+        try:
+            yield file
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+
+def _write(file: BinaryIO, pieces: Iterator[bytes], moved: Callable[[int], None]) -> None:
     size = 0
-    with path.open("wb") as file:
-        for piece in pieces:
-            file.write(piece)
-            size += len(piece)
-            moved(size)
-        file.flush()
-        flush_data(file.fileno())
+    for piece in pieces:
+        file.write(piece)
+        size += len(piece)
+        moved(size)
+    file.flush()
+    flush_data(file.fileno())
 
 
 def _has_missing(path: Path, kind: str) -> bool:
+    """Tell whether an archive names files whose bytes the server has lost."""
+    says = MISSING_SAYS.encode()
     if kind == KINDS[".zip"]:
         with zipfile.ZipFile(path) as archive:
-            return MISSING in archive.namelist()
+            if MISSING not in archive.namelist():
+                return False
+            with archive.open(MISSING) as told:
+                return told.read(len(says)) == says
     if kind == KINDS[".tar"]:
         with tarfile.open(path) as held:
-            return any(member.name == MISSING for member in held)
+            for member in held:
+                if member.name == MISSING:
+                    listed = held.extractfile(member)
+                    return listed is not None and listed.read(len(says)) == says
+                held.members = []  # type: ignore[attr-defined]  # else it remembers all of them
     return False

@@ -75,6 +75,25 @@ class Remote:
         return self.address.partition("/fitsfiles/")[0]
 
 
+def hold(file: BinaryIO, path: Path) -> None:
+    """Keep others from writing a file that is open; the lock goes with the process.
+
+    Raises
+    ------
+    LockedError
+        Another download has it.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            return
+    except FileNotFoundError:
+        pass
+    except BlockingIOError:
+        raise LockedError("Another download fetches the same file.") from None
+    raise LockedError("Another download has just fetched the same file.")
+
+
 class Part:
     """Where the bytes of a file lie until it is whole."""
 
@@ -100,25 +119,13 @@ class Part:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._part.open("ab+", buffering=0) as file:
-            self._lock(file)
+            hold(file, self._part)
             try:
                 yield file
             except BaseException:
                 if not os.fstat(file.fileno()).st_size:
                     self._part.unlink(missing_ok=True)
                 raise
-
-    def _lock(self, file: BinaryIO) -> None:
-        """Take the lock, which goes with the process."""
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(file.fileno()), self._part.stat()):
-                return
-        except FileNotFoundError:
-            pass
-        except BlockingIOError:
-            raise LockedError("Another download fetches the same file.") from None
-        raise LockedError("Another download has just fetched the same file.")
 
     def name(self) -> None:
         """Give what is whole and on the disk its name.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -99,8 +100,7 @@ class Follower:
             waiting = self._renamed.get(one.pk)
             self._renamed[one.pk] = one._replace(before=waiting.before) if waiting else one
         files = endpoint_of(BY_NAME["fitsfiles"], self._transport, plan.dataset, None)
-        while self._renamed:  # until each is acknowledged
-            self._rename_one(files, plan.dataset)
+        self._rename_all(files, plan.dataset)
         parts: dict[bool, list[Item]] = {}
         for item in found.items:
             replaces = plan.replace or self._watch.replaces(item.path)
@@ -143,20 +143,42 @@ class Follower:
             self._put_off[outcome.path] = outcome.reason
             self._say(f"{outcome.path}: {outcome.reason} It is tried again later.")
 
-    def _rename_one(self, files: Endpoint, dataset: str) -> None:
-        """Give a file on the server the name that it has here now.
+    def _rename_all(self, files: Endpoint, dataset: str) -> None:
+        """Give files on the server the names that they have here now.
 
-        First one whose new name no other has still; where each has that of another, one of
+        First those whose new name no other has still; where each has that of another, one of
         them steps aside.
         """
         self._learn_names(files)
-        waiting = [*self._renamed.values()]
-        names = {one.before: one.pk for one in waiting}
-        free = [one for one in waiting if names.get(one.item.name, one.pk) == one.pk]
-        if not waiting:
+        holding = {one.before: pk for pk, one in self._renamed.items()}
+        waiting = {one.item.name: pk for pk, one in self._renamed.items()}
+        free = deque(
+            pk for pk, one in self._renamed.items() if holding.get(one.item.name, pk) == pk
+        )
+        while self._renamed:
+            pk = free.popleft() if free else next(iter(self._renamed))
+            one = self._renamed[pk]
+            if holding.get(one.item.name, pk) == pk:
+                self._rename(files, dataset, one)
+            else:
+                aside = f"{one.item.name}.{secrets.token_hex(4)}"
+                if self._is_renamed(files, one, aside):
+                    self._renamed[pk] = one._replace(before=aside)
+            holding.pop(one.before, None)
+            if (next_ := waiting.get(one.before)) in self._renamed and next_ != pk:
+                free.append(next_)
+
+    def _rename(self, files: Endpoint, dataset: str, one: Renamed) -> None:
+        if not self._is_renamed(files, one, one.item.name):
             return
-        one = (free or waiting)[0]
-        name = one.item.name if free else f"{one.item.name}.{secrets.token_hex(4)}"
+        del self._renamed[one.pk]
+        self._say(f"{one.item.name}: renamed, was {one.before}")
+        stamp = one.item.size, one.item.changed_ns
+        if sent := self._watch.taken(one.item.path, stamp, one.pk):
+            self._journal.note_sent(dataset, sent)
+
+    def _is_renamed(self, files: Endpoint, one: Renamed, name: str) -> bool:
+        """Give a file a name there; one that cannot have it is told, and left as it is."""
         try:
             files.update(one.pk, name=name)
         except ArcsecondError as error:
@@ -165,15 +187,8 @@ class Follower:
             self._say(f"{one.item.name} could not be renamed there: {error.detail}")
             del self._renamed[one.pk]
             self._watch.forget(one.item.path)
-            return
-        if not free:
-            self._renamed[one.pk] = one._replace(before=name)
-            return
-        del self._renamed[one.pk]
-        self._say(f"{name}: renamed, was {one.before}")
-        stamp = one.item.size, one.item.changed_ns
-        if sent := self._watch.taken(one.item.path, stamp, one.pk):
-            self._journal.note_sent(dataset, sent)
+            return False
+        return True
 
     def _learn_names(self, files: Endpoint) -> None:
         """Ask for the names there of files that an earlier watch sent."""

@@ -110,7 +110,10 @@ def _members(archive: bytes) -> Iterator[bytes]:
         tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as tar,
     ):
         for member in tar:
-            if member.isfile() and (content := tar.extractfile(member)) is not None:
+            # What is larger than the archive is not in it, whatever it says.
+            if not member.isreg() or member.issparse() or member.size > len(archive):
+                continue
+            if (content := tar.extractfile(member)) is not None:
                 yield content.read()
 
 

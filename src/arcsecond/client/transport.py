@@ -373,7 +373,7 @@ def _refusal(response: httpx2.Response) -> ArcsecondError:
     """Return the error that an answer stands for."""
     try:
         body: object = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         body = response.text
     refusal = from_wire(response.status_code, body)
     refusal.retry_after = _seconds(response.headers.get("retry-after", ""))

@@ -19,7 +19,7 @@ FIRST_BITS, LEAST_BITS, MOST_BITS = 9, 10, 16
 """Of codes at first, and at most; of nine at most, no two programs mean the same."""
 
 LONG = 1 << 10
-"""Bytes of a string that are kept together."""
+"""Bytes of a string that are kept together: 64 MiB for all that there can be."""
 
 _PIECE = 1 << 20
 _READ = 1 << 16

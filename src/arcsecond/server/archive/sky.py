@@ -31,8 +31,9 @@ iers.conf.auto_download = False
 iers.conf.auto_max_age = None
 
 _WCS = re.compile(
-    r"(NAXIS|WCSAXES|C(TYPE|RVAL|RPIX|DELT|ROTA|UNIT)\d|(CD|PC)(\d{1,2}_\d|\d{6})|P[VS]\d{1,2}_\d"
-    r"|L(ON|AT)POLE|LONGPOLE|PROJP\d|RADESYS|RADECSYS|EQUINOX|EPOCH|[AB]P?_(ORDER|\d+_\d)|RESTFR|RESTWAV|SPECSYS|VELREF|WCSNAME)"
+    r"NAXIS\d{0,2}|WCSAXES|C(TYPE|RVAL|RPIX|DELT|ROTA|UNIT)\d{1,2}|(CD|PC)(\d{1,2}_\d{1,2}|\d{6})"
+    r"|P[VS]\d{1,2}_\d{1,3}|L(ON|AT)POLE|LONGPOLE|PROJP\d{1,2}|RADESYS|RADECSYS|EQUINOX|EPOCH"
+    r"|[AB]P?_(ORDER|DMAX|\d+_\d+)|RESTFRE?Q|RESTWAV|SPECSYS|VELREF|WCSNAME"
 )
 """The cards that a celestial WCS is made of: reading hundreds of others takes four times as long.
 
@@ -48,8 +49,8 @@ _SMALL_ORDER = re.compile(r"[AB]P?_ORDER *= *\d(\.0*)? *(/|$)")
 Reference: Shupe et al. (2005), ASP Conf. Ser. 347, 491.
 """
 
-MOST_AXES = 999
-"""Of a WCS, for which wcslib makes matrices; as of data, by the standard."""
+MOST_AXES = 32
+"""Of a WCS: wcslib takes no more, and makes its matrices before it says so."""
 
 
 def to_utc(moment: datetime, scale: str) -> datetime | None:
@@ -135,7 +136,12 @@ def footprint_of(found: Sequence[Vectors]) -> Footprint | None:
 def wcs_cards(cards: str) -> str:
     """Return those cards that a celestial WCS is made of."""
     every = (cards[start : start + CARD] for start in range(0, len(cards), CARD))
-    found = [card for card in every if _WCS.match(card)]
+    # Of a keyword the first, which is what everything else here reads.
+    told: dict[str, str] = {}
+    for card in every:
+        if _WCS.fullmatch(keyword := card[:8].rstrip()):
+            told.setdefault(keyword, card)
+    found = list(told.values())
     if any(_ORDER.match(card) and not _SMALL_ORDER.match(card) for card in found):
         found = [card for card in found if not _SIP.match(card)]
     return "".join(found)

@@ -199,7 +199,7 @@ class _Export:
         return path
 
     def _beside(self, row: Any) -> PurePosixPath:
-        return self._folder(row) / f"{row.path.replace('/', '_')[:200]} ({row.pk}.{row.n})"
+        return self._folder(row) / f"{_plain(row.path, 200)} ({row.pk}.{row.n})"
 
     def _folder(self, row: Any) -> PurePosixPath:
         return (

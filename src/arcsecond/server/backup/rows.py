@@ -33,7 +33,7 @@ LEFT_OUT = ("uploads",)
 """What is under way has to begin anew: its bytes are in no backup."""
 
 LONGEST_LINE = 64 << 20
-"""Bytes of a row: a header of 4 MiB, written as JSON, has a tenth of it."""
+"""Bytes of a row: a header may have 4 MiB, and twice as many as JSON."""
 
 DAMAGE = (
     gzip.BadGzipFile,
@@ -127,6 +127,8 @@ def load(connection: sa.Connection, folder: Path, told: Mapping[str, Dumped]) ->
                     count += len(lines)
                     rows = [_typed(typed, msgspec.json.decode(line)) for line in lines]
                     connection.execute(sa.insert(typed), rows)
+        except sa.exc.OperationalError:
+            raise  # of what is filled: its disk is full, or its server is gone
         except DAMAGE as error:
             reason = (str(getattr(error, "orig", error)) or type(error).__name__).splitlines()[0]
             raise ArcsecondInputValueError(

@@ -81,8 +81,11 @@ def remembered(settings: Settings, name: str) -> tuple[bool, Row | None]:
     """Return whether a name was asked before and, if there was one, the answer."""
     if not _path(settings).exists():
         return False, None
-    with _memory(settings) as db:
-        found = db.execute("SELECT at, data FROM names WHERE key = ?", (_key(name),)).fetchone()
+    try:
+        with _memory(settings) as db:
+            found = db.execute("SELECT at, data FROM names WHERE key = ?", (_key(name),)).fetchone()
+    except sqlite3.DatabaseError:  # a help and nothing more
+        return False, None
     if found is None:
         return False, None
     at, data = found
@@ -175,7 +178,7 @@ def _opened(path: Path) -> sqlite3.Connection:
         raise
     except sqlite3.DatabaseError:
         db.close()
-        path.unlink()
+        path.unlink(missing_ok=True)
         return _opened(path)
     return db
 

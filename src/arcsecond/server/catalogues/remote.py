@@ -95,11 +95,11 @@ class Bounded(requests.Session):
         response._content = body  # noqa: SLF001  # what ``content`` gives once it was read
         return response
 
-    def _followed(self, method: str, url: str, kwargs: dict[str, Any]) -> requests.Response:
-        """Make a request where a service leads to; what it says on the way is not read.
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Lead nowhere: on the way, ``requests`` would read all of what a service says."""
 
-        ``requests`` would read all of it, however much comes.
-        """
+    def _followed(self, method: str, url: str, kwargs: dict[str, Any]) -> requests.Response:
+        """Make a request where a service leads to; what it says on the way is not read."""
         for _ in range(MOST_REDIRECTS):
             response = super().request(method, url, **kwargs | {"allow_redirects": False})
             if not response.is_redirect:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO, Self
 
-from arcsecond.filenames import MISSING, SUMS
+from arcsecond.filenames import MISSING, MISSING_SAYS, SUMS
 from arcsecond.server.transfers.zipped import PIECE, Zip, aside, read_all
 
 Pieces = Generator[bytes, None, None]
@@ -128,7 +128,7 @@ class _Last:
     def is_missing(self, entry: Entry) -> None:
         """Write down that the bytes of an entry are not there, or not all of them."""
         if not self._missing.tell():
-            self._missing.write(b"The bytes of these files are missing on the server:\n")
+            self._missing.write(f"{MISSING_SAYS}\n".encode())
         self._missing.write(f"{entry.name}\n".encode())
 
     def files(self) -> Iterator[tuple[str, int, Iterator[bytes]]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import contextlib
 import hashlib
 import re
@@ -322,7 +321,7 @@ def _metadata(text: str) -> dict[str, str]:
         name, _, value = pair.partition(" ")
         try:
             found[name] = base64.b64decode(value.strip(), validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             problem = f"{name[:40]!r} is no text in Base64."
             raise InvalidInputError(fields={"Upload-Metadata": [problem]}) from None
     return found
@@ -345,7 +344,7 @@ def _checksum(text: str) -> _Checksum | None:
     name, _, value = text.partition(" ")
     try:
         expected = base64.b64decode(value.strip(), validate=True)
-    except binascii.Error:
+    except ValueError:
         expected = b""
     if name not in DIGESTS or not expected:
         problem = f"It is one of {', '.join(DIGESTS)}, and its value in Base64."

@@ -109,6 +109,8 @@ def begin(backend: Backend, viewer: Viewer, dataset: str, new: New) -> sa.Row[An
     if length <= 0:
         raise InvalidInputError("An empty file is no FITS file.")
     path = clean_path(new.path) if new.concat != PARTIAL else ""
+    given = dict(new.given or {})
+    archive.values_of(to_struct(given, FitsFileChange), but="name")  # before any byte comes
     key, moment = uuid4(), now()
     row = {
         "uuid": key,
@@ -118,7 +120,7 @@ def begin(backend: Backend, viewer: Viewer, dataset: str, new: New) -> sa.Row[An
         "length": length,
         "received": 0,
         "sha256": new.sha256,
-        "given": dict(new.given or {}),
+        "given": given,
         "told": new.told,
         "replaces": new.replaces,
         "concat": new.concat,
@@ -265,8 +267,16 @@ class Writing:
         return self.partial is not None and self.partial.wanted
 
     def write(self, data: bytes) -> None:
-        """Append bytes."""
+        """Append bytes.
+
+        Raises
+        ------
+        TooLargeError
+            They are more than the upload is to have.
+        """
         assert self.partial is not None
+        if len(data) > self.left:
+            raise TooLargeError(f"This upload takes {self.left} more bytes.")
         with told_when_full():
             self.partial.write(data)
 
@@ -307,7 +317,7 @@ class Writing:
             if self.row.refusal:
                 raise from_wire(self.row.refusal["status"], self.row.refusal["error"])
             return
-        if self.row.concat == PARTIAL or self.left:
+        if self.row.concat == PARTIAL or self.left > 0:
             return
         assert self.partial is not None
         found = self.partial.sha256()
@@ -428,9 +438,11 @@ def _join(backend: Backend, viewer: Viewer, key: UUID, parts: Sequence[UUID]) ->
                     writing.partial.append(partials.path(part))
             writing.acknowledge()
             writing.finish()
-    except ArcsecondError:
+    except (ArcsecondError, OSError) as error:
         if find(backend, viewer, str(key)).ended_at is None:
             terminate(backend, viewer, str(key))
+        if isinstance(error, FileNotFoundError):  # another request has joined them
+            raise NotFoundError("A part is not there any more.") from error
         raise
     for part in dict.fromkeys(parts):
         terminate(backend, viewer, str(part))

@@ -34,7 +34,7 @@ _FACTS = {
 
 _KEPT = ("Confirmed planets", "Orphan planets")
 MOST_XML = 32 << 20
-"""Bytes; the whole catalogue has some, and each becomes twenty in memory."""
+"""Bytes, a few times the whole catalogue; each becomes twenty in memory."""
 
 Known = Callable[[Sequence[str]], str | None]
 """Returns the identity of a planet that is there already under one of some names."""
