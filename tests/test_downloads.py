@@ -18,8 +18,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 from urllib.parse import unquote
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
+from astropy.io import fits
+from PIL import Image
 
 from arcsecond.server.archive.tables import versions
 from arcsecond.server.check import check
@@ -138,6 +141,36 @@ class TestVersions:
         assert ann.http.get(address(ann, pk) + "download/", headers=ann.key).content == OTHER
         for version, status in (("3", 404), ("0", 400), ("x", 400), ("", 400), ("9" * 12, 400)):
             assert read(f"?version={version}").status_code == status
+
+    def test_what_is_seen_of_an_older_one_is_of_it(self, ann: Account, pk: int) -> None:
+        """Its pictures, its rows, its page: not those of what came later."""
+        table = fits.BinTableHDU.from_columns([fits.Column("OLD", "J", array=[7])])
+        buffer = io.BytesIO()
+        fits.HDUList([fits.PrimaryHDU(np.eye(20, 30, dtype="i2")), table]).writeto(buffer)
+        pk = ann.send("two.fits", buffer.getvalue()).json()["pk"]
+        part = {"file": ("two.fits", fits_bytes((8, 40)))}
+        ann.http.put(address(ann, pk), files=part, headers=ann.key)
+
+        def get(path: str, **headers: str) -> Any:
+            return ann.http.get(path, headers=ann.key | headers)
+
+        (preview,) = get(address(ann, pk) + "?version=1").json()["previews"]
+        assert preview["url"].endswith(f"/fitsfiles/{pk}/preview/0/?version=1")
+        old = get(preview["url"].removeprefix("http://testserver.local"))
+        new = get(address(ann, pk) + "preview/0/")
+        sizes = [Image.open(io.BytesIO(answer.content)).size for answer in (old, new)]
+        assert sizes[0][0] / sizes[0][1] == pytest.approx(1.5, abs=0.1)
+        assert sizes[1][0] / sizes[1][1] > 2
+        assert get(address(ann, pk) + "rows/1/?version=1").json()["rows"] == [[7]]
+        assert get(address(ann, pk) + "rows/1/").status_code == 404
+        page = get(address(ann, pk) + "?version=1", Accept="text/html").text
+        assert "preview/0/?version=1&amp;size=full" in page
+        assert page.count('name="version" value="1"') >= 1
+        assert ">OLD<" in page
+        assert "Move it to the trash" not in page
+        page = get(address(ann, pk), Accept="text/html").text
+        assert "preview/0/?size=full" in page
+        assert "Move it to the trash" in page
 
     def test_an_older_one_is_deleted_by_itself(self, ann: Account, pk: int) -> None:
         def delete(version: int) -> int:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -137,6 +138,23 @@ def test_a_server_forgets_by_itself_what_is_over(tus: Tus, monkeypatch: pytest.M
     after(40)
     assert count(http, blobs) == 0
     assert not [p for p in (http.inside.settings.home / "blobs").rglob("*") if p.is_file()]
+
+
+def test_a_step_that_fails_does_not_keep_the_others(
+    tus: Tus, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    done: list[str] = []
+
+    def broken(_: Any) -> None:
+        raise KeyError("odd")
+
+    monkeypatch.setattr(life, "sweep", broken)
+    for name in ("sweep_uploads", "sweep_records", "forget_expired"):
+        monkeypatch.setattr(life, name, lambda _, name=name: done.append(name))
+    (tus.http.inside.settings.home / "swept").unlink(missing_ok=True)
+    asyncio.run(life._sweep(tus.http.inside, None))
+    assert sorted(done) == ["forget_expired", "sweep_records", "sweep_uploads"]
+    assert "could not sweep blobs" in caplog.text
 
 
 def test_commands_that_end_at_once_sweep_one_step_each(

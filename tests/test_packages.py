@@ -176,6 +176,10 @@ def test_scripts_of_what_a_link_shows_work_without_a_cookie(shelf: Shelf) -> Non
         f"/fitsfiles/files.sh?package={made['uuid']}&share={word}", headers=shelf.ann
     )
     assert "/download/?share=" not in mine.text
+    other = shelf.http.get(
+        f"/fitsfiles/files.sh?package={made['uuid']}&share={word}", headers=shelf.bob
+    )
+    assert f"/download/?share={word}" in other.text  # his key alone would show him nothing
     found = re.search(r"/datasets/\S+/download/\?share=\w+", script)
     assert found is not None
     assert shelf.http.get(found[0]).status_code == 200

@@ -101,6 +101,8 @@ def test_every_page(http: Http, full: tuple[dict[str, str], list[str]]) -> None:
         assert answer.status_code == 200, address
         assert answer.headers["content-type"].startswith("text/html"), address
         assert "Accept" in answer.headers["vary"]
+        assert "X-Arcsecond-API-Authorization" in answer.headers["vary"]
+        assert answer.headers["cache-control"].startswith("private")
         assert len(answer.content) < 100_000
         assert "<script>alert" not in answer.text, address
         page = checked(answer.text)

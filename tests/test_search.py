@@ -810,3 +810,29 @@ class TestOverHttp:
     ) -> None:
         found = http.get("/fitsfiles/", params=asked, headers=ann).json()
         assert [one["name"] for one in found] == ["odd.fits"]
+
+
+def test_names_that_are_longer_than_the_index_keeps(
+    http: Http, user: Callable[[str], dict[str, str]]
+) -> None:
+    ann = user("ann")
+    uuid = http.post("/datasets/", json={"name": "d"}, headers=ann).json()["uuid"]
+    long = "2026/11/29/" + "reduced-" * 12
+    for name in (f"{long}A_stacked.fits", f"{long}b.fits", "short.fits", "odd*name.fits"):
+        part = {"file": (name, fits_bytes())}
+        made = http.post(f"/datasets/{uuid}/fitsfiles/", files=part, headers=ann)
+        assert made.status_code == 201, made.text
+
+    def found(name: str, where: str = "/fitsfiles/") -> set[str]:
+        answer = http.get(where, params={"name": name, "page_size": 9}, headers=ann)
+        return {file["name"].removeprefix(long) for file in answer.json()["results"]}
+
+    everything = {"A_stacked.fits", "b.fits", "short.fits", "odd*name.fits"}
+    for where in ("/fitsfiles/", f"/datasets/{uuid}/fitsfiles/"):
+        assert found("*.fits", where) == everything
+        assert found("2026/*", where) == {"A_stacked.fits", "b.fits"}
+        assert found("2026/*stacked.FITS", where) == {"A_stacked.fits"}
+        assert found(f"{long.upper()}a*", where) == {"A_stacked.fits"}
+        assert found("*reduced-b.fits", where) == {"b.fits"}
+        assert found("2026/*c.fits", where) == set()
+        assert found("odd*name.fits", where) == {"odd*name.fits"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from arcsecond.server import db
 from arcsecond.server.archive.sweep import sweep
 from arcsecond.server.archive.tables import blobs, datasets, files, headers, versions
 from arcsecond.server.check import check
+from arcsecond.server.people import owned
 from arcsecond.server.records.tables import night_logs, observing_runs
 from arcsecond.server.trash import service
 from tests.conftest import Command, Http, fits_bytes
@@ -204,3 +206,51 @@ def test_on_the_command_line(arcsecond: Command, frame: Any) -> None:
     arcsecond("datasets", "delete", uuid, "--yes")
     assert arcsecond("trash", "delete", uuid, "--yes").status == 0
     assert arcsecond("trash", "--quiet").out == ""
+
+
+def test_numbers_that_no_whole_number_holds(ann: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL gives 1E+30 back as a whole number of 31 digits."""
+    frame = fits_bytes(SATURATE=1e30, GAIN=-1e19, CRVAL1=9.3e18)
+    pk = ann.send("a.fits", frame).json()["pk"]
+    path = f"/datasets/{ann.dataset}/fitsfiles/{pk}/"
+    for change in ({"name": "b.fits"}, {"tags": ["x"]}):
+        assert ann.http.patch(path, json=change, headers=ann.key).status_code == 200
+    found = ann.http.get("/fitsfiles/", params={"where": "header.SATURATE>1e29"}, headers=ann.key)
+    assert [file["name"] for file in found.json()] == ["b.fits"]
+    again = ann.http.post(
+        f"/datasets/{ann.dataset}/reindex/", json={"everything": True}, headers=ann.key
+    )
+    assert again.json()["read"] == 1
+    delete(ann, path)
+    assert restore(ann, pk).status_code == 200
+    delete(ann, path)
+    later = db.now() + timedelta(days=31)
+    monkeypatch.setattr("arcsecond.server.archive.sweep.now", lambda: later)
+    assert sweep(ann.http.inside).purged == 1
+    assert check(ann.http.inside).findings == []
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_dataset_that_is_deleted_twice_at_once(
+    ann: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes back with its files all the same."""
+    ann.send("a.fits", FRAME)
+    ann.send("b.fits", OTHER)
+    find_own, faster = owned.find_own, list[int]()
+
+    def slower(*args: Any) -> Any:
+        row = find_own(*args)
+        if not faster:
+            faster.append(0)
+            with ThreadPoolExecutor(1) as pool:
+                address = f"/datasets/{ann.dataset}/"
+                other = pool.submit(ann.http.delete, address, headers=ann.key)
+                faster[0] = other.result(20).status_code
+        return row
+
+    monkeypatch.setattr(owned, "find_own", slower)
+    answer = ann.http.delete(f"/datasets/{ann.dataset}/", headers=ann.key)
+    assert (answer.status_code, faster) == (404, [204])
+    assert restore(ann, ann.dataset).status_code == 200
+    assert sorted(names(ann)) == ["a.fits", "b.fits"]

@@ -27,7 +27,7 @@ from arcsecond.errors import (
     UnavailableError,
     for_status,
 )
-from arcsecond.server.context import AnyRequest, wanted
+from arcsecond.server.context import PRIVATE, AnyRequest, wanted
 from arcsecond.server.paging import NOTE_HEADER, Page
 from arcsecond.server.web import pages
 
@@ -44,7 +44,8 @@ class Answer(Response[Any]):
 
     def to_asgi_response(self, app: Any, request: AnyRequest, **kwargs: Any) -> Any:
         """Render what was asked for."""
-        self.headers.setdefault("Vary", "Accept, Cookie")
+        for name, value in PRIVATE.items():
+            self.headers.setdefault(name, value)
         content = self.content
         if isinstance(content, Page):
             if content.next:
@@ -135,7 +136,7 @@ def _unexpected(what: str, error: Exception) -> ArcsecondError:
 
 
 def _ours(request: AnyRequest, error: Exception) -> tuple[ArcsecondError, dict[str, str]]:
-    headers = {"Vary": "Accept, Cookie"}
+    headers = dict(PRIVATE)
     path = request.scope["path"]
     if isinstance(error, ArcsecondError):
         found = error

@@ -26,6 +26,12 @@ from arcsecond.server.storage import Store
 P = ParamSpec("P")
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
+PRIVATE = {
+    "Cache-Control": "private, no-cache",
+    "Vary": "Accept, Authorization, Cookie, X-Arcsecond-API-Authorization",
+}
+"""Headers of what everybody is told differently, and no cache between may keep."""
+
 MOST_FIELDS = 10_000
 """Of a form."""
 

@@ -169,7 +169,12 @@ async def _sweep(backend: Backend, ending: threading.Event | None) -> None:
         await to_its_end(asyncio.to_thread(backend.store.sweep))
     for name in sorted(due, key=lambda name: done.get(name, 0)):
         _mark(path, name)
-        await to_its_end(asyncio.to_thread(steps[name], backend))
+        try:
+            await to_its_end(asyncio.to_thread(steps[name], backend))
+        except (OSError, ArcsecondError):  # a full or read-only disk, which all would meet
+            raise
+        except Exception:  # one that fails does not keep the others
+            logger.exception("could not sweep %s", name)
 
 
 def _look_outside(backend: Backend, *, ending: threading.Event) -> None:

@@ -235,6 +235,7 @@ def delete_file(
     with backend.db.write() as connection:
         signed_in(viewer, "fitsfiles:delete")
         row = _find(connection, viewer, dataset, key)
+        _locked(connection, row.dataset)
         trash(connection, viewer, files, row.pk, FILE, "fitsfiles:delete")
 
 
@@ -255,12 +256,15 @@ def locked_dataset(
 ) -> UUID:
     """Find a dataset of the viewer's own and keep others from writing into it meanwhile."""
     uuid = parse_uuid(dataset, DATASET)
-    if connection.dialect.name != "sqlite":  # there the whole transaction is alone
-        # The lock first: somebody may be deleting the dataset this very moment.
-        locking = sa.select(datasets.c.uuid).where(datasets.c.uuid == uuid)
-        connection.execute(locking.with_for_update(key_share=True))
+    _locked(connection, uuid)  # first: somebody may be deleting the dataset this very moment
     find_own(connection, viewer, datasets, uuid, DATASET, action)
     return uuid
+
+
+def _locked(connection: sa.Connection, dataset: UUID) -> None:
+    if connection.dialect.name != "sqlite":  # there the whole transaction is alone
+        locking = sa.select(datasets.c.uuid).where(datasets.c.uuid == dataset)
+        connection.execute(locking.with_for_update(key_share=True))
 
 
 def _lost(name: str) -> str:

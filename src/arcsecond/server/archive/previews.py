@@ -131,8 +131,14 @@ def told_of(backend: Backend, _viewer: Viewer, file: FitsFile) -> list[Preview]:
         if not _has_failed(backend, file, h.index, kind)
     )
     base = f"/datasets/{file.dataset}/fitsfiles/{file.pk}/preview/"
-    first = itertools.islice(found, MOST)
-    return [Preview(hdu=hdu, kind=kind, url=f"{base}{hdu}/") for hdu, kind in first]
+    first, which = itertools.islice(found, MOST), version_query(file)
+    return [Preview(hdu=hdu, kind=kind, url=f"{base}{hdu}/{which}") for hdu, kind in first]
+
+
+def version_query(file: FitsFile) -> str:
+    """Return what follows addresses of what is seen of a file: its version, where it is older."""
+    newest = file.versions[0].version if file.versions else file.version
+    return f"?version={file.version}" if file.version != newest else ""
 
 
 def _has_failed(backend: Backend, file: FitsFile, hdu: int, kind: str) -> bool:
@@ -145,15 +151,23 @@ def _is_plane(shape: list[int]) -> bool:
     return len(shape) >= 2 and min(shape) >= 1
 
 
-def seek(backend: Backend, viewer: Viewer, dataset: str, key: str, hdu: str, size: str) -> Sought:
-    """Find the file that a picture is asked of.
+def seek(
+    backend: Backend,
+    viewer: Viewer,
+    dataset: str,
+    key: str,
+    hdu: str,
+    size: str,
+    version: int | None = None,
+) -> Sought:
+    """Find the file that a picture is asked of, or an older version of it.
 
     Raises
     ------
     NotFoundError
         There is no such file, it has no such HDU, or that is no image.
     """
-    file, number = _found(backend, viewer, dataset, key, hdu)
+    file, number = _found(backend, viewer, dataset, key, hdu, version)
     if hdu == FIRST:
         number = next((one.index for one in seen(file)), None)
     if number is not None and _among(number, plotted(file)):
@@ -163,15 +177,22 @@ def seek(backend: Backend, viewer: Viewer, dataset: str, key: str, hdu: str, siz
     return Sought(file, number, size)
 
 
-def seek_rows(backend: Backend, viewer: Viewer, dataset: str, key: str, hdu: str) -> Sought:
-    """Find the file that the first rows of a table are asked of.
+def seek_rows(
+    backend: Backend,
+    viewer: Viewer,
+    dataset: str,
+    key: str,
+    hdu: str,
+    version: int | None = None,
+) -> Sought:
+    """Find the file that the first rows of a table are asked of, or an older version of it.
 
     Raises
     ------
     NotFoundError
         There is no such file, it has no such HDU, or that is no table.
     """
-    file, number = _found(backend, viewer, dataset, key, hdu)
+    file, number = _found(backend, viewer, dataset, key, hdu, version)
     if number is None or not _among(number, tabled(file)):
         raise NotFoundError(f"A table in HDU {hdu[:20]!r} of this file not found.")
     return Sought(file, number, FIRST_ROWS)
@@ -182,10 +203,10 @@ def _among(number: int, hdus: list[Hdu]) -> bool:
 
 
 def _found(
-    backend: Backend, viewer: Viewer, dataset: str, key: str, hdu: str
+    backend: Backend, viewer: Viewer, dataset: str, key: str, hdu: str, version: int | None
 ) -> tuple[FitsFile, int | None]:
-    find_file(backend, viewer, dataset, key)  # whose bytes have to be there
-    return read_file(backend, viewer, dataset, key), parse_hdu(hdu)
+    find_file(backend, viewer, dataset, key, version)  # whose bytes have to be there
+    return read_file(backend, viewer, dataset, key, version), parse_hdu(hdu)
 
 
 def kept(backend: Backend, viewer: Viewer, sought: Sought) -> bytes | None:

@@ -158,6 +158,9 @@ def _read_again(
             versions.c.file == sa.bindparam("in_file"), versions.c.n == sa.bindparam("as_n")
         )
         with backend.db.write() as connection:
+            # Files before their versions, as whoever purges them does.
+            held = sa.select(files.c.pk).where(files.c.pk.in_({file for file, _ in said}))
+            connection.execute(held.order_by(files.c.pk).with_for_update(of=files))
             connection.execute(statement, new)
             _index(connection, said)
     return changed

@@ -314,14 +314,18 @@ async def preview(
     size = asked if asked in LONGEST else "large"
     if request.query_params.get("format") == "png":
         size = "png"
-    return await _seen(request, await writing(request, previews.seek, dataset, key, hdu, size))
+    version = version_of(request)
+    sought = await writing(request, previews.seek, dataset, key, hdu, size, version)
+    return await _seen(request, sought)
 
 
 @get([path + "rows/{hdu:str}/" for path in ONE])
 async def rows(
     request: AnyRequest, dataset: FromPath[str], key: FromPath[str], hdu: FromPath[str]
 ) -> Response[Any]:
-    return await _seen(request, await writing(request, previews.seek_rows, dataset, key, hdu))
+    version = version_of(request)
+    sought = await writing(request, previews.seek_rows, dataset, key, hdu, version)
+    return await _seen(request, sought)
 
 
 async def _seen(request: AnyRequest, sought: previews.Sought) -> Response[Any]:

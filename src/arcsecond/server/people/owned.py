@@ -95,8 +95,18 @@ def trash(
     -------
     datetime
         The moment that it is marked with.
+
+    Raises
+    ------
+    NotFoundError
+        There is none, or somebody deleted it this very moment.
     """
     find_own(connection, viewer, table, key, what, action)
     moment = now()
-    change(connection, table, key, deleted_at=moment)
+    (column,) = table.primary_key.columns
+    # Somebody may have been faster: the mark is theirs, by which its files are known, too.
+    alive = sa.and_(column == key, table.c.deleted_at.is_(None))
+    marked = {"updated_at": moment, "deleted_at": moment}
+    if not connection.execute(sa.update(table).where(alive).values(marked)).rowcount:
+        raise NotFoundError(f"{what} {key} not found.")
     return moment

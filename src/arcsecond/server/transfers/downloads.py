@@ -255,17 +255,21 @@ def _bundled(request: AnyRequest, entries: Iterator[Entry], what: str, name: str
     )
 
 
-def _ask(request: AnyRequest) -> str:
-    """Return the query by which a program sees what a browser's links show it."""
-    words = words_of(request)
-    return f"?share={'.'.join(words)}" if words and not viewer_of(request).known else ""
+def _ask(request: AnyRequest) -> Callable[[FitsFile], str]:
+    """Return what tells the query by which a program sees what a browser's links show it.
+
+    Files of whoever asks need none.
+    """
+    words, own = words_of(request), viewer_of(request).username
+    query = f"?share={'.'.join(words)}" if words else ""
+    return lambda file: "" if file.profile == own else query
 
 
 def _entries(
     backend: Backend,
     listing: Listing[FitsFile],
     base: str,
-    ask: str,
+    ask: Callable[[FitsFile], str],
     folders: Folders | None = None,
 ) -> Iterator[Entry]:
     """Go through the files of a listing, some at a time.
@@ -273,7 +277,7 @@ def _entries(
     Parameters
     ----------
     ask
-        The query that follows their addresses.
+        Tells the query that follows the address of a file.
     folders
         Gives each dataset a folder of its own, where the files are of several.
     """
@@ -286,7 +290,7 @@ def _entries(
                 file.sha256,
                 file.last_update,
                 partial(backend.store.open, file.sha256),
-                base + file.download_url + ask,
+                base + file.download_url + ask(file),
             )
         after = rows[-1][0]
 

@@ -22,6 +22,7 @@ from arcsecond.server.archive.previews import (
     plotted,
     seek_rows,
     tabled,
+    version_query,
 )
 from arcsecond.server.archive.product import SPECTRUM, TIMESERIES
 from arcsecond.server.archive.service import Datasets
@@ -131,16 +132,17 @@ def file_of(request: AnyRequest, file: FitsFile, item: dict[str, Any]) -> dict[s
     plots = plotted(file)[:MOST]
     drawn = {hdu.index for hdu in plots}
     images = [hdu for hdu in pictured(file) if hdu.index not in drawn]
-    preview = f"{address('fitsfiles', item)}preview/"
+    preview, which = f"{address('fitsfiles', item)}preview/", version_query(file)
     asked = request.query_params
     headers = shown_headers(file.hdus, str(asked.get("search", "")), str(asked.get("hdu", "")))
     return {
-        "pictures": [_picture(preview, hdu) for hdu in images[:MOST]],
-        "unseen": [(hdu, f"{preview}{hdu.index}/") for hdu in images[MOST:MOST_NAMED]],
-        "plots": [(hdu, f"{preview}{hdu.index}/") for hdu in plots],
+        "pictures": [_picture(preview, hdu, which) for hdu in images[:MOST]],
+        "unseen": [(hdu, f"{preview}{hdu.index}/{which}") for hdu in images[MOST:MOST_NAMED]],
+        "plots": [(hdu, f"{preview}{hdu.index}/{which}") for hdu in plots],
         "dataset_name": Datasets().name_of(backend_of(request), viewer_of(request), file.dataset),
         "rows": _first_rows(request, file),
         "headers": headers,
+        "older": which and file.version,
         "may_delete": _may(may_upload, backend_of(request), viewer_of(request), file.dataset),
     }
 
@@ -151,7 +153,8 @@ def _first_rows(request: AnyRequest, file: FitsFile) -> list[cards.Table]:
     found = []
     for hdu in tabled(file)[:TABLES_SHOWN]:
         try:
-            sought = seek_rows(backend, viewer, file.dataset, str(file.pk), str(hdu.index))
+            key, number = str(file.pk), str(hdu.index)
+            sought = seek_rows(backend, viewer, file.dataset, key, number, file.version)
             told = msgspec.json.decode(draw(backend, viewer, sought))
         except ArcsecondError:
             continue
@@ -170,12 +173,16 @@ def _narrowed(table: cards.Table) -> cards.Table:
     return cards.Table(table.title, headings, [[*row[:COLUMNS_SHOWN], "…"] for row in table.rows])
 
 
-def _picture(preview: str, hdu: Hdu) -> dict[str, Any]:
+def _picture(preview: str, hdu: Hdu, which: str) -> dict[str, Any]:
     how = orientation(hdu.header or {})
     width, height = hdu.shape[:2]
     return {
         "hdu": hdu,
-        "address": f"{preview}{hdu.index}/",
+        "address": f"{preview}{hdu.index}/{which}",
+        **{
+            f"{size}_address": f"{preview}{hdu.index}/{which}{'&' if which else '?'}size={size}"
+            for size in ("full", "small")
+        },
         "turned": how.told if how is not None else "row 1 at the bottom",
         **{size: layout(width, height, size, how) for size in PAGES},
     }

@@ -15,6 +15,7 @@ from arcsecond.schemas.people import Credentials
 from arcsecond.server.activities.feed import feed_of
 from arcsecond.server.activities.service import Activities, newest_key
 from arcsecond.server.context import (
+    PRIVATE,
     AnyRequest,
     Backend,
     Viewer,
@@ -137,7 +138,7 @@ def local_path(path: str) -> str:
 
 
 def _page(html: str) -> Response[str]:
-    return Response(html, media_type="text/html", headers={"Vary": "Accept, Cookie"})
+    return Response(html, media_type="text/html", headers=dict(PRIVATE))
 
 
 routes = [home, health, schema, live, login_page, login, appearance]

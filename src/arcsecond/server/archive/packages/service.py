@@ -94,6 +94,9 @@ def unshare(backend: Backend, viewer: Viewer, key: str) -> DataPackage:
 def _relink(backend: Backend, viewer: Viewer, key: str, *, shared: bool) -> DataPackage:
     uuid = parse_uuid(key, PACKAGE)
     with backend.db.write() as connection:
+        # A word that was revoked never comes back: nobody counts links meanwhile.
+        one = sa.select(packages.c.uuid).where(packages.c.uuid == uuid)
+        connection.execute(one.with_for_update())
         row = find_own(connection, viewer, packages, uuid, PACKAGE, "datapackages:update")
         if shared != (row.share is not None):
             links = row.links + shared

@@ -10,6 +10,7 @@ import contextlib
 import difflib
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ from arcsecond.server.archive.search.conditions import (
     Is,
     Like,
     Named,
+    NamedLike,
     Not,
     These,
     Within,
@@ -100,9 +102,12 @@ def files_of(
     """Return those files of a dataset that somebody asks for.
 
     In the order in which they came, but where something is asked that only the index tells.
+    A name with ``*`` that no file has is a pattern.
     """
     if filters.keys() <= {"name", "tags"}:
-        return list_files(backend, viewer, dataset, dict(filters))
+        found = list_files(backend, viewer, dataset, dict(filters))
+        if "*" not in filters.get("name", "") or found.rows(None, 1):
+            return found
     return search(backend, viewer, {**filters, "dataset": dataset})
 
 
@@ -259,7 +264,7 @@ class _Asked:
 
     def _name(self, text: str) -> Iterator[Condition]:
         yield (
-            Like("name", folded(text))
+            NamedLike(clean_text("name", unicodedata.normalize("NFC", text), longest=LONGEST_PATH))
             if "*" in text
             else Named(clean_text("name", text, longest=LONGEST_PATH))
         )

@@ -18,7 +18,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from arcsecond.server.archive.index.entries import folded
-from arcsecond.server.archive.index.tables import NEVER, entries, numbers, terms
+from arcsecond.server.archive.index.tables import LONGEST_TERM, NEVER, entries, numbers, terms
 from arcsecond.server.archive.tables import files
 
 if TYPE_CHECKING:
@@ -130,6 +130,12 @@ class Is(Condition):
         return [terms.c.keyword == self.keyword, one_of]
 
 
+def escaped(pattern: str) -> str:
+    """Return a pattern with * for any characters as SQL has it."""
+    plain = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return plain.replace("*", "%")
+
+
 @dataclass(frozen=True, slots=True)
 class Like(Condition):
     """A text is like a pattern, with * for any characters."""
@@ -144,9 +150,8 @@ class Like(Condition):
 
     def params(self, connection: sa.Connection) -> dict[str, Any]:
         """Return the pattern as SQL has it, and between which texts all like it lie."""
-        escaped = self.pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         ends = {"begin": self._begin, "end": self._begin + "\U0010ffff"} if self._begin else {}
-        told = {"like": escaped.replace("*", "%"), **ends}
+        told = {"like": escaped(self.pattern), **ends}
         return {f"{self.label}_{name}": value for name, value in told.items()}
 
     def probe(self) -> Test:
@@ -170,6 +175,52 @@ class Like(Condition):
 
     def _is_like(self, column: Any) -> Test:
         like: Test = column.like(self.bind("like", terms.c.value), escape="\\")
+        return like
+
+
+@dataclass(frozen=True, slots=True)
+class NamedLike(Condition):
+    """Its path in its dataset is like a pattern, with * for any characters.
+
+    The index keeps the beginning of a path: by it files are found, and then the path tells.
+    """
+
+    pattern: str
+
+    @property
+    def shape(self) -> Hashable:
+        """Whether something stands before the first *."""
+        return "named like", bool(self._begin)
+
+    def params(self, connection: sa.Connection) -> dict[str, Any]:
+        """Return the pattern as SQL has it, and between which beginnings all like it lie."""
+        ends = {"begin": self._begin, "end": self._begin + "\U0010ffff"} if self._begin else {}
+        told = {"like": escaped(self.pattern), **ends}
+        return {f"{self.label}_{name}": value for name, value in told.items()}
+
+    def probe(self) -> Test:
+        """Test its row."""
+        path = sa.select(files.c.path).where(files.c.pk == entries.c.file).correlate(entries)
+        return self._is_like(path.scalar_subquery())
+
+    def found(self, dialect: str) -> Found | None:
+        """List them where the pattern begins with something."""
+        if not self._begin:
+            return None
+        near = sa.select(terms.c.start, terms.c.file).where(
+            terms.c.keyword == "name",
+            terms.c.value >= self.bind("begin", terms.c.value),
+            terms.c.value < self.bind("end", terms.c.value),
+        )
+        return near.join(files, files.c.pk == terms.c.file).where(self._is_like(files.c.path))
+
+    @property
+    def _begin(self) -> str:
+        # Shorter than what is kept, for what begins so is kept to its end or beyond.
+        return folded(self.pattern.partition("*")[0])[: LONGEST_TERM // 2]
+
+    def _is_like(self, column: Any) -> Test:
+        like: Test = column.ilike(self.bind("like", terms.c.value), escape="\\")
         return like
 
 
