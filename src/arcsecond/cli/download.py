@@ -14,6 +14,7 @@ import click
 
 from arcsecond import shown
 from arcsecond.cli.hints import sign_in_hint
+from arcsecond.cli.saying import say
 from arcsecond.cli.searching import conditions
 from arcsecond.cli.standing import arriving, display
 from arcsecond.cli.transfers import (
@@ -37,7 +38,6 @@ from arcsecond.client.running import FAILED, Manner, Outcome
 from arcsecond.config import is_link
 from arcsecond.errors import ArcsecondNotLoggedInError, NotFoundError
 from arcsecond.filenames import MISSING, folder_name
-from arcsecond.shown import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class _Manner:
     def say(self, sentence: str) -> None:
         """Say something to whoever sits there."""
         if not self.quiet:
-            click.echo(visible(sentence), err=True)
+            say(sentence)
 
 
 def download(

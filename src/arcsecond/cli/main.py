@@ -20,6 +20,7 @@ from arcsecond.cli.commands.of_resources import resource_command
 from arcsecond.cli.commands.of_server import serve, server
 from arcsecond.cli.commands.of_transfers import download, upload
 from arcsecond.cli.commands.options import CONTEXT, server_option
+from arcsecond.cli.saying import say
 from arcsecond.errors import ArcsecondError
 from arcsecond.registry import BY_ALIAS, RESOURCES
 from arcsecond.shown import visible
@@ -77,7 +78,7 @@ def run(arguments: list[str]) -> int:
         if os.environ.get("ARCSECOND_DEBUG"):
             raise
         what = f"{type(error).__name__}: {error}"
-        click.echo(visible(f"Something failed inside arcsecond: {what}"), err=True)
+        say(f"Something failed inside arcsecond: {what}")
         click.echo("Set ARCSECOND_DEBUG=1 to see where.", err=True)
         return 1
     return status if isinstance(status, int) else 0
@@ -88,7 +89,7 @@ class _Said(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show a line on stderr."""
-        click.echo(visible(record.getMessage()), err=True)
+        say(record.getMessage())
 
 
 def _tell(error: ArcsecondError) -> None:
@@ -96,9 +97,9 @@ def _tell(error: ArcsecondError) -> None:
     for name, messages in error.fields.items():
         text = " ".join(messages)
         if name != "non_field_errors" and text not in error.detail:
-            click.echo(visible(f"  {name}: {text}"), err=True)
+            say(f"  {name}: {text}")
     if error.hint:
-        click.echo(visible(error.hint), err=True)
+        say(error.hint)
 
 
 class Commands(click.Group):

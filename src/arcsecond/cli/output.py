@@ -14,6 +14,7 @@ from typing import Any, TextIO
 import click
 
 from arcsecond import cards, views
+from arcsecond.cli.saying import say
 from arcsecond.client.transport import Answer, Progress
 from arcsecond.registry import COUNT_BOUND
 from arcsecond.shown import visible
@@ -98,7 +99,7 @@ class Output:
 
     def say(self, sentence: str) -> None:
         """Talk, on stderr."""
-        click.echo(visible(sentence), err=True)
+        say(sentence)
 
     @contextmanager
     def progress(self, file: Path) -> Iterator[Progress | None]:

@@ -14,8 +14,8 @@ import click
 
 from arcsecond import shown
 from arcsecond.cli.output import on_terminal
+from arcsecond.cli.saying import say
 from arcsecond.client.running import Standing
-from arcsecond.shown import visible
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -115,7 +115,7 @@ class Lines:
 
     def say(self, sentence: str) -> None:
         """Say something in between, such as what failed."""
-        click.echo(visible(sentence), err=True)
+        say(sentence)
 
 
 def line(standing: Standing, rate: float) -> str:

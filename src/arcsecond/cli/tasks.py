@@ -14,12 +14,12 @@ from typing import Any
 import click
 
 from arcsecond.cli.output import Counter, Output, on_terminal
+from arcsecond.cli.saying import say
 from arcsecond.client.api import ArcsecondAPI
 from arcsecond.client.endpoint import Endpoint
 from arcsecond.client.transport import Answer
 from arcsecond.errors import ArcsecondError, ArcsecondInputValueError, NameTakenError
 from arcsecond.resource import Resource, Task
-from arcsecond.shown import visible
 
 POLL_S = 0.5
 LARGE = 4 << 20
@@ -115,7 +115,7 @@ def _asking_for_names(endpoint: Endpoint, task: Task, key: str, given: Mapping[s
         except NameTakenError as error:
             if not (on_terminal(sys.stdin) and on_terminal(sys.stderr)):
                 raise
-            click.echo(visible(error.detail), err=True)
+            say(error.detail)
             given = {**given, "name": click.prompt("Another name", err=True)}
 
 

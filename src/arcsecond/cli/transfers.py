@@ -14,6 +14,7 @@ import click
 
 from arcsecond import shown
 from arcsecond.cli.output import on_terminal
+from arcsecond.cli.saying import say
 from arcsecond.client.running import FAILED, Outcome, Summary
 from arcsecond.shown import visible
 
@@ -132,7 +133,7 @@ def _named(lines: list[str]) -> list[str]:
 def tell_some(what: str, lines: list[str]) -> None:
     """Say what some files have in common, and name the first of them."""
     if lines:
-        click.echo(visible("\n".join([f"{what}:", *_named(lines)])), err=True)
+        say("\n".join([f"{what}:", *_named(lines)]))
 
 
 def count_of(files: int) -> str:

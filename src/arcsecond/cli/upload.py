@@ -17,6 +17,7 @@ import click
 from arcsecond import shown
 from arcsecond.cli.hints import sign_in_hint
 from arcsecond.cli.output import on_terminal
+from arcsecond.cli.saying import say
 from arcsecond.cli.standing import display
 from arcsecond.cli.transfers import (
     INTERRUPTED,
@@ -45,7 +46,6 @@ from arcsecond.errors import (
     ConflictError,
 )
 from arcsecond.folders import find
-from arcsecond.shown import visible
 
 _HOW = {DONE: "sent", MADE: "made of what was there", THERE: "there already"}
 
@@ -321,7 +321,7 @@ class _Job:
 
     def _say(self, sentence: str) -> None:
         if not self._asked.quiet:
-            click.echo(visible(sentence), err=True)
+            say(sentence)
 
 
 @contextlib.contextmanager

@@ -199,8 +199,8 @@ def _terms(entry: Entry) -> Iterable[dict[str, Any]]:
 def _numbers(entry: Entry) -> Iterable[dict[str, Any]]:
     for keyword, value in entry.numbers.items():
         # PostgreSQL gives 1E+30 back as a whole number, which fits into none of its own.
-        told = {"keyword": keyword, "value": float(value)}
-        yield told | {"start": entry.start, "file": entry.file}
+        number = float(value)
+        yield {"keyword": keyword, "value": number, "start": entry.start, "file": entry.file}
 
 
 def forget(connection: sa.Connection, pks: Collection[int]) -> None:
