@@ -39,6 +39,7 @@ from arcsecond.client.embedded import close_all
 from arcsecond.config import store_login
 from arcsecond.errors import ArcsecondError
 from arcsecond.schemas.archive import FitsFile
+from arcsecond.server import life
 from arcsecond.server.app import create_app, open_backend, routed
 from arcsecond.server.archive.adding import add_files
 from arcsecond.server.check import check
@@ -206,7 +207,17 @@ class Http(TestClient[Any]):
 
 
 @pytest.fixture
-def http(settings: Settings) -> Iterator[Http]:
+def http(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Http]:
+    """Return a client on an application that does not sweep by itself beside the test.
+
+    Its sweep would commit, count and remove between the steps that a test looks at; where an
+    application is served or embedded it sweeps.
+    """
+
+    async def rests(*_: object) -> None:
+        pass
+
+    monkeypatch.setattr(life, "_sweep_now_and_then", rests)
     with Http(settings) as client:
         yield client
 

@@ -19,23 +19,10 @@ from arcsecond.server import db, life
 from arcsecond.server.archive.tables import blobs, datasets, files, uploads
 from arcsecond.server.context import Backend
 from arcsecond.server.records.tables import night_logs
-from arcsecond.server.settings import Settings
 from tests.conftest import Http, fits_bytes
 from tests.test_transfers import FRAME, Tus
 
 Headers = dict[str, str]
-
-
-@pytest.fixture
-def http(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Http]:
-    """Return a client on an application that does not sweep by itself beside the test."""
-
-    async def rests(*_: object) -> None:
-        pass
-
-    monkeypatch.setattr(life, "_sweep_now_and_then", rests)
-    with Http(settings) as client:
-        yield client
 
 
 @pytest.fixture
