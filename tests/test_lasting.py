@@ -19,6 +19,7 @@ from arcsecond.server import db, life
 from arcsecond.server.archive.tables import blobs, datasets, files, uploads
 from arcsecond.server.context import Backend
 from arcsecond.server.records.tables import night_logs
+from arcsecond.server.settings import Settings
 from tests.conftest import Http, fits_bytes
 from tests.test_transfers import FRAME, Tus
 
@@ -138,6 +139,15 @@ def test_a_server_forgets_by_itself_what_is_over(tus: Tus, monkeypatch: pytest.M
     after(40)
     assert count(http, blobs) == 0
     assert not [p for p in (http.inside.settings.home / "blobs").rglob("*") if p.is_file()]
+
+
+def test_an_application_sweeps_by_itself(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept = threading.Event()
+    monkeypatch.setattr(life, "sweep", lambda _: swept.set())
+    with Http(settings):
+        assert swept.wait(20)
 
 
 def test_a_step_that_fails_does_not_keep_the_others(
