@@ -496,8 +496,22 @@ def test_renaming_onto_a_taken_name(post: Post, http: Http) -> None:
     assert both.status_code == 409
     assert http.get(address, headers=headers).json()["target"] == "b"
     assert http.put(address, json={"tags": ["x", "y"]}, headers=headers).json()["name"] == "b.fits"
-    tagged = http.get(post.address, params={"tags": "y,x"}, headers=headers)  # type: ignore[attr-defined]
-    assert [f["pk"] for f in tagged.json()] == [pk]
+
+
+def test_tags_are_found_in_capitals_or_not(post: Post, http: Http) -> None:
+    """In every list, as they are in searches."""
+    headers: dict[str, str] = post.headers  # type: ignore[attr-defined]
+    post("other.fits", fits_bytes(OBJECT="other"), data={"tags": "Best of all, y"})
+    pk = post("a.fits", fits_bytes(), data={"tags": "Best, X y"}).json()["pk"]
+    for tags in ("Best", "best", "x Y, BEST"):
+        for address in (post.address, "/fitsfiles/"):  # type: ignore[attr-defined]
+            tagged = http.get(address, params={"tags": tags}, headers=headers)
+            assert [f["pk"] for f in tagged.json()] == [pk], (tags, address)
+    for name, tags in (("one", "Standards, blue"), ("other", "standard")):
+        assert http.post("/datasets/", json={"name": name, "tags": tags}, headers=headers)
+    for tags in ("standards", "BLUE,Standards"):
+        tagged = http.get("/datasets/", params={"tags": tags}, headers=headers)
+        assert [one["name"] for one in tagged.json()] == ["one"], tags
 
 
 def test_json_without_a_file_creates_nothing(post: Post, http: Http) -> None:

@@ -25,10 +25,11 @@ from arcsecond.schemas.archive import (
     Position,
 )
 from arcsecond.server.archive.in_force import rules_of
-from arcsecond.server.archive.index.entries import refresh
+from arcsecond.server.archive.index.entries import folded, refresh
+from arcsecond.server.archive.index.tables import terms
 from arcsecond.server.archive.keeping import Version, keep_bytes, keep_frame, keep_versions
 from arcsecond.server.archive.room import refuse_more
-from arcsecond.server.archive.service import DATASET, has_tag
+from arcsecond.server.archive.service import DATASET
 from arcsecond.server.archive.tables import LOST, blobs, datasets, files, headers, versions
 from arcsecond.server.context import Backend, Viewer
 from arcsecond.server.db import among, these
@@ -88,7 +89,8 @@ def _listing(
         name = unicodedata.normalize("NFC", filters["name"])
         statement = statement.where(files.c.path == name)
     for tag in sought_tags(filters.get("tags", "")):
-        statement = statement.where(has_tag(backend, files, tag))
+        tagged = sa.select(terms.c.file).where(terms.c.keyword == "tag")
+        statement = statement.where(files.c.pk.in_(tagged.where(terms.c.value == folded(tag))))
     return SqlListing(backend.db, statement, (files.c.pk,), _shaped)
 
 

@@ -38,7 +38,7 @@ class Datasets:
         if "name" in filters:
             statement = statement.where(datasets.c.name == filters["name"])
         for tag in sought_tags(filters.get("tags", "")):
-            statement = statement.where(has_tag(backend, datasets, tag))
+            statement = statement.where(_has_tag(backend, tag))
         order = (datasets.c.created_at, datasets.c.uuid)
         shaped = functools.partial(_shaped, viewer)
         return SqlListing(backend.db, statement, order, shaped, descending=True)
@@ -131,14 +131,12 @@ def _refuse_twin(connection: sa.Connection, viewer: Viewer, name: str) -> None:
         raise ConflictError(f"Your dataset {there.uuid} is called {name!r} already.")
 
 
-def has_tag(backend: Backend, table: sa.Table, tag: str) -> sa.ColumnElement[bool]:
-    """Return the condition that a row carries a tag."""
-    if backend.db.local:
-        each = sa.func.json_each(table.c.tags).table_valued("value")
-        return sa.exists(sa.select(1).select_from(each).where(each.c.value == tag))
-    from sqlalchemy.dialects.postgresql import JSONB
-
-    return sa.cast(table.c.tags, JSONB).contains([tag])
+def _has_tag(backend: Backend, tag: str) -> sa.ColumnElement[bool]:
+    """Return the condition that a dataset carries a tag, in capitals or not."""
+    tags = datasets.c.tags
+    each = sa.func.json_each(tags) if backend.db.local else sa.func.json_array_elements_text(tags)
+    value = each.table_valued("value").c.value
+    return sa.exists(sa.select(1).where(sa.func.lower(value) == sa.func.lower(tag)))
 
 
 def _shaped(
