@@ -23,9 +23,12 @@ from arcsecond.server.catalogues.names import fold, forms
 from arcsecond.server.catalogues.rows import Row
 from arcsecond.server.settings import Settings
 
+SETTINGS = Settings(Path("unused"))
+"""The same each time: a file that is opened stays open for its settings."""
+
 
 def opened(kind: Kind) -> CatalogueFile:
-    return catalogue(Settings(Path("unused")), kind)
+    return catalogue(SETTINGS, kind)
 
 
 def found(name: str, kind: Kind = "objects") -> Row:
