@@ -15,11 +15,14 @@ _SEXAGESIMAL = re.compile(
     r"([+-])(\d{1,2})[d°: ]\s*(\d{1,2})[m′': ]\s*(\d{1,2}(?:\.\d*)?)(?:s|″|\"|'')?"
 )
 _LETTERED = re.compile(
-    r"(\d{1,2}(?:\.\d*)?)h\s*+(?:(\d{1,2}(?:\.\d*)?)m)?+\s*+(?:(\d{1,2}(?:\.\d*)?)s)?+[\s,]*+"
-    r"([+-]?)(\d{1,2}(?:\.\d*)?)[d°]\s*+(?:(\d{1,2}(?:\.\d*)?)(?:[m′]|'(?!')))?+"
+    r"(\d{1,2}(?:\.\d*)?)h\s*+(?:(\d{1,2}(?:\.\d*)?)m)?\s*+(?:(\d{1,2}(?:\.\d*)?)s)?[\s,]*+"
+    r"([+-]?)(\d{1,2}(?:\.\d*)?)[d°]\s*+(?:(\d{1,2}(?:\.\d*)?)(?:[m′]|'(?!')))?"
     r"\s*+(?:(\d{1,2}(?:\.\d*)?)(?:s|″|\"|''))?"
 )
-"""With letters what is nothing may be left out. What was matched is not tried anew: blanks."""
+"""With letters what is nothing may be left out. Blanks that were matched are not tried anew.
+
+No group is: Python before 3.11.5 forgets where a possessive one began (cpython#106052).
+"""
 
 _NUMBER = r"[+-]?(?:\d{1,3}(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
 _DECIMAL = re.compile(rf"({_NUMBER})(?:\s*,\s*|\s+)({_NUMBER})")
