@@ -296,6 +296,9 @@ def test_what_follows_the_last_hdu_is_told(tmp_path: Path) -> None:
         (["MJD-OBS =            55875.44"], (2011, 11, 10, 10, 33, 36)),
         (["DATE-OBS= '2020-01-01T00:01:09.184'", "TIMESYS = 'TT'"], (2020, 1, 1)),
         (["DATE-OBS= '2020-01-01T00:00:37'", "TIMESYS = 'TAI'"], (2020, 1, 1)),
+        (["DATE-OBS= '2024-03-01T00:00:18'", "TIMESYS = 'GPS'"], (2024, 3, 1)),
+        (["DATE-OBS= '2024-03-01T00:00:00'", "TIMESYS = 'UTC approximate'"], (2024, 3, 1)),
+        (["DATE-OBS= '2024-03-01T00:00:00'", "TIMESYS = 'LOCAL'"], None),
         (["DATE-OBS= '2026-11-22'"], None),
         (["DATE-OBS= '19930417'"], None),
         (["DATE-OBS= '2026-13-40T00:00:00'"], None),
@@ -313,6 +316,23 @@ def test_starts(lines: list[str], start: tuple[int, ...] | None) -> None:
         assert found is not None
         wanted = datetime(*start, tzinfo=UTC)  # type: ignore[arg-type, misc]
         assert abs((found - wanted).total_seconds()) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("scale", "why"),
+    [
+        ("LOCAL", "no time that is known elsewhere"),
+        ("MINE", "no scale that is known: UTC"),
+        ("1979.00", ""),
+        ("UNKNOWN", ""),
+    ],
+)
+def test_odd_time_scales_are_marked(scale: str, why: str) -> None:
+    found = observed(parsed("DATE-OBS= '2024-03-01T00:00:00'", f"TIMESYS = '{scale}'"))
+    assert [(d.field, d.keyword, d.value, d.why) for d in found.doubts] == (
+        [("start", "TIMESYS", scale, why)] if why else []
+    )
+    assert (found.start is None) == (scale == "LOCAL")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy import units
-from astropy.coordinates import SkyCoord
+from astropy.coordinates import TETE, SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 from mocpy import MOC
@@ -27,6 +27,7 @@ from arcsecond.schemas.archive import DatasetChange, Footprint
 from arcsecond.server.archive import files
 from arcsecond.server.archive.index.areas import CLASSES, farthest_deg, reach_of
 from arcsecond.server.archive.ingest import understand
+from arcsecond.server.archive.observation import Observation
 from arcsecond.server.archive.rules import book
 from arcsecond.server.archive.search.asking import search
 from arcsecond.server.archive.service import Datasets
@@ -50,6 +51,15 @@ def sky(
     }  # fmt: skip
 
 
+def swapped(cards: dict[str, Any]) -> dict[str, Any]:
+    """Return the same with its axes of the world exchanged: declination is the first."""
+    other = {"1": "2", "2": "1"}
+    names = ("CTYPE", "CRVAL", "CUNIT")
+    exchanged = {f"{name}{n}": cards[f"{name}{other[n]}"] for name in names for n in other}
+    matrix = {f"CD{n}_{m}": cards[f"CD{other[n]}_{m}"] for n in other for m in other}
+    return cards | exchanged | matrix
+
+
 FRAMES = {
     "plain": sky(83.8, -5.4, 0.5),
     "beside it": sky(84.2, -5.3, 0.3, 30),
@@ -58,6 +68,10 @@ FRAMES = {
     "wide": sky(150, -10, 25, 5),
     "far out of the middle": sky(200, -60, 12, 70, "ZEA"),
     "curved": sky(300, 40, 20, 0, "SFL"),
+    "declination first": swapped(sky(50, 30, 0.5, 20)),
+    "declination first, mirrored": swapped(sky(120, 30, 0.5)) | {"CD1_2": 0.5 / WIDTH},
+    "galactic": sky(50, 30, 0.5) | {"CTYPE1": "GLON-TAN", "CTYPE2": "GLAT-TAN"},
+    "of 1950": sky(50, 30, 0.5) | {"RADESYS": "FK4", "EQUINOX": 1950.0},
     "tiny": sky(83.81, -5.41, 0.001),
 }
 
@@ -73,10 +87,14 @@ def frame(cards: dict[str, Any]) -> bytes:
 
 
 def seen(content: bytes) -> Footprint | None:
+    return observed(content).footprint
+
+
+def observed(content: bytes) -> Observation:
     cards = content[: content.index(b"END     ")].decode()
     observation, problem = understand([RawHdu(0, cards, parse(cards))], book())
     assert problem == ""
-    return observation.footprint
+    return observation
 
 
 def patches(footprint: Footprint) -> list[Patch]:
@@ -87,7 +105,7 @@ def margin(cards: dict[str, Any], ra: float, dec: float) -> float:
     """Return how many pixels a position is inside an image, by astropy; less than 0 outside."""
     there = SkyCoord(ra * units.deg, dec * units.deg)
     wcs = wcs_of(cards)
-    middle = SkyCoord(cards["CRVAL1"] * units.deg, cards["CRVAL2"] * units.deg)
+    middle = wcs.pixel_to_world((WIDTH - 1) / 2, (HEIGHT - 1) / 2).icrs
     if there.separation(middle).deg > 60:
         return -1e9
     x, y = wcs.world_to_pixel(there)
@@ -101,7 +119,7 @@ def around(cards: dict[str, Any], count: int = 120) -> list[tuple[float, float]]
     chance = random.Random(7)
     x = np.array([chance.uniform(-15, WIDTH + 15) for _ in range(count)])
     y = np.array([chance.uniform(-15, HEIGHT + 15) for _ in range(count)])
-    found = wcs_of(cards).pixel_to_world(x, y)
+    found = wcs_of(cards).pixel_to_world(x, y).icrs
     return [
         (ra, dec) for ra, dec in zip(found.ra.deg, found.dec.deg, strict=True) if np.isfinite(ra)
     ]
@@ -152,6 +170,72 @@ def test_a_usual_frame_is_one_polygon_and_a_map_of_the_sky_is_all_of_it() -> Non
 )  # fmt: skip
 def test_what_shows_no_sky_has_none(cards: dict[str, Any]) -> None:
     assert seen(frame(cards)) is None
+
+
+WITHOUT = [
+    ({"CTYPE1": "RA---XXX", "CTYPE2": "DEC--XXX"}, "CTYPE1", "no WCS that can be read"),
+    ({"CTYPE1": "HLON-TAN", "CTYPE2": "HLAT-TAN"}, "CTYPE1", "no coordinates of the sky"),
+    ({"CTYPE1": "TLON-TAN", "CTYPE2": "TLAT-TAN"}, "CTYPE1", "no coordinates of the sky"),
+    ({"RADESYS": "HERE"}, "RADESYS", "no system that is known"),
+    ({"RADESYS": "GAPPT"}, "RADESYS", "an apparent place without a time"),
+    ({"CRVAL1": 1e5}, "CRVAL1", "more than is plausible"),
+    ({"WCSAXES": 90}, "WCSAXES", "no WCS that can be read"),
+]
+
+
+@pytest.mark.parametrize(("odd", "keyword", "why"), WITHOUT)
+def test_why_a_wcs_tells_nothing_is_said(odd: dict[str, Any], keyword: str, why: str) -> None:
+    observation = observed(frame(sky(50, 30, 0.5) | odd))
+    assert (observation.footprint, observation.ra_deg, observation.position_source) == (None,) * 3
+    (doubt,) = observation.doubts
+    assert (doubt.field, doubt.keyword, doubt.why) == ("position", keyword, why)
+    assert doubt.value
+
+
+@pytest.mark.parametrize(
+    ("cards", "there"),
+    [
+        ({"RADESYS": "J2000"}, SkyCoord(50, 30, unit="deg", frame="fk5")),
+        ({"RADESYS": "FK5 (J2000)"}, SkyCoord(50, 30, unit="deg", frame="fk5")),
+        ({"RADECSYS": "B1950"}, SkyCoord(50, 30, unit="deg", frame="fk4")),
+        (
+            {"RADESYS": "GAPPT", "DATE-OBS": "2024-03-01T00:00:00"},
+            SkyCoord(50, 30, unit="deg", frame=TETE(obstime="2024-03-01T00:00:00")),
+        ),
+    ],
+)
+@pytest.mark.parametrize("told", [sky(50, 30, 0.5), {"RA": 50.0, "DEC": 30.0}])
+def test_systems(told: dict[str, Any], cards: dict[str, Any], there: SkyCoord) -> None:
+    """In the words of the standard and in usual ones, of a WCS as of a pointing."""
+    observation = observed(frame(told | cards))
+    found = SkyCoord(observation.ra_deg, observation.dec_deg, unit="deg")
+    assert found.separation(there.icrs).arcsec < 1
+    assert observation.doubts == []
+
+
+def test_ecliptic_coordinates_are_turned() -> None:
+    """Which astropy's own WCS takes for ICRS."""
+    cards = sky(50, 30, 0.5) | {"CTYPE1": "ELON-TAN", "CTYPE2": "ELAT-TAN"}
+    observation = observed(frame(cards))
+    there = SkyCoord(50, 30, unit="deg", frame="barycentricmeanecliptic").icrs
+    found = SkyCoord(observation.ra_deg, observation.dec_deg, unit="deg")
+    assert found.separation(there).arcsec < 1
+    footprint = observation.footprint
+    assert footprint is not None
+    assert any(
+        patch.holds(vectors([(there.ra.deg, there.dec.deg)]))[0] for patch in patches(footprint)
+    )
+
+
+def test_a_pointing_in_an_unknown_system_is_kept_and_marked() -> None:
+    observation = observed(frame({"RA": 50.0, "DEC": 30.0, "RADESYS": "HERE"}))
+    assert (observation.ra_deg, observation.dec_deg) == (50, 30)
+    assert [(one.keyword, one.why) for one in observation.doubts] == [
+        ("RADESYS", "no system that is known")
+    ]
+    observation = observed(frame({"RA": 50.0, "DEC": 30.0, "RADESYS": "GAPPT"}))
+    assert observation.ra_deg is None
+    assert [one.why for one in observation.doubts] == ["an apparent place without a time"]
 
 
 def test_a_solution_without_its_image_shows_what_the_image_did() -> None:

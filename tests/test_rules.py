@@ -48,7 +48,8 @@ def observed(*lines: str, own: str = "") -> Observation:
 
 def pointed(*lines: str, own: str = "") -> list[tuple[float, float]]:
     headers = [parsed(*lines)]
-    return [(ra, dec) for _, ra, dec, _ in pointings(headers, rules.book(own).of(headers))]
+    found = pointings(headers, rules.book(own).of(headers))
+    return [(one.ra_deg, one.dec_deg) for one in found]
 
 
 def keep(backend: Backend, viewer: Viewer, dataset: str, name: str, content: bytes) -> FitsFile:

@@ -5,6 +5,7 @@ The pixels are those of the image: nothing is resampled. Of a cube all planes ar
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sys
@@ -32,8 +33,10 @@ def main() -> int:
             hdu = cut(file.fileno(), order)
         except NoCutoutError as problem:
             print(json.dumps({"problem": str(problem)}))
-        except Exception as error:  # what reads frames raises all sorts
-            print(json.dumps({"problem": f"cannot be cut ({type(error).__name__})."}))
+        except MemoryError:
+            print(json.dumps({"problem": "takes more memory than a cutout may."}))
+        except Exception:  # what reads frames raises all sorts
+            print(json.dumps({"problem": "cannot be cut: its headers are damaged."}))
         else:
             print(json.dumps({"hdu": hdu}))
     return 0
@@ -52,10 +55,14 @@ def cut(descriptor: int, order: dict[str, Any]) -> int:
     # By a path, since astropy maps an open file as if it would be written to.
     path = f"/dev/fd/{descriptor}"
     with fits.open(path, "denywrite", memmap=True, do_not_scale_image_data=True) as hdus:
-        chosen = range(len(hdus)) if order["hdu"] is None else [order["hdu"]]
-        for index in chosen:
-            if index >= len(hdus):
-                raise NoCutoutError("has no such HDU.")
+        # One after the other: how many there are is known when all of the file was read.
+        for index in itertools.count() if order["hdu"] is None else [order["hdu"]]:
+            try:
+                hdus[index]
+            except IndexError:
+                if order["hdu"] is None:
+                    break
+                raise NoCutoutError("has no such HDU.") from None
             if (found := _box(hdus, index, order)) is not None:
                 _write(hdus, index, found, order)
                 return index
@@ -68,9 +75,11 @@ Box = dict[int, tuple[int, int]]
 
 def _box(hdus: Any, index: int, order: dict[str, Any]) -> Box | None:
     """Return which pixels are asked for; None when the image has none of them."""
-    from astropy.coordinates import ConvertError, SkyCoord
+    from astropy.coordinates import SkyCoord
     from astropy.wcs import WCS
     from astropy.wcs.utils import proj_plane_pixel_scales
+
+    from arcsecond.server.archive.sky import DoubtfulError, frame_of
 
     hdu = hdus[index]
     if not hdu.is_image or len(hdu.shape) < 2:
@@ -79,14 +88,18 @@ def _box(hdus: Any, index: int, order: dict[str, Any]) -> Box | None:
     if not wcs.has_celestial:
         return None
     sky = wcs.celestial
-    at = SkyCoord(order["ra_deg"], order["dec_deg"], unit="deg")
     try:
-        x, y = (float(one) for one in sky.world_to_pixel(at))
-    except (ConvertError, ValueError):  # of the Sun, or of another world
+        frame = frame_of(sky, hdu.header, _moment(wcs))
+    except DoubtfulError:  # of the Sun, or of another world
         return None
+    at = SkyCoord(order["ra_deg"], order["dec_deg"], unit="deg").transform_to(frame)
+    told = at.spherical.lon.deg, at.spherical.lat.deg
+    turned = slice(None, None, 1 if sky.wcs.lng < sky.wcs.lat else -1)
+    x, y = (float(one) for one in sky.world_to_pixel_values(*told[turned]))
     scales = proj_plane_pixel_scales(sky)
+    axes = sorted((wcs.wcs.lng, wcs.wcs.lat))  # x is the first of them, whatever it tells
     box: Box = {}
-    for place, scale, axis in zip((x, y), scales, (wcs.wcs.lng, wcs.wcs.lat), strict=True):
+    for place, scale, axis in zip((x, y), scales, axes, strict=True):
         length = hdu.shape[::-1][axis]
         half = order["size_deg"] / scale / 2
         if not -0.5 <= place < length - 0.5:
@@ -94,8 +107,16 @@ def _box(hdus: Any, index: int, order: dict[str, Any]) -> Box | None:
         first = max(0, round(place - half + 0.5))
         box[axis + 1] = first, min(length, max(first + 1, round(place + half + 0.5)))
     # What is behind the tangent plane has pixels, too: they have to lead back to where they are.
-    there = sky.pixel_to_world(x, y)
+    there = SkyCoord(*sky.pixel_to_world_values(x, y)[turned], unit="deg", frame=frame)
     return box if there.separation(at).deg < max(scales) else None
+
+
+def _moment(wcs: Any) -> Any:
+    """Return when an image was taken, as its WCS tells; None where it does not."""
+    from astropy.time import Time
+
+    day = wcs.wcs.mjdobs
+    return Time(day, format="mjd").to_datetime() if 0 < day < 1e6 else None
 
 
 def _write(hdus: Any, index: int, box: Box, order: dict[str, Any]) -> None:
@@ -114,14 +135,19 @@ def _write(hdus: Any, index: int, box: Box, order: dict[str, Any]) -> None:
     header.add_history(f"Cut out of HDU {index} of {order['name']}: pixels {span}")
     header.add_history(f"SHA-256 of that file: {order['sha256'][:32]}")
     header.add_history(f"                      {order['sha256'][32:]}")
-    data = hdu.section[parts]
+    try:
+        data = hdu.section[parts]
+    except MemoryError:
+        raise
+    except Exception:  # tiles that cannot be unpacked as much as rows that are not there
+        raise NoCutoutError("ends before these pixels, or they are damaged.") from None
     kind = fits.ImageHDU if index else fits.PrimaryHDU
     image = kind(data, header, do_not_scale_image_data=True)
     for keyword in ("BSCALE", "BZERO", "BLANK"):  # the values are as they were stored
         if keyword in header:
             image.header[keyword] = header[keyword]
     made = [fits.PrimaryHDU(header=_alone(hdus[0].header)), image] if index else [image]
-    made += _corrections(hdus, box, header.get("EXTVER", 1))
+    made += _corrections(hdus, box, header)
     with open(order["out"], "wb") as target:
         fits.HDUList(made).writeto(target, output_verify="silentfix+ignore")
         target.flush()
@@ -164,9 +190,12 @@ def shifted(header: Header, first: dict[int, int]) -> Header:
     return found
 
 
-def _corrections(hdus: Any, box: Box, version: int) -> list[Any]:
+def _corrections(hdus: Any, box: Box, header: Header) -> list[Any]:
     """Return the tables of corrections that the WCS refers to, moved along."""
-    found = []
+    found: list[Any] = []
+    if not any(keyword.startswith(("CPDIS", "D2IMDIS")) for keyword in header):
+        return found
+    version = header.get("EXTVER", 1)
     for hdu in hdus:
         if hdu.name not in ("WCSDVARR", "D2IMARR") or hdu.header.get("EXTVER", 1) < version - 1:
             continue

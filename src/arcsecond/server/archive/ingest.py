@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from arcsecond.errors import NotFitsError
 from arcsecond.fits import walking
@@ -18,6 +18,9 @@ from arcsecond.fits.cards import Values
 from arcsecond.fits.packing import Content, detect, unpacked
 from arcsecond.server.archive.index.entries import said_by
 from arcsecond.server.archive.observation import (
+    APPARENT,
+    UNKNOWN_SYSTEM,
+    WITHOUT_A_TIME,
     Observation,
     as_number,
     no_pointings,
@@ -27,6 +30,9 @@ from arcsecond.server.archive.observation import (
 from arcsecond.server.archive.product import product_of
 from arcsecond.server.archive.rules import FrameRules, RuleBook, written
 from arcsecond.server.storage import Readable
+
+if TYPE_CHECKING:
+    from arcsecond.server.sphere import Vectors
 
 logger = logging.getLogger(__name__)
 
@@ -180,17 +186,25 @@ def _locate(observation: Observation, hdus: Sequence[walking.RawHdu], rules: Fra
     _look(observation, [hdu for hdu in images if _has_extent(hdu)])
     if observation.position_source:
         return
-    for keywords, ra_deg, dec_deg, equinox in pointings([hdu.values for hdu in hdus], rules):
-        if ra_deg == dec_deg == 0:  # what software writes that does not know
-            observation.doubt("position", keywords, "0 0", "never set")
+    for one in pointings([hdu.values for hdu in hdus], rules):
+        if one.ra_deg == one.dec_deg == 0:  # what software writes that does not know
+            observation.doubt("position", one.keywords, "0 0", "never set")
             continue
-        if equinox not in (None, 2000.0):
+        system = one.system
+        if system.name == APPARENT and observation.start is None:
+            observation.doubt("position", system.keyword, system.text, WITHOUT_A_TIME)
+            continue
+        if system.name is None:
+            observation.doubt("position", system.keyword, system.text, UNKNOWN_SYSTEM)
+        place = one.ra_deg, one.dec_deg
+        if system.name == APPARENT or one.equinox not in (None, 2000.0):
             from arcsecond.server.archive.sky import to_icrs
 
-            ra_deg, dec_deg = to_icrs(ra_deg, dec_deg, equinox or 2000.0)
-        observation.ra_deg, observation.dec_deg = ra_deg, dec_deg
+            moment = observation.start if system.name == APPARENT else None
+            place = to_icrs(*place, one.equinox or 2000.0, moment)
+        observation.ra_deg, observation.dec_deg = place
         observation.position_source = "pointing"
-        observation.read_from["position"] = keywords
+        observation.read_from["position"] = one.keywords
         return
     for keywords, text in no_pointings([hdu.values for hdu in hdus], rules):
         observation.doubt("position", keywords, text, "no position")
@@ -207,7 +221,8 @@ def _look(observation: Observation, images: Sequence[walking.RawHdu]) -> None:
         return
     from arcsecond.server.archive.sky import footprint_of, seen, wcs_cards
 
-    found, before = [], set()
+    found: list[Vectors] = []
+    before: set[str] = set()
     for hdu in images:
         told = wcs_cards(hdu.cards)
         if told in before:  # errors and flags lie where the image does
@@ -216,8 +231,10 @@ def _look(observation: Observation, images: Sequence[walking.RawHdu]) -> None:
         if doubt := unscaled(hdu.values):
             observation.doubt("position", *doubt)
             continue
-        if (one := seen(hdu.cards, hdu.values)) is None:
+        if (one := seen(hdu.cards, hdu.values, observation.start)) is None:
             continue
+        if one.doubt:
+            observation.doubt("position", *one.doubt)
         found += one.patches
         if one.centre and not observation.position_source:
             observation.ra_deg, observation.dec_deg = one.centre

@@ -9,10 +9,10 @@ from __future__ import annotations
 import calendar
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from arcsecond.fits.cards import Value, Values
 from arcsecond.schemas.archive import Doubt, Footprint
@@ -300,16 +300,27 @@ class _Reader:
         return text, "a day without a time"
 
     def _to_utc(self, moment: datetime, values: Values) -> datetime | None:
-        """Convert from the time scale that TIMESYS names, or the rules; UTC unless one does."""
+        """Convert from the time scale that TIMESYS names, or the rules; UTC unless one does.
+
+        Of a local time nobody can tell what it is elsewhere.
+        """
         said = values.get("TIMESYS")
-        scale = rules.written(said).upper().partition("(")[0] if isinstance(said, str) else ""
-        scale = {"ET": "TT", "TDT": "TT", "IAT": "TAI", "GMT": "UTC", "UT": "UTC"}.get(scale, scale)
+        text = rules.written(said) if isinstance(said, str) else ""
+        words = re.findall(r"[A-Z0-9]+", text.upper()) or [""]  # "TT(TAI)", "UTC approximate"
+        scale = _SAME_SCALE.get(words[0], words[0])
+        if scale == "LOCAL":
+            self.observation.doubt("start", "TIMESYS", text, "no time that is known elsewhere")
+            return None
         if scale not in _SCALES:
             scale = self.book.first("scale") or "UTC"
+            if words[0].isalpha() and not self.book.says_nothing(text):
+                self.observation.doubt("start", "TIMESYS", text, f"no scale that is known: {scale}")
         if scale in ("UTC", "UT1"):
             return moment.replace(tzinfo=UTC)
         from arcsecond.server.archive.sky import to_utc
 
+        if scale == "GPS":
+            moment, scale = moment + GPS_BEHIND_TAI, "TAI"
         return to_utc(moment, scale.lower())
 
     def _night(self) -> date | None:
@@ -349,7 +360,11 @@ def _implausible(name: str, *, low: bool) -> str:
     return f"{'less' if low else 'more'} than is plausible"
 
 
-_SCALES = ("UTC", "UT1", "TAI", "TT", "TDB", "TCB", "TCG")
+_SCALES = ("UTC", "UT1", "TAI", "TT", "TDB", "TCB", "TCG", "GPS")
+_SAME_SCALE = {"ET": "TT", "TDT": "TT", "IAT": "TAI", "GMT": "UTC", "UT": "UTC"}
+"""What FITS 4.0, table 30, has other names for."""
+
+GPS_BEHIND_TAI = timedelta(seconds=19)
 
 
 def night_of(start: datetime, longitude_deg: float) -> date:
@@ -364,18 +379,32 @@ def night_of(start: datetime, longitude_deg: float) -> date:
     return (start + timedelta(hours=east / 15 - 12)).date()
 
 
-def pointings(
-    headers: Sequence[Values], book: FrameRules
-) -> Iterator[tuple[str, float, float, float | None]]:
-    """Yield keywords, RA, Dec (degrees) and the equinox that they tell.
+class Pointing(NamedTuple):
+    """Where a header says that the telescope pointed.
+
+    Attributes
+    ----------
+    equinox
+        None when the header says ICRS or nothing.
+    """
+
+    keywords: str
+    ra_deg: float
+    dec_deg: float
+    equinox: float | None
+    system: System
+
+
+def pointings(headers: Sequence[Values], book: FrameRules) -> Iterator[Pointing]:
+    """Yield the positions that keywords tell.
 
     Right ascension written as text with colons or blanks is in hours, as a number in
-    degrees unless the rules or the comment of its card say otherwise. The equinox is None when the
-    header says ICRS or nothing.
+    degrees unless the rules or the comment of its card say otherwise.
     """
     for values, ra_key, dec_key, unit in _pairs(headers, book):
         if place := _place(values.get(ra_key), values.get(dec_key), unit):
-            yield f"{ra_key} {dec_key}", *place, equinox_of(values)
+            system = system_of(values)
+            yield Pointing(f"{ra_key} {dec_key}", *place, equinox_of(values, system), system)
 
 
 def no_pointings(headers: Sequence[Values], book: FrameRules) -> Iterator[tuple[str, str]]:
@@ -413,13 +442,47 @@ def _place(
     return None
 
 
-def equinox_of(values: Values) -> float | None:
+class System(NamedTuple):
+    """The system of celestial coordinates that a header names.
+
+    Attributes
+    ----------
+    keyword, text
+        What says it, and how; "" for nothing.
+    name
+        As FITS 4.0, table 24, has it; "" when nothing is said, None for no such system.
+    """
+
+    keyword: str
+    text: str
+    name: str | None
+
+
+APPARENT = "GAPPT"
+"""The geocentric apparent place of the moment."""
+
+UNKNOWN_SYSTEM = "no system that is known"
+WITHOUT_A_TIME = "an apparent place without a time"
+
+_SYSTEM = re.compile(r"ICRS|FK5|FK4-NO-E|FK4|J2000|B1950|APPT|APPARENT")
+_SAME_SYSTEM = {"J2000": "FK5", "B1950": "FK4", "APPT": APPARENT, "APPARENT": APPARENT}
+
+
+def system_of(values: Mapping[str, Any]) -> System:
+    """Return the system that a header names, in the standard's words or in usual ones."""
+    for keyword in ("RADESYS", "RADECSYS"):
+        if isinstance(value := values.get(keyword), str) and (text := rules.written(value)):
+            found = _SYSTEM.search(text.upper())
+            return System(keyword, text, _SAME_SYSTEM.get(found[0], found[0]) if found else None)
+    return System("", "", "")
+
+
+def equinox_of(values: Mapping[str, Any], system: System) -> float | None:
     """Return the equinox of a header's positions; None for ICRS, and when it does not say."""
-    system = values.get("RADESYS") or values.get("RADECSYS")
-    if isinstance(system, str) and system.strip().upper() == "ICRS":
+    if system.name == "ICRS":
         return None
     equinox = as_number(values.get("EQUINOX")) or as_number(values.get("EPOCH"))
-    if equinox is None and isinstance(system, str) and system.strip().upper() == "FK4":
+    if equinox is None and system.name == "FK4":
         return 1950.0
     return equinox if equinox is not None and 1800 < equinox < 2200 else None
 

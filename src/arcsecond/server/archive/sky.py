@@ -7,12 +7,20 @@ are those that astropy brings with it.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from astropy.coordinates import FK4, FK5, SkyCoord
+from astropy.coordinates import (
+    FK4,
+    FK5,
+    TETE,
+    BarycentricMeanEcliptic,
+    BaseCoordinateFrame,
+    Galactic,
+    SkyCoord,
+)
 from astropy.io.fits import Header
 from astropy.time import Time
 from astropy.utils import data, iers
@@ -24,6 +32,13 @@ from arcsecond.fits.cards import CARD, Values
 from arcsecond.hushed import hushed
 from arcsecond.schemas.archive import Footprint
 from arcsecond.server.archive.footprint import footprint, patches
+from arcsecond.server.archive.observation import (
+    APPARENT,
+    UNKNOWN_SYSTEM,
+    WITHOUT_A_TIME,
+    equinox_of,
+    system_of,
+)
 from arcsecond.server.sphere import Vectors, positions
 
 data.conf.allow_internet = False
@@ -66,49 +81,91 @@ def to_utc(moment: datetime, scale: str) -> datetime | None:
     return converted.replace(tzinfo=UTC)
 
 
-def to_icrs(ra_deg: float, dec_deg: float, equinox: float) -> tuple[float, float]:
-    """Convert a position of an equinox to ICRS: FK4 before 1984, FK5 since."""
+def to_icrs(
+    ra_deg: float, dec_deg: float, equinox: float, apparent: datetime | None = None
+) -> tuple[float, float]:
+    """Convert a position to ICRS.
+
+    Parameters
+    ----------
+    equinox
+        Of FK4 before 1984, of FK5 since.
+    apparent
+        When it was the geocentric apparent place; None for a mean one, of the equinox.
+    """
     with hushed():
-        frame = FK4(equinox=f"B{equinox}") if equinox < 1984 else FK5(equinox=f"J{equinox}")
+        if apparent is not None:
+            frame: BaseCoordinateFrame = TETE(obstime=Time(apparent))
+        elif equinox < 1984:
+            frame = FK4(equinox=f"B{equinox}")
+        else:
+            frame = FK5(equinox=f"J{equinox}")
         icrs = SkyCoord(ra_deg, dec_deg, unit="deg", frame=frame).icrs
     return float(icrs.ra.deg), float(icrs.dec.deg)
 
 
 class Seen(NamedTuple):
-    """Where an image lies: its centre, ICRS in degrees, and the patches of sky it shows."""
+    """Where an image lies: its centre, ICRS in degrees, and the patches of sky it shows.
 
-    centre: tuple[float, float] | None
-    patches: list[Vectors]
+    Attributes
+    ----------
+    doubt
+        Which keyword is not believed, what it says and why; None for none.
+    """
+
+    centre: tuple[float, float] | None = None
+    patches: Sequence[Vectors] = ()
+    doubt: tuple[str, str, str] | None = None
 
 
-def seen(cards: str, values: Values) -> Seen | None:
-    """Return where an image lies.
+class DoubtfulError(Exception):
+    """A keyword is not believed: which, what it says, and why."""
 
-    None when the header has no celestial WCS, when its frame is not of the sky
-    outside the solar system, or when it contradicts itself.
+
+def seen(cards: str, values: Values, start: datetime | None = None) -> Seen | None:
+    """Return where an image lies; None when it has no extent.
+
+    Parameters
+    ----------
+    values
+        Of a header that says that two of its axes are of the sky.
+    start
+        When it was taken, as far as that is known: an apparent place is one of its moment.
     """
     with hushed(), np.errstate(all="ignore"):
         try:
-            return _seen(cards, values)
+            return _seen(cards, values, start)
+        except DoubtfulError as doubtful:
+            keyword, text, why = doubtful.args
+            return Seen(doubt=(keyword, text, why))
         except Exception:  # wcslib and astropy raise all sorts on broken headers
-            return None
+            return Seen(doubt=("CTYPE1", str(values.get("CTYPE1", "")), NO_WCS))
 
 
-def _seen(cards: str, values: Values) -> Seen | None:
+NO_WCS = "no WCS that can be read"
+
+
+def _seen(cards: str, values: Values, start: datetime | None) -> Seen | None:
     axes = values.get("WCSAXES", 0)
     if not isinstance(axes, int) or axes > MOST_AXES:
-        return None
+        raise DoubtfulError("WCSAXES", str(axes), NO_WCS)
     wcs = WCS(Header.fromstring(wcs_cards(cards)))
     if not wcs.has_celestial:
+        raise ValueError(NO_WCS)
+    # In the order that they have in the image: declination may come first.
+    width, height = (_length(values, n + 1) for n in sorted((wcs.wcs.lng, wcs.wcs.lat)))
+    if not (width and height):
         return None
-    width, height = (_length(values, axis + 1) for axis in (wcs.wcs.lng, wcs.wcs.lat))
-    if not (width and height) or abs(wcs.wcs.crval[wcs.wcs.lng]) > 720:
-        return None
+    if abs(longitude := wcs.wcs.crval[wcs.wcs.lng]) > 720:
+        why = "more than is plausible"
+        raise DoubtfulError(f"CRVAL{wcs.wcs.lng + 1}", f"{longitude:g}", why)
     celestial = wcs.celestial
-    frame = wcs_to_celestial_frame(celestial)
+    frame = frame_of(celestial, values, start)
+    lng, lat = celestial.wcs.lng, celestial.wcs.lat
 
     def to_sky(pixels: NDArray[np.float64]) -> Vectors:
-        longitude, latitude = celestial.all_pix2world(pixels, 1).T
+        world = celestial.all_pix2world(pixels, 1)
+        longitude, latitude = world[:, lng], world[:, lat]
         on_sky = np.isfinite(longitude) & np.isfinite(latitude) & (np.abs(latitude) <= 90)
         found = np.full((len(pixels), 3), np.nan)
         if on_sky.any():
@@ -122,6 +179,36 @@ def _seen(cards: str, values: Values) -> Seen | None:
         ra_deg, dec_deg = positions(middle)
         centre = float(ra_deg), float(dec_deg)
     return Seen(centre, found) if centre or found else None
+
+
+def frame_of(
+    celestial: WCS, values: Mapping[str, Any], start: datetime | None
+) -> BaseCoordinateFrame:
+    """Return the frame of a celestial WCS, by the type of its longitude and RADESYS.
+
+    Raises
+    ------
+    DoubtfulError
+        It is none that ICRS can be told from.
+    """
+    kind = celestial.wcs.lngtyp.strip()
+    if kind == "GLON":
+        return Galactic()
+    if kind not in ("RA", "ELON"):  # of the Sun, a planet, the Earth
+        ctype = celestial.wcs.ctype[celestial.wcs.lng]
+        raise DoubtfulError("CTYPE1", ctype, "no coordinates of the sky")
+    system = system_of(values)
+    if system.name is None or (kind == "ELON" and system.name == APPARENT):
+        raise DoubtfulError(system.keyword, system.text, UNKNOWN_SYSTEM)
+    if system.name == APPARENT:
+        if start is None:
+            raise DoubtfulError(system.keyword, system.text, WITHOUT_A_TIME)
+        return TETE(obstime=Time(start))
+    if kind == "ELON":
+        return BarycentricMeanEcliptic(equinox=f"J{equinox_of(values, system) or 2000.0}")
+    if system.name:
+        celestial.wcs.radesys = system.name
+    return wcs_to_celestial_frame(celestial)
 
 
 def footprint_of(found: Sequence[Vectors]) -> Footprint | None:
