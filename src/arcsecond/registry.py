@@ -52,7 +52,11 @@ _SEARCH = (
     Field("dataset", "In this dataset: UUID or name."),
     Field("package", "In this data package: its UUID."),
     Field("pk", "These alone, by their numbers: 1,2,3.", sample="1"),
-    Field("sort", "start, added, exposure, ...; -start for the last first.", sample="-start"),
+    Field(
+        "sort",
+        "start, added, exposure, ...; -start for the last first. What has none comes last.",
+        sample="-start",
+    ),
 )
 
 RESOURCES: tuple[Resource, ...] = (

@@ -12,7 +12,7 @@ import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -20,9 +20,6 @@ import sqlalchemy as sa
 from arcsecond.server.archive.index.entries import folded
 from arcsecond.server.archive.index.tables import LONGEST_TERM, NEVER, entries, numbers, terms
 from arcsecond.server.archive.tables import files
-
-if TYPE_CHECKING:
-    pass
 
 Found = sa.Select[Any]
 """Starts and files: ``start``, ``file``."""
@@ -271,6 +268,27 @@ class Within(Condition):
         between = self._between(numbers.c.value)
         listed = sa.select(numbers.c.start, numbers.c.file)
         return listed.where(numbers.c.keyword == self.keyword, *between)
+
+
+@dataclass(frozen=True, slots=True)
+class Lacks(Condition):
+    """A number of the index is not told."""
+
+    keyword: str
+
+    @property
+    def shape(self) -> Hashable:
+        """Its keyword."""
+        return "lacks", self.keyword
+
+    def params(self, connection: sa.Connection) -> dict[str, Any]:
+        """Return nothing."""
+        return {}
+
+    def probe(self) -> Test:
+        """Look into the entry."""
+        missing: Test = entries.c.numbers[self.keyword].as_float().is_(None)
+        return missing
 
 
 @dataclass(frozen=True, slots=True)

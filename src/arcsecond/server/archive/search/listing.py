@@ -11,7 +11,7 @@ import itertools
 import math
 import threading
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -27,7 +27,9 @@ from arcsecond.server.archive.search.conditions import (
     Condition,
     In,
     Is,
+    Lacks,
     Test,
+    Within,
 )
 from arcsecond.server.archive.tables import files
 from arcsecond.server.context import Backend, Viewer
@@ -55,6 +57,9 @@ LARGEST_BATCH = 1 << 14
 MOST_WALKED = 400_000
 """Files that are gone through for one page: a second or so."""
 
+MOST_FOR_THE_REST = 2_000_000
+"""The same for files without the number that the others are sorted by, behind all of these."""
+
 LARGE_PAGE = 200
 """More than these are seldom found on the way: then conditions are counted first."""
 
@@ -76,7 +81,8 @@ class Sort:
     Attributes
     ----------
     by
-        ``start``, ``added``, or a number of the index, and then ``start``.
+        ``start``, ``added``, or a number of the index, and then ``start``; files that do not
+        tell the number come last in either direction.
     """
 
     by: str = START
@@ -144,7 +150,7 @@ class SearchListing:
             sure = False
             while (wanted := limit - len(found)) > 0:
                 try:
-                    keys = self._keys(connection, seen, wanted, sure=sure)
+                    keys = self.keys(connection, seen, wanted, sure=sure)
                 except GaveUpError as error:
                     if sure:
                         raise _gave_up(error.walked, error.found + len(found)) from None
@@ -168,12 +174,14 @@ class SearchListing:
         GaveUpError
             Too many files would have to be looked at.
         """
+        if self._order[0] == VALUE:  # an order leaves nothing out, and the usual one is faster
+            return replace(self, sort=Sort()).count(most)
         counted, seen = 0, None
         with self.backend.db.read() as connection:
             while counted < most:
                 wanted = min(most - counted, COUNTED_TOGETHER)
                 try:
-                    keys = self._keys(connection, seen, wanted)
+                    keys = self.keys(connection, seen, wanted)
                 except GaveUpError as error:
                     raise _gave_up(error.walked, error.found + counted) from None
                 counted += len(keys)
@@ -187,8 +195,11 @@ class SearchListing:
             return None
         if len(after) != len(self._order):
             raise bad_cursor()
-        key: list[float] = []
+        key: list[float | None] = []
         for name, part in zip(self._order, after, strict=True):
+            if part is None and name == VALUE:
+                key.append(None)
+                continue
             is_whole = name != VALUE
             if not isinstance(part, int | float) or not math.isfinite(part):
                 raise bad_cursor()
@@ -197,7 +208,7 @@ class SearchListing:
             key.append(int(part) if is_whole else float(part))
         return tuple(key)
 
-    def _keys(
+    def keys(
         self, connection: sa.Connection, seen: Key | None, limit: int, *, sure: bool = True
     ) -> list[Key]:
         """Return the keys of the files that are found, at most so many.
@@ -208,6 +219,35 @@ class SearchListing:
             Whether the viewer may see all of them; else that is not asked where nothing
             else has to be.
         """
+        if self._order[0] != VALUE:
+            return self._found(connection, seen, limit, sure=sure)
+        found: list[Key] = []
+        behind = None
+        if seen is not None and seen[0] is None:
+            behind = seen[1:]
+        else:
+            found = self._found(connection, seen, limit, sure=sure)
+        told = any(isinstance(c, Within) and c.keyword == self.sort.by for c in self.conditions)
+        if len(found) < limit and not told:
+            try:
+                rest = self._rest.keys(connection, behind, limit - len(found), sure=sure)
+            except GaveUpError as error:
+                error.found += len(found)
+                raise
+            found += [(None, *key) for key in rest]
+        return found
+
+    @cached_property
+    def _rest(self) -> SearchListing:
+        """The files that do not tell the number that the others are sorted by."""
+        lacking = Lacks(self.sort.by).called("rest")
+        order = Sort(START, self.sort.descending)
+        return replace(self, conditions=(*self.conditions, lacking), sort=order)
+
+    def _found(
+        self, connection: sa.Connection, seen: Key | None, limit: int, *, sure: bool
+    ) -> list[Key]:
+        """Return the keys of the files that are found and tell what they are sorted by."""
         params: dict[str, Any] = {}
         for condition in self.conditions:
             params |= condition.params(connection)
@@ -221,6 +261,8 @@ class SearchListing:
         batch = self._first_batch(told, limit)
         kept: list[Key] = []
         walked = 0
+        is_rest = any(isinstance(condition, Lacks) for condition in self.conditions)
+        most_walked = MOST_FOR_THE_REST if is_rest else MOST_WALKED
         while True:
             looked = self._batch(connection, way, told, params, seen, batch, sure=sure)
             kept += self._held(looked, limit - len(kept))
@@ -234,7 +276,7 @@ class SearchListing:
                 if (rarest := self._rarest(connection, params)) is not None:
                     way, told = rarest
                     batch = self._first_batch(told, limit)
-            elif walked > MOST_WALKED:
+            elif walked > most_walked:
                 raise _gave_up(walked, len(kept))
 
     def _near(
