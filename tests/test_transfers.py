@@ -279,8 +279,8 @@ def test_beginnings_that_are_wrong(more: dict[str, Any], status: int, tus: Tus) 
 
 def test_what_is_no_fits_file_is_refused_again_and_again(tus: Tus) -> None:
     tus.begin(5)
-    for _ in range(2):
-        refused = tus.send(0 if not tus.offset() else 5, b"hello" if not tus.offset() else b"")
+    for offset, data in ((0, b"hello"), (5, b""), (5, b"")):
+        refused = tus.send(offset, data)
         assert (refused.status_code, refused.json()["code"]) == (400, "not_fits")
     assert tus.files() == []
     sound(tus.http)
@@ -317,13 +317,37 @@ def test_names_that_are_taken(tus: Tus) -> None:
     assert (same.status_code, same.headers["arcsecond-new"]) == (204, "false")
     other = fits_bytes((40, 40), OBJECT="M 32")
     tus.begin(len(other))
-    assert tus.send(0, other).status_code == 409
+    refused = tus.send(0, other)
+    assert (refused.status_code, refused.json()["code"]) == (422, "name_taken")
+    assert tus.send(len(other), b"").json() == refused.json()
+    assert tus.http.head(tus.address, headers=TUS | tus.key).status_code == 422
     tus.begin(len(other), replace="true")
     replaced = tus.send(0, other)
     assert replaced.status_code == 204
     (file,) = tus.files()
     assert (file["version"], file["target"]) == (2, "M 32")
     assert replaced.headers["arcsecond-file"].endswith(f"/{file['pk']}/")
+    sound(tus.http)
+
+
+def test_what_is_no_file_never_looks_like_one(tus: Tus) -> None:
+    """By tus all of it has come; a client that asks how far it is would say that it is there."""
+    tus.begin(5000)
+    assert tus.send(0, b"x" * 5000).status_code == 400
+    again = tus.http.head(tus.address, headers=TUS | tus.key)
+    assert again.status_code == 422
+    assert "upload-offset" not in again.headers
+    assert tus.send(5000, b"").json()["code"] == "not_fits"
+    first, other = fits_bytes(OBJECT="a"), fits_bytes(OBJECT="b")
+    tus.begin(len(first))
+    tus.send(0, first)
+    parts = []
+    for data in (other[:3000], other[3000:]):
+        tus.begin(len(data), Upload_Concat="partial")
+        tus.send(0, data)
+        parts.append(tus.address)
+    assert tus.begin(Upload_Concat=f"final;{' '.join(parts)}").status_code == 422
+    assert len(tus.files()) == 1
     sound(tus.http)
 
 

@@ -43,6 +43,7 @@ from arcsecond.errors import (
     ArcsecondInputValueError,
     ArcsecondInvalidEndpointError,
     ConflictError,
+    NameTakenError,
     NoSpaceError,
     NotFitsError,
     ThrottledError,
@@ -654,10 +655,26 @@ class TestModule:
         assert set(digests(api, dataset)) == set(names)
         assert len(api.datasets(dataset).upload(night / "odd").there) == len(names)
 
+    @pytest.mark.parametrize("lost", [0, 1])
     def test_other_content_of_one_name_that_came_in_between(
-        self, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
+        self, lost: int, api: ArcsecondAPI, night: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Two clients: between plan and transfer the other one was faster."""
+        """Two clients: between plan and transfer the other one was faster.
+
+        It is told as well where the answer that refuses the large one is lost.
+        """
+        exchange, cut = Transport.exchange, [True] * lost
+
+        def cutting(*args: Any, **more: Any) -> Any:
+            try:
+                return exchange(*args, **more)
+            except NameTakenError:
+                if cut:
+                    cut.pop()
+                    raise ArcsecondConnectionError("The connection was cut.") from None
+                raise
+
+        monkeypatch.setattr(Transport, "exchange", cutting)
         dataset = api.datasets.create(name="d")["uuid"]
         monkeypatch.setattr(patience, "LONGEST_WAIT_S", 0.0)
         compare = plan.compare
@@ -674,6 +691,7 @@ class TestModule:
         assert len(summary.failed) == 2
         assert all("other content" in one.reason for one in summary.failed)
         assert not any(one.again for one in summary.failed)
+        assert not cut
 
     def test_damaged_frames_are_kept_and_told(self, api: ArcsecondAPI, night: Path) -> None:
         dataset = api.datasets.create(name="d")["uuid"]

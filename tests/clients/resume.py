@@ -155,6 +155,30 @@ def in_parts(server: Server, folder: Path, modules: Path) -> None:
     assert server.ask("GET", f"/datasets/{server.dataset}/uploads/") == []
 
 
+def refused(server: Server, folder: Path, python: Path, modules: Path) -> None:
+    """A name that is taken is no success, however often a client tries again or goes on."""
+    file = folder / "taken.fits"
+    kept = frame(file, 2)
+    words = ["node", str(modules / "send.mjs"), str(file), server.address, server.key, "0", "1"]
+    run(words)
+    frame(file, 3)
+    fails(words, "422")
+    words = [str(python), str(SCRIPTS / "send.py"), str(file), server.address, server.key]
+    url = run([*words, "3"])
+    for _ in range(2):
+        fails([*words, "0", url], "422")
+    assert server.digest_of(file.name) == kept
+
+
+def fails(words: Sequence[str], why: str) -> None:
+    try:
+        told = run(words)
+    except RuntimeError as error:
+        assert why in str(error), error
+    else:
+        raise AssertionError(f"it did not fail: {told}")
+
+
 def resumed(folder: Path, python: Path, modules: Path, database_url: str = "") -> None:
     """Run all of them on one database."""
     server = Server(folder / "home", database_url)
@@ -163,6 +187,7 @@ def resumed(folder: Path, python: Path, modules: Path, database_url: str = "") -
         by_tus_js(server, folder, modules)
         through_a_restart(server, folder, modules)
         in_parts(server, folder, modules)
+        refused(server, folder, python, modules)
     finally:
         server.kill()
     subprocess.run([*ARCSECOND, "server", "check"], env=server.environ, check=True)

@@ -23,7 +23,9 @@ from arcsecond.errors import (
     ChangedError,
     ChecksumError,
     ConflictError,
+    InvalidInputError,
     LockedError,
+    NameTakenError,
 )
 from arcsecond.folders import Item
 
@@ -111,7 +113,11 @@ class Sending:
         if not self._address:
             self._create()
         if self._offset is None:
-            reply = self._transport.exchange("HEAD", self._address, _TUS)
+            try:
+                reply = self._transport.exchange("HEAD", self._address, _TUS)
+            except InvalidInputError:  # all of it came and was refused: its end tells why
+                self._offset = self._item.size
+                return self._send_piece(file, self._offset)
             self._offset = self._told_by(reply, 0)
         else:
             self._moved(self._offset)
@@ -144,8 +150,8 @@ class Sending:
         if isinstance(error, ChecksumError) and self._at_end:
             self._count_anew(error)  # all of it: the server has thrown it away
         if isinstance(error, ConflictError):
-            if self._offset == self._item.size:
-                raise error  # all of it is there: its name is taken
+            if isinstance(error, NameTakenError) or self._offset == self._item.size:
+                raise error  # all of it is there
             error = LockedError(error.detail)  # somebody else sends it, too
         self._patience.after(error)
         self._size = max(LEAST_PIECE, self._size // 4)  # what fails costs less, on a poor link

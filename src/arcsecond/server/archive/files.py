@@ -12,7 +12,7 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import UNSET
 
-from arcsecond.errors import BytesLostError, ConflictError, NotFoundError
+from arcsecond.errors import BytesLostError, ConflictError, NameTakenError, NotFoundError
 from arcsecond.filenames import clean_path
 from arcsecond.fits.cards import parse
 from arcsecond.schemas.archive import (
@@ -384,9 +384,9 @@ def named(connection: sa.Connection, viewer: Viewer, dataset: str, name: str) ->
     return connection.execute(statement).one_or_none()
 
 
-def taken(pk: int, dataset: str) -> ConflictError:
+def taken(pk: int, dataset: str) -> NameTakenError:
     """Return the error for a name that another file has."""
-    return ConflictError(
+    return NameTakenError(
         # Without the name: it could hold the words that old uploaders take for success.
         f"File {pk} of this dataset has that name and other content. "
         "Send yours under another name, replace that file, or delete it first.",

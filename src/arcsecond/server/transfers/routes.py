@@ -23,11 +23,14 @@ from litestar.exceptions import ClientException
 from litestar.params import FromPath
 
 from arcsecond.errors import (
+    ArcsecondError,
     ChecksumError,
+    ConflictError,
     IncompleteUploadError,
     InvalidInputError,
     LockedError,
     MediaTypeError,
+    NameTakenError,
     NotFoundError,
     TooLargeError,
     VersionError,
@@ -100,10 +103,35 @@ def about(backend: Any) -> dict[str, str]:
     }
 
 
+class _RefusedError(ArcsecondError):
+    """All of an upload came, and it is no file of the dataset.
+
+    With a status of its own where tus has another meaning for it: clients try 409 and 423 again,
+    ask how far it came, and would take what was refused for sent.
+    """
+
+    status = 422
+
+    def __init__(self, why: ArcsecondError) -> None:
+        super().__init__(why.detail, fields=why.fields, hint=why.hint)
+        self._wire = why.to_wire()
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return what the refusal itself says."""
+        return self._wire
+
+
+def _refused(why: ArcsecondError) -> ArcsecondError:
+    return _RefusedError(why) if isinstance(why, ConflictError | LockedError) else why
+
+
 @post("/datasets/{dataset:str}/uploads/", status_code=201)
 async def begin_upload(request: AnyRequest, dataset: FromPath[str]) -> Response[None]:
     _check_version(request)
-    row = await writing(request, service.begin, dataset, _new(request))
+    try:
+        row = await writing(request, service.begin, dataset, _new(request))
+    except NameTakenError as error:  # of what was put together
+        raise _refused(error) from None
     return await _answer(request, row, 201, Location=f"{base_url(request)}/uploads/{row.uuid}")
 
 
@@ -124,6 +152,8 @@ async def list_uploads(request: AnyRequest, dataset: FromPath[str]) -> Any:
 async def read_upload(request: AnyRequest, upload: FromPath[str]) -> Response[None]:
     _check_version(request)
     row = await writing(request, service.standing, upload)
+    if row.refusal:  # it has come to its end, and there is no file: it cannot look like success
+        raise _RefusedError(service.refusal_of(row))
     more = {"Upload-Length": str(row.length)}
     if row.told:
         more["Upload-Metadata"] = row.told
@@ -144,7 +174,10 @@ async def append(request: AnyRequest, upload: FromPath[str]) -> Response[None]:
     try:
         taking = _Taking(request, held, checksum)
         await taking.take()
-        await to_its_end(asyncio.to_thread(held.finish, sha256))
+        try:
+            await to_its_end(asyncio.to_thread(held.finish, sha256))
+        except ArcsecondError as error:
+            raise (_refused(error) if held.row.refusal else error) from None
         row = held.row
     finally:
         await to_its_end(asyncio.to_thread(held.__exit__))

@@ -315,7 +315,7 @@ class Writing:
         """
         if self.row.ended_at is not None:
             if self.row.refusal:
-                raise from_wire(self.row.refusal["status"], self.row.refusal["error"])
+                raise refusal_of(self.row)
             return
         if self.row.concat == PARTIAL or self.left > 0:
             return
@@ -366,6 +366,11 @@ class Writing:
         with self._backend.db.write() as connection:
             connection.execute(sa.update(uploads).where(mine).values(values))
         self.row = find(self._backend, self._viewer, str(self.row.uuid))
+
+
+def refusal_of(row: sa.Row[Any]) -> ArcsecondError:
+    """Return why an upload that has come to its end is no file."""
+    return from_wire(row.refusal["status"], row.refusal["error"])
 
 
 def replace(

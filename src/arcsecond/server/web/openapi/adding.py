@@ -48,6 +48,7 @@ _STATUSES = {
     "413": "The body is larger than the server takes.",
     "416": "The file has no such bytes.",
     "415": "The body is of a type that is not taken here.",
+    "422": "All of an upload came, and it is no file of the dataset; `detail` says why.",
     "423": "Another request is writing it just now.",
     "460": "The bytes that arrived are not those that were sent.",
     "5XX": "The server failed, is not available now, or has no room.",

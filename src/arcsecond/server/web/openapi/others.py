@@ -99,7 +99,7 @@ def _add_uploads(paths: Paths) -> None:
             headers=TUS | headers,
             body=body,
             signed_in=True,
-            more=("409", "410", "412", "413", "415", "423", "460"),
+            more=("409", "410", "412", "413", "415", "422", "423", "460"),
         )
 
 

@@ -282,6 +282,10 @@ async function send(file, name, replaces, row) {
       }
     } catch (error) {
       if (!(error instanceof Refused)) throw new Error("It cannot be read any more; it may have changed.");
+      if (address && offset === null && [400, 422].includes(error.status)) {
+        offset = file.size; // all of it came and was refused: its end tells why
+        continue;
+      }
       if (error.status === 460 && offset + size >= file.size) anew += 1; // all of it begins anew
       if (anew === 3) throw error;
       const gone = address && [404, 410].includes(error.status);
