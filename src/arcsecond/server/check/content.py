@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from arcsecond.folders import reason
 from arcsecond.server.archive.places import KnownPlaces
-from arcsecond.server.archive.tables import LIVE, LOST, blobs
+from arcsecond.server.archive.tables import LIVE, LOST, blobs, versions
 from arcsecond.server.archive.use import used_by
 from arcsecond.server.check.report import Finding, Progress, Report
 from arcsecond.server.context import Backend
@@ -37,6 +37,7 @@ def check_content(
         for row in rows:
             checking.one(row)
         after = rows[-1].sha256
+    checking.unneeded()
     checking.unrecorded()
 
 
@@ -133,6 +134,7 @@ class _Content:
             What was done, and whether all is well then.
         """
         kept = ""
+        self.store.make_way(sha256)
         if self.store.size(sha256) is not None:
             kept = f"damaged bytes are in {self.store.set_aside(sha256)}; "
             self._record(sha256, LOST)
@@ -152,6 +154,25 @@ class _Content:
 
     def _outside(self, sha256: str) -> Sequence[Place]:
         return KnownPlaces(self.backend.db).of(sha256)
+
+    def unneeded(self) -> None:
+        """Count bytes that no file has, and keep them where versions of files are missing."""
+        used = sa.exists().where(versions.c.blob == blobs.c.sha256)
+        statement = sa.select(blobs.c.sha256).where(blobs.c.state == LIVE, sa.not_(used))
+        with self.backend.db.read() as connection:
+            left = [
+                one for one in connection.scalars(statement) if self.store.size(one) is not None
+            ]
+        if not left:
+            return
+        what = "1 blob" if len(left) == 1 else f"{len(left)} blobs"
+        if self.report.headless:
+            for sha256 in left:
+                self.store.set_aside(sha256)
+            told = "copied into quarantine, since files were there without their versions"
+            self.report.notes.append(f"{what} that no file has: {told}.")
+        else:
+            self.report.notes.append(f"{what} that no file has: the sweeper takes them.")
 
     def unrecorded(self) -> None:
         """Count bytes without a row: uploads whose process died; the sweeper takes them."""

@@ -45,12 +45,15 @@ class Report:
         Files whose bytes were lost before: wrong until they are sent again, or deleted.
     notes
         What is not wrong but good to know.
+    headless
+        How many files were taken away that no version was there of.
     """
 
     rows: int = 0
     references: int = 0
     blobs: int = 0
     bytes_read: int = 0
+    headless: int = 0
     findings: list[Finding] = field(default_factory=list)
     lost: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from arcsecond.server.archive.in_force import rules_of
-from arcsecond.server.archive.index.entries import without
+from arcsecond.server.archive.index.entries import astray, clear, without
 from arcsecond.server.archive.ingest import read_frame
 from arcsecond.server.archive.reindexing import index_all
 from arcsecond.server.archive.tables import LOST, blobs, datasets, files, headers, versions
@@ -17,7 +17,9 @@ from arcsecond.server.check.report import Report, keep_row
 from arcsecond.server.context import Backend
 from arcsecond.server.db import now
 from arcsecond.server.observatory.tables import instruments, sites, telescopes
-from arcsecond.server.people.tables import users
+from arcsecond.server.people.keys import DERIVED, keep_derived_keys
+from arcsecond.server.people.secrets import derived_key, digest
+from arcsecond.server.people.tables import keys, users
 from arcsecond.server.storage import Kept
 from arcsecond.server.tables import metadata
 
@@ -43,6 +45,7 @@ def check_rows(backend: Backend, report: Report, *, repair: bool) -> None:
     checking.current_versions()
     checking.living_files_of_the_dead()
     checking.missing_headers()
+    checking.secret()
     checking.index()
 
 
@@ -130,19 +133,55 @@ class _Rows:
             self._mend(files, row, "its dataset was deleted", partial(_bury, row))
 
     def index(self) -> None:
-        """Check that every file can be found by a search."""
+        """Check that every file can be found by a search, by all that the index says of it."""
         with self.backend.db.read() as connection:
             lacking = len(without(connection, MOST_LACKING))
-        if not lacking:
+        with self.backend.db.stream() as connection:
+            if not self.backend.db.local:  # of one moment, whatever is written meanwhile
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            wrong = astray(connection)
+        if not lacking and not wrong:
             return
         mended = ""
         if self.repair:
+            with self.backend.db.write() as connection:
+                clear(connection, all_of_it=bool(wrong))
             index_all(self.backend)
             mended = "made anew"
-        files_ = "file is" if lacking == 1 else "files are"
-        more = " or more" if lacking == MOST_LACKING else ""
-        problem = f"{lacking}{more} {files_} not in it"
+        if lacking:
+            files_ = "file is" if lacking == 1 else "files are"
+            more = " or more" if lacking == MOST_LACKING else ""
+            problem = f"{lacking}{more} {files_} not in it"
+        else:
+            told = ", ".join(wrong[:3]) + (" and more" if len(wrong) > 3 else "")
+            problem = f"what it says of {told} is not all there, or too much"
         self.report.found("the index of files", problem, mended)
+
+    def secret(self) -> None:
+        """Check that the keys that people are shown are those that are believed."""
+        statement = (
+            sa.select(keys.c.owner, users.c.generation, keys.c.digest)
+            .join(users, users.c.id == keys.c.owner)
+            .where(keys.c.kind.in_(DERIVED), keys.c.revoked_at.is_(None))
+        )
+        believed: dict[tuple[int, int], set[str]] = {}
+        with self.backend.db.read() as connection:
+            for owner, generation, told in connection.execute(statement):
+                believed.setdefault((owner, generation), set()).add(told)
+        for (user, generation), known in sorted(believed.items()):
+            shown = (derived_key(self.backend.secret, user, kind, generation) for kind in DERIVED)
+            if any(digest(key) in known for key in shown):
+                continue
+            mended = ""
+            if self.repair:
+                with self.backend.db.write() as connection:
+                    keep_derived_keys(connection, self.backend, user, generation=generation)
+                mended = "keys of the present one work, too"
+            self.report.found(
+                f"the secret, for user {user}",
+                "it is not the one that keys were made by: it was lost, or is another's",
+                mended,
+            )
 
     def missing_headers(self) -> None:
         """Check that each version has the headers of all its HDUs."""
@@ -190,6 +229,7 @@ class _Rows:
             with self.backend.db.write() as connection:
                 mended = mending(connection)
                 if not mended:
+                    self.report.headless += table is files
                     self._set_aside(connection, table, row, problem)
                     mended = "moved into quarantine"
         self.report.found(_called(table, row), problem, mended)
@@ -231,7 +271,10 @@ def _resolve(
     column = key.elements[0].parent
     if column.nullable and not column.primary_key:
         return _forget(row, column, connection)
-    value = getattr(row, column.name)
+    value, target = getattr(row, column.name), key.elements[0].column
+    single = len(key.elements) == 1
+    if single and connection.scalar(sa.select(target).where(target == value)) is not None:
+        return "there again, with another that lacked it"
     if key.referred_table is blobs:
         # Found lost, or put back, when the bytes are checked.
         connection.execute(

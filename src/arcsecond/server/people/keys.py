@@ -21,6 +21,9 @@ LIFETIMES = {
 }
 
 
+DERIVED: dict[str, list[str] | None] = {"access": None, "upload": sorted(UPLOAD_SCOPES)}
+"""Kinds of keys that are derived from the server's secret, and what each may do; None: all."""
+
 _LIVING = (
     sa.select(keys.c.kind, keys.c.scopes, keys.c.expires_at,
               users.c.id.label("user"), users.c.username, users.c.is_admin)
@@ -93,14 +96,15 @@ def forget_expired(backend: Backend) -> None:
 def keep_derived_keys(
     connection: sa.Connection, backend: Backend, user: int, *, generation: int
 ) -> None:
-    """Record the digests of the keys that are derived for a user."""
-    for kind, scopes in (("access", None), ("upload", sorted(UPLOAD_SCOPES))):
-        key = derived_key(backend.secret, user, kind, generation)
-        connection.execute(
-            sa.insert(keys).values(
-                owner=user, kind=kind, digest=digest(key), scopes=scopes, created_at=now()
+    """Record the digests of the keys that are derived for a user, those that are not yet."""
+    for kind, scopes in DERIVED.items():
+        told = digest(derived_key(backend.secret, user, kind, generation))
+        if connection.scalar(sa.select(keys.c.id).where(keys.c.digest == told)) is None:
+            connection.execute(
+                sa.insert(keys).values(
+                    owner=user, kind=kind, digest=told, scopes=scopes, created_at=now()
+                )
             )
-        )
 
 
 def new_key(connection: sa.Connection, user: int, kind: str) -> str:

@@ -191,6 +191,10 @@ class Store(Protocol):
         """Go through the digests of all blobs."""
         ...
 
+    def make_way(self, sha256: str) -> None:
+        """Put what lies in a blob's place and is no file, such as a folder, into quarantine."""
+        ...
+
     def set_aside(self, sha256: str) -> str:
         """Put a copy of a blob into quarantine, durably; return where it is."""
         ...

@@ -16,6 +16,7 @@ import itertools
 import os
 import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +25,7 @@ from typing import BinaryIO, cast
 from arcsecond.flushing import begin_to_flush, flush_folder
 from arcsecond.server.storage import Place, Places, Strays
 from arcsecond.server.storage.partial import Partials
-from arcsecond.server.storage.placed import Nowhere, is_as_it_was, open_as_it_was
+from arcsecond.server.storage.placed import Nowhere, is_as_it_was, open_as_it_was, opened
 
 _OURS = secrets.token_hex(8)
 """Processes on two machines may have the same number."""
@@ -216,7 +217,7 @@ class FolderStore:
     def open(self, sha256: str) -> BinaryIO:
         """Open a blob for reading."""
         try:
-            return self.path(sha256).open("rb")
+            return opened(self.path(sha256))
         except FileNotFoundError:
             for place in self._places.of(sha256):
                 with contextlib.suppress(FileNotFoundError):
@@ -225,11 +226,11 @@ class FolderStore:
 
     def size(self, sha256: str) -> int | None:
         """Return how many bytes a blob has; None when there is none."""
-        try:
-            return self.path(sha256).stat().st_size
-        except FileNotFoundError:
-            place = self._place(sha256)
-            return place.size if place else None
+        with contextlib.suppress(FileNotFoundError):
+            told = self.path(sha256).stat()
+            return told.st_size if stat.S_ISREG(told.st_mode) else None
+        place = self._place(sha256)
+        return place.size if place else None
 
     def _place(self, sha256: str) -> Place | None:
         """Return a file outside that holds a blob which is not in the folder."""
@@ -268,6 +269,13 @@ class FolderStore:
             self._places.forget(place.path)
         else:
             self.delete(sha256)
+
+    def make_way(self, sha256: str) -> None:
+        """Put what lies in a blob's place and is no file, such as a folder, into quarantine."""
+        path = self.path(sha256)
+        if os.path.lexists(path) and not path.is_file():
+            self.quarantine.mkdir(mode=0o700, exist_ok=True)
+            path.rename(self.quarantine / f"{sha256}.{secrets.token_hex(4)}")
 
     def lies_outside(self, sha256: str) -> bool:
         """Tell whether a blob lies outside alone, and as it was."""

@@ -6,8 +6,11 @@ when its digest was worked out. One that was changed, or is gone, is not there.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import BinaryIO
 
 from arcsecond.server.storage import Place
@@ -36,6 +39,21 @@ def is_as_it_was(place: Place) -> bool:
         return False
 
 
+def opened(path: str | Path) -> BinaryIO:
+    """Open a file for reading, at once.
+
+    Raises
+    ------
+    OSError
+        It is not there, cannot be read, or is no file: a pipe would wait for its writer.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return os.fdopen(handle, "rb")
+    os.close(handle)
+    raise OSError(errno.EINVAL, "No regular file", str(path))
+
+
 def open_as_it_was(place: Place) -> BinaryIO:
     """Open a file for reading.
 
@@ -45,7 +63,7 @@ def open_as_it_was(place: Place) -> BinaryIO:
         It was changed, or cannot be read.
     """
     try:
-        file = open(place.path, "rb")  # noqa: SIM115  # it goes to whoever asked
+        file = opened(place.path)
     except OSError:
         raise FileNotFoundError(place.path) from None
     if _looks_as(os.fstat(file.fileno()), place):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -222,6 +223,35 @@ def replace(connection: sa.Connection, new: Sequence[Entry]) -> None:
     """Write entries in place of those that the files had."""
     forget(connection, [entry.file for entry in new])
     keep(connection, new)
+
+
+def astray(connection: sa.Connection) -> list[str]:
+    """Return keywords of which the index has not just what its entries say, in a transaction."""
+    told = {table: defaultdict[str, list[int]](lambda: [0, 0]) for table in (terms, numbers)}
+    found = sa.select(entries.c.file, entries.c.start, entries.c.texts, entries.c.numbers)
+    for row in connection.execution_options(yield_per=TOGETHER).execute(found):
+        for table, lines in ((terms, _terms), (numbers, _numbers)):
+            for line in lines(row):  # type: ignore[arg-type]
+                tally = told[table][line["keyword"]]
+                tally[0] += 1
+                tally[1] += row.file
+    wrong = set[str]()
+    for table, said in told.items():
+        counts = sa.func.count(), sa.func.sum(table.c.file)
+        there = sa.select(table.c.keyword, *counts).group_by(table.c.keyword)
+        have = {keyword: [count, int(files)] for keyword, count, files in connection.execute(there)}
+        wrong |= {keyword for keyword in {*have, *said} if have.get(keyword) != said.get(keyword)}
+    return sorted(wrong)
+
+
+def clear(connection: sa.Connection, *, all_of_it: bool) -> None:
+    """Remove what the index says of files without an entry, or all of it, to be made anew."""
+    for table in (terms, numbers, entries):
+        if all_of_it:
+            connection.execute(sa.delete(table))
+        elif table is not entries:
+            has_entry = sa.exists().where(entries.c.file == table.c.file)
+            connection.execute(sa.delete(table).where(sa.not_(has_entry)))
 
 
 def without(connection: sa.Connection, limit: int) -> list[int]:
