@@ -633,3 +633,17 @@ def test_one_file_is_saved_as_it_is_and_as_it_was(
         "a.fits", "newer.fits", "now.fits",
     ]  # fmt: skip
     assert not list(tmp_path.glob(".*.part"))
+
+
+def test_a_number_that_is_not_there_is_told(
+    arcsecond: Command, dataset: str, target: Path, api: ArcsecondAPI
+) -> None:
+    pk = api.datasets(dataset).fitsfiles.read("V/a.fits")["pk"]
+    words = ("download", "--pk", f"{pk},99999", "--to", str(target), "--yes")
+    planned = arcsecond(*words, "--dry-run")
+    assert "file 99999: there is none of that number here" in planned.err
+    assert not target.exists()
+    fetched = arcsecond(*words)
+    assert fetched.status == 1
+    assert "file 99999" in fetched.err
+    assert [path.name for path in target.rglob("*.fits")] == ["a.fits"]

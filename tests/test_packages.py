@@ -432,3 +432,15 @@ class TestFaces:
         assert api.datapackages.update(made["uuid"], licence="CC0-1.0")["licence"] == "CC0-1.0"
         api.datapackages.delete(made["uuid"])
         assert made["uuid"] not in [one["uuid"] for one in api.datapackages.list()]
+
+
+def test_a_dataset_that_is_closed_within_a_public_package_is_told(arcsecond: Command) -> None:
+    """Whoever sets an embargo believes that nobody sees it."""
+    dataset = arcsecond("datasets", "create", "--name", "d", "--quiet").out.strip()
+    for closing in (("--embargo", "2999-01-01", "--is_public"), ("--not_is_public",)):
+        assert "Everyone" not in arcsecond("datasets", "update", dataset, *closing).err
+    make = ("datapackages", "create", "--name", "p", "--datasets", dataset, "--is_public")
+    assert arcsecond(*make).status == 0
+    for closing in (("--embargo", "2999-01-01", "--is_public"), ("--not_is_public",)):
+        told = arcsecond("datasets", "update", dataset, *closing)
+        assert (told.status, "Everyone sees it still" in told.err) == (0, True), closing

@@ -1407,3 +1407,11 @@ def test_what_is_said_in_the_end(tmp_path: Path) -> None:
     assert "Reason 4." in told
     assert "Reason 5." not in told
     assert "2 more" in told
+
+
+def test_what_waits_is_listed_by_the_name_of_a_dataset(arcsecond: Command) -> None:
+    dataset = arcsecond("datasets", "create", "--name", "BIG", "--quiet").out.strip()
+    for called in (dataset, "BIG"):
+        listed = arcsecond("datasets", called, "--uploads", "--json")
+        assert (listed.status, json.loads(listed.out)) == (0, []), listed.err
+    assert arcsecond("datasets", "SMALL", "--uploads").status == 1

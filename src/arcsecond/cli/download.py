@@ -228,6 +228,6 @@ def _tell_plan(wanted: Wanted, name: str, folder: Path, say: Say) -> None:
         (len(wanted.fetching), f"to fetch, {shown.size(wanted.bytes_to_fetch)}"),
         (len(wanted.there), "there already"),
         (len(wanted.taken), "whose name has other content here; --replace takes its place"),
-        (len(wanted.refused), "whose name cannot be kept here"),
+        (len(wanted.refused), "that cannot be fetched"),
     )
     tell_counts(say, counts, wanted.refused)

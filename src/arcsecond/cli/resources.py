@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -326,7 +327,7 @@ def _inside(
     if picture and (not inside.image or picture.survey):
         raise click.UsageError(f"--{inside.name} has no such picture to save.")
     with ArcsecondAPI(server=server) as api:
-        endpoint = api.endpoint(inside.name, action.key)
+        endpoint = api.endpoint(inside.name, _by_uuid(api, resource, action).key)
         if picture:
             picture.save(endpoint, None, filters, output)
         elif wanted.opening is not None:
@@ -387,7 +388,10 @@ def _write(
     }
     method = "POST" if action.verb == CREATE else "PATCH"
     if "file" not in values:
-        output.answer(endpoint.resource.name, endpoint.answer(method, action.key, values))
+        answer = endpoint.answer(method, action.key, values)
+        output.answer(endpoint.resource.name, answer)
+        if endpoint.resource.name == "datasets" and values.keys() & {"is_public", "embargo"}:
+            _tell_published(answer.data, output)
         return
     file = Path(values["file"])
     with output.progress(file) as progress:
@@ -398,6 +402,16 @@ def _write(
         output.say(f"{answer.data['name']} is kept, and damaged: {' '.join(problems)}")
     if action.verb == CREATE and answer.status == ALREADY_THERE:
         output.say(f"This file was there already, as {answer.data['pk']}; nothing was added.")
+
+
+def _tell_published(dataset: Mapping[str, Any], output: Output) -> None:
+    """Say so where everyone sees a dataset that was just closed, by a data package."""
+    embargo = dataset["embargo"]
+    closed = not dataset["is_public"] or (
+        embargo and embargo > datetime.now(UTC).date().isoformat()
+    )
+    if closed and dataset["is_published"]:
+        output.say("Everyone sees it still: a data package that it is part of is public.")
 
 
 def _delete(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,7 +52,7 @@ class Wanted:
     Attributes
     ----------
     refused
-        Names that cannot be kept here, and why.
+        What cannot be fetched, by name, and why.
     """
 
     dataset: str
@@ -127,7 +128,11 @@ def seek(
 
     folders = Folders(look_up)
     listed = f"/datasets/{dataset}/fitsfiles/" if dataset else "/fitsfiles/"
+    # What is asked for by its number has to be there.
+    missing = re.findall(r"\d+", str(filters["pk"])) if filters.keys() == {"pk"} else []
     for file in all_of(transport, listed, stopping, filters):
+        if (pk := str(file["pk"])) in missing:
+            missing.remove(pk)
         name = file["name"] if dataset else f"{folders.of(file['dataset'])}/{file['name']}"
         if (include and not matches(name, include)) or matches(name, exclude):
             continue
@@ -143,6 +148,7 @@ def seek(
         address = f"{one}/download/?version={file['version']}"
         path = os.path.join(wanted.folder, *name.split("/"))  # a text
         wanted.items.append(Remote(path, name, file["size"], file["pk"], file["sha256"], address))
+    wanted.refused += [(f"file {pk}", "there is none of that number here") for pk in missing]
     _compare(wanted.items, journal)
     return wanted
 

@@ -137,9 +137,9 @@ def _content(incoming: Readable, limit: int) -> Iterator[Content]:
 def _refusal(content: Content, start: bytes) -> str:
     if content.problem and not content.size:
         return f"This is no readable file: {content.problem}"
-    shown = start.decode("ascii", "backslashreplace").strip()
+    shown = repr(start.strip(b" "))[1:]
     inside = f" inside its {content.packing} packing" if content.packing else ""
-    return f"The file carries no FITS signature{inside}: it starts with {shown!r}."
+    return f"The file carries no FITS signature{inside}: it starts with {shown}."
 
 
 def describe(hdu: walking.RawHdu) -> dict[str, Any]:

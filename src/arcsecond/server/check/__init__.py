@@ -28,7 +28,8 @@ def check(
     Parameters
     ----------
     quick
-        Compare the sizes of files, without reading their bytes.
+        Compare the sizes of files, without reading their bytes, and look only whether each is
+        in the index.
     repair
         Mend what is found.
     progress
@@ -36,12 +37,12 @@ def check(
     """
     report = Report()
     if not repair:
-        check_rows(backend, report, repair=False)
+        check_rows(backend, report, quick=quick, repair=False)
         check_uploads(backend, report, repair=False)
         check_content(backend, report, quick=quick, repair=False, progress=progress)
         return report
     with backend.db.exclusive():
-        check_rows(backend, report, repair=True)
+        check_rows(backend, report, quick=quick, repair=True)
         check_uploads(backend, report, repair=True)
         check_content(backend, report, quick=quick, repair=True, progress=progress)
     return report

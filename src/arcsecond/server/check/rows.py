@@ -27,7 +27,7 @@ MOST_LACKING = 10_000
 """Files that are not in the index, as far as they are counted."""
 
 
-def check_rows(backend: Backend, report: Report, *, repair: bool) -> None:
+def check_rows(backend: Backend, report: Report, *, quick: bool, repair: bool) -> None:
     """Check all tables, those that others refer to first.
 
     But what people made comes last: it may need a new owner, to whom no old key
@@ -46,7 +46,7 @@ def check_rows(backend: Backend, report: Report, *, repair: bool) -> None:
     checking.living_files_of_the_dead()
     checking.missing_headers()
     checking.secret()
-    checking.index()
+    checking.index(quick=quick)
 
 
 class _Rows:
@@ -132,14 +132,14 @@ class _Rows:
         for row in rows:
             self._mend(files, row, "its dataset was deleted", partial(_bury, row))
 
-    def index(self) -> None:
+    def index(self, *, quick: bool) -> None:
         """Check that every file can be found by a search, by all that the index says of it."""
         with self.backend.db.read() as connection:
             lacking = len(without(connection, MOST_LACKING))
         with self.backend.db.stream() as connection:
             if not self.backend.db.local:  # of one moment, whatever is written meanwhile
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
-            wrong = astray(connection)
+            wrong = [] if quick else astray(connection)
         if not lacking and not wrong:
             return
         mended = ""
