@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
 import os
@@ -212,6 +213,22 @@ def test_what_is_lost_later_is_in_the_backup(
             assert content.read() == fits_bytes((300, 300), OBJECT="b")
     finally:
         restored.db.close()
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_an_older_snapshot_is_not_taken_for_the_newest(
+    archive: tuple[Backend, Viewer, str], target: Path, empty: Callable[[str], Settings]
+) -> None:
+    """Where the newest lacks its manifest, whoever restores has to say which one is meant."""
+    first, second = back_up(archive[0], target), back_up(archive[0], target)
+    (second.snapshot / "manifest.json").unlink()
+    settings = empty("sqlite")
+    for use in (verify, functools.partial(restore, settings)):
+        with pytest.raises(ArcsecondInputValueError, match=second.snapshot.name) as refused:
+            use(target)
+        assert first.snapshot.name in refused.value.hint
+    assert not settings.sqlite_path.exists()
+    assert verify(target, first.snapshot.name).findings == []
 
 
 @pytest.mark.parametrize("damage", ["bytes", "missing", "rows", "less", "gone", "cut", "manifest"])

@@ -112,12 +112,15 @@ def _refuse_unknown(manifest: Manifest) -> None:
 
 
 def open_snapshot(source: Path, name: str = "") -> tuple[Path, Manifest]:
-    """Return a snapshot of a backup, the newest when none is named, and its manifest."""
-    names = sorted(
-        path.name
-        for path in (source / SNAPSHOTS).glob("*")
-        if not path.name.startswith(".") and (path / MANIFEST).exists()
-    )
+    """Return a snapshot of a backup, the newest when none is named, and its manifest.
+
+    Raises
+    ------
+    ArcsecondInputValueError
+        There is none, or it is damaged: an older one is not taken in its place.
+    """
+    there = (source / SNAPSHOTS).glob("*")
+    names = sorted(path.name for path in there if path.is_dir() and not path.name.startswith("."))
     if not names:
         raise ArcsecondInputValueError(f"{source} holds no backup.")
     if name and name not in names:
@@ -128,7 +131,11 @@ def open_snapshot(source: Path, name: str = "") -> tuple[Path, Manifest]:
     try:
         return folder, msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
     except (OSError, msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise ArcsecondInputValueError(f"The manifest of {folder} is damaged.") from error
+        others = [other for other in names if other != folder.name]
+        hint = f"Another one is {others[-1]}: name it by `--snapshot`." if others else ""
+        raise ArcsecondInputValueError(
+            f"The {MANIFEST} of {folder} is damaged, or not there.", hint=hint
+        ) from error
 
 
 Bring = Callable[[Path, Path], bool]
