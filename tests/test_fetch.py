@@ -647,3 +647,17 @@ def test_a_number_that_is_not_there_is_told(
     assert fetched.status == 1
     assert "file 99999" in fetched.err
     assert [path.name for path in target.rglob("*.fits")] == ["a.fits"]
+
+
+def test_a_link_that_leads_nowhere_has_the_name(
+    arcsecond: Command, dataset: str, target: Path
+) -> None:
+    (target / "V").mkdir(parents=True)
+    (target / "V" / "a.fits").symlink_to(target / "nowhere")
+    words = ("download", dataset, "--to", str(target), "--yes")
+    refused = arcsecond(*words)
+    assert refused.status == 1
+    assert "1  whose name has other content here" in refused.err
+    assert (target / "V" / "a.fits").is_symlink()
+    assert arcsecond(*words, "--replace").status == 0
+    assert in_folder(target) == CONTENT

@@ -182,6 +182,8 @@ def _compare(items: Sequence[Remote], journal: Journal) -> None:
         try:
             told = os.stat(item.path)
         except OSError:
+            if os.path.lexists(item.path):  # a link that leads nowhere
+                item.state = "other"
             continue
         if told.st_size != item.size:
             item.state = "other"
