@@ -13,11 +13,12 @@ from uuid import UUID, uuid4
 import pytest
 import sqlalchemy as sa
 
-from arcsecond.errors import BytesLostError
+from arcsecond.errors import ArcsecondNotLoggedInError, BytesLostError
 from arcsecond.schemas.archive import DatasetChange, FitsFile, FitsFileChange
 from arcsecond.schemas.records import NightLogChange
 from arcsecond.server.app import open_backend
 from arcsecond.server.archive import files
+from arcsecond.server.archive.bulk import Manner, take_in
 from arcsecond.server.archive.index.tables import entries, numbers, terms
 from arcsecond.server.archive.search.asking import search
 from arcsecond.server.archive.service import Datasets
@@ -26,6 +27,7 @@ from arcsecond.server.archive.tables import blobs, datasets, headers, versions
 from arcsecond.server.archive.tables import files as files_table
 from arcsecond.server.check import Report, check
 from arcsecond.server.context import Backend
+from arcsecond.server.db import now
 from arcsecond.server.people import service as people
 from arcsecond.server.people.keys import viewer_with_key
 from arcsecond.server.people.tables import keys, users
@@ -308,6 +310,7 @@ def test_bytes_whose_versions_are_missing_are_kept(archive: Archive) -> None:
         connection.execute(sa.delete(headers))
         connection.execute(sa.delete(versions))
     assert any("1 blob that no file has" in note for note in archive.check().notes)
+    sweep(archive.backend)  # which marks them, and would take them a day later
     report = archive.check(repair=True)
     assert any("copied into quarantine" in note for note in report.notes)
     assert (archive.backend.settings.home / "quarantine" / file.sha256).read_bytes() == content
@@ -341,9 +344,19 @@ def test_another_secret_is_found_and_keys_of_it_work(archive: Archive) -> None:
     try:
         (found,) = check(other).findings
         assert found.where == "the secret, for user 1"
-        assert "lost" in found.problem
-        assert not check(other, repair=True).wrong
+        assert "backup" in found.problem
+        assert len(check(other, repair=True).wrong) == 1  # whoever has it would know all keys
+        shown = people.read_key(other, archive.ann, "ann", "access")
+        with pytest.raises(ArcsecondNotLoggedInError):
+            viewer_with_key(other, shown, kinds=("access",))
+        with other.db.write() as connection:
+            upload = sa.and_(keys.c.kind == "upload", keys.c.owner == archive.ann.id)
+            connection.execute(sa.update(keys).where(upload).values(revoked_at=now()))
+        assert not check(other, repair=True, new_secret=True).wrong
         assert check(other).findings == []
+        upload_key = people.read_key(other, archive.ann, "ann", "upload")
+        with pytest.raises(ArcsecondNotLoggedInError):  # it was revoked
+            viewer_with_key(other, upload_key, kinds=("upload",))
         shown = people.read_key(other, archive.ann, "ann", "access")
         assert viewer_with_key(other, shown, kinds=("access",)).id == archive.ann.id
     finally:
@@ -365,6 +378,22 @@ def test_what_is_no_file_is_not_waited_for(odd: Callable[[Path], None], archive:
     archive.add()
     assert archive.content(file) == content
     assert archive.check().findings == []
+
+
+def test_a_pipe_in_the_place_of_a_blob_hides_no_file_outside(
+    archive: Archive, tmp_path: Path
+) -> None:
+    outside = tmp_path / "night"
+    outside.mkdir()
+    (outside / "a.fits").write_bytes(fits_bytes())
+    take_in(archive.backend, archive.ann, archive.dataset, outside, Manner())
+    (file,) = files.list_files(archive.backend, archive.ann, archive.dataset, {}).rows(None, 10)
+    path = archive.blob(file[1])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(path)
+    assert archive.content(file[1]) == fits_bytes()
+    assert archive.check(repair=True).findings == []
+    assert archive.backend.store.lies_outside(file[1].sha256)
 
 
 def test_things_without_their_owner_get_one_and_keys_do_not(archive: Archive) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from astropy.coordinates import SkyCoord
+from astropy.coordinates import TETE, SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 
@@ -122,6 +122,21 @@ def test_pixels_and_wcs(content: bytes, index: int, get: Callable[..., Any]) -> 
             assert moved > 0
             assert cut.header["LTV1"] == 10 - moved
             assert cut.header["CRPIX1A"] == 7 - moved
+
+
+def test_an_apparent_place_is_one_of_its_moment(get: Callable[..., Any]) -> None:
+    """The time stands in the primary header, the image in an extension."""
+    frame = written(
+        fits.PrimaryHDU(header=fits.Header({"DATE-OBS": "2024-03-01T00:00:00"})),
+        with_wcs(fits.ImageHDU(IMAGE), RADESYS="GAPPT"),
+    )
+    there = SkyCoord(83.8, -5.4, unit="deg", frame=TETE(obstime="2024-03-01T00:00:00")).icrs
+    answer = get(frame, cutout=f"{there.ra.deg},{there.dec.deg},0.1deg")
+    assert answer.status_code == 200, answer.text
+    with fits.open(io.BytesIO(answer.content)) as part:
+        x, y = (n / 2 - 0.5 for n in part[1].shape[::-1])
+        found = WCS(part[1].header).pixel_to_world_values(x, y)
+        assert np.allclose(found, (83.8, -5.4), atol=0.5 / 60)
 
 
 def test_it_ends_where_the_image_does(get: Callable[..., Any]) -> None:

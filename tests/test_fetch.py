@@ -647,6 +647,7 @@ def test_a_number_that_is_not_there_is_told(
     assert fetched.status == 1
     assert "file 99999" in fetched.err
     assert [path.name for path in target.rglob("*.fits")] == ["a.fits"]
+    assert arcsecond("download", "--pk", f"{pk},0{pk}", "--to", str(target), "--yes").status == 0
 
 
 def test_a_link_that_leads_nowhere_has_the_name(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -321,7 +321,6 @@ def test_starts(lines: list[str], start: tuple[int, ...] | None) -> None:
 @pytest.mark.parametrize(
     ("scale", "why"),
     [
-        ("LOCAL", "no time that is known elsewhere"),
         ("MINE", "no scale that is known: UTC"),
         ("1979.00", ""),
         ("UNKNOWN", ""),
@@ -332,7 +331,19 @@ def test_odd_time_scales_are_marked(scale: str, why: str) -> None:
     assert [(d.field, d.keyword, d.value, d.why) for d in found.doubts] == (
         [("start", "TIMESYS", scale, why)] if why else []
     )
-    assert (found.start is None) == (scale == "LOCAL")
+    assert found.start is not None
+
+
+def test_a_local_time_tells_the_night_alone() -> None:
+    found = observed(parsed("DATE-OBS= '2024-03-02T03:00:00'", "TIMESYS = 'LOCAL'"))
+    assert (found.start, found.night) == (None, date(2024, 3, 1))
+    assert [(d.field, d.why) for d in found.doubts] == [("start", "a local time")]
+    assert night_and_start("9999-12-31T23:59:50", "GPS") == (None, None)
+
+
+def night_and_start(text: str, scale: str) -> tuple[object, object]:
+    found = observed(parsed(f"DATE-OBS= '{text}'", f"TIMESYS = '{scale}'"))
+    return found.night, found.start
 
 
 @pytest.mark.parametrize(

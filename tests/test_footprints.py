@@ -198,6 +198,9 @@ def test_why_a_wcs_tells_nothing_is_said(odd: dict[str, Any], keyword: str, why:
         ({"RADESYS": "J2000"}, SkyCoord(50, 30, unit="deg", frame="fk5")),
         ({"RADESYS": "FK5 (J2000)"}, SkyCoord(50, 30, unit="deg", frame="fk5")),
         ({"RADECSYS": "B1950"}, SkyCoord(50, 30, unit="deg", frame="fk4")),
+        ({"RADESYS": "FK4-NO-E"}, SkyCoord(50, 30, unit="deg", frame="fk4noeterms")),
+        ({"RADESYS": "UNKNOWN"}, SkyCoord(50, 30, unit="deg")),
+        ({"EQUINOX": 0.0}, SkyCoord(50, 30, unit="deg")),
         (
             {"RADESYS": "GAPPT", "DATE-OBS": "2024-03-01T00:00:00"},
             SkyCoord(50, 30, unit="deg", frame=TETE(obstime="2024-03-01T00:00:00")),

@@ -318,13 +318,23 @@ def test_an_order_leaves_nothing_out(still_sky: Sky) -> None:
 
 
 def test_looking_for_the_rest_ends(sky: Sky, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where all of very many files tell a number, none is without it."""
-    monkeypatch.setattr(listing, "MOST_FOR_THE_REST", 20)
-    monkeypatch.setattr(listing, "LARGEST_BATCH", 8)
-    found = search(sky.backend, sky.viewer, {"sort": "size"})
-    assert len(found.rows(None, len(SHOTS))) == len(SHOTS)
+    """Where all files tell a number, none is looked for without it; else giving up is said."""
+    monkeypatch.setattr(listing, "LARGEST_BATCH", 4)
+    walks = []
+
+    def found(self: Any, *args: Any, **how: Any) -> Any:
+        walks.append(self.sort.by)
+        return real(self, *args, **how)
+
+    real = listing.SearchListing._found
+    monkeypatch.setattr(listing.SearchListing, "_found", found)
+    every = len(sky.by_pk)
+    assert len(search(sky.backend, sky.viewer, {"sort": "size"}).rows(None, every + 1)) == every
+    assert set(walks) == {"size"}
+    monkeypatch.setattr(listing, "MOST_WALKED", 8)
+    nobody = {"sort": "header.GAIN", "target": "*nobody"}
     with pytest.raises(GaveUpError):
-        found.rows(None, len(SHOTS) + 1)
+        search(sky.backend, sky.viewer, nobody).rows(None, 5)
 
 
 @pytest.mark.parametrize("most", [5_000, -1])

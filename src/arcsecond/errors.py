@@ -165,6 +165,31 @@ class ConflictError(ArcsecondError):
     status = 409
 
 
+class RefusedUploadError(ArcsecondError):
+    """All of an upload came, and it is no file of the dataset.
+
+    Attributes
+    ----------
+    why
+        What refused it, which is what an answer says.
+    """
+
+    code = "refused_upload"
+    status = 422
+    why: ArcsecondError | None = None
+
+    @classmethod
+    def because(cls, why: ArcsecondError) -> RefusedUploadError:
+        """Return the error with its reason."""
+        error = cls(why.detail, fields=why.fields, hint=why.hint)
+        error.why = why
+        return error
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return what the refusal itself says."""
+        return super().to_wire() if self.why is None else self.why.to_wire()
+
+
 class NameTakenError(ConflictError):
     """Something else has that name; give it another one."""
 
@@ -303,6 +328,7 @@ _BY_STATUS: dict[int, type[ArcsecondError]] = {
     409: ConflictError,
     410: BytesLostError,
     413: TooLargeError,
+    422: RefusedUploadError,
     423: LockedError,
     429: ThrottledError,
     460: ChecksumError,

@@ -13,13 +13,17 @@ from arcsecond.server.check import Finding, Report, check
 from arcsecond.server.settings import Settings
 
 
-def check_server(*, quick: bool, repair: bool, as_json: bool) -> int:
+def check_server(*, quick: bool, repair: bool, new_secret: bool, as_json: bool) -> int:
     """Check the data directory; 1 when something is wrong still."""
+    if new_secret and not repair:
+        raise click.UsageError("--new-secret goes with --repair.")
     settings = Settings.from_environment()
     backend = open_backend(settings)
     try:
         with Counter("Reading") as counter:
-            report = check(backend, quick=quick, repair=repair, progress=counter.show)
+            report = check(
+                backend, quick=quick, repair=repair, new_secret=new_secret, progress=counter.show
+            )
     finally:
         backend.db.close()
     if as_json:

@@ -129,10 +129,10 @@ def seek(
     folders = Folders(look_up)
     listed = f"/datasets/{dataset}/fitsfiles/" if dataset else "/fitsfiles/"
     # What is asked for by its number has to be there.
-    missing = re.findall(r"\d+", str(filters["pk"])) if filters.keys() == {"pk"} else []
+    asked = re.findall(r"\d+", str(filters["pk"])) if filters.keys() == {"pk"} else []
+    missing = {int(number) for number in asked}
     for file in all_of(transport, listed, stopping, filters):
-        if (pk := str(file["pk"])) in missing:
-            missing.remove(pk)
+        missing.discard(file["pk"])
         name = file["name"] if dataset else f"{folders.of(file['dataset'])}/{file['name']}"
         if (include and not matches(name, include)) or matches(name, exclude):
             continue
@@ -148,7 +148,8 @@ def seek(
         address = f"{one}/download/?version={file['version']}"
         path = os.path.join(wanted.folder, *name.split("/"))  # a text
         wanted.items.append(Remote(path, name, file["size"], file["pk"], file["sha256"], address))
-    wanted.refused += [(f"file {pk}", "there is none of that number here") for pk in missing]
+    why = "there is none of that number here"
+    wanted.refused += [(f"file {pk}", why) for pk in sorted(missing)]
     _compare(wanted.items, journal)
     return wanted
 

@@ -23,9 +23,9 @@ from arcsecond.errors import (
     ChangedError,
     ChecksumError,
     ConflictError,
-    InvalidInputError,
     LockedError,
     NameTakenError,
+    RefusedUploadError,
 )
 from arcsecond.folders import Item
 
@@ -115,7 +115,7 @@ class Sending:
         if self._offset is None:
             try:
                 reply = self._transport.exchange("HEAD", self._address, _TUS)
-            except InvalidInputError:  # all of it came and was refused: its end tells why
+            except RefusedUploadError:  # all of it came and was refused: its end tells why
                 self._offset = self._item.size
                 return self._send_piece(file, self._offset)
             self._offset = self._told_by(reply, 0)

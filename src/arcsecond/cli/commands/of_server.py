@@ -94,6 +94,11 @@ def server() -> click.Group:
                     is_flag=True,
                     help="Mend what can be mended and put the rest into quarantine.",
                 ),
+                click.Option(
+                    ["--new-secret"],
+                    is_flag=True,
+                    help="With --repair: the old secret is lost, let keys of this one work.",
+                ),
                 click.Option(["--json", "as_json"], is_flag=True, help="The report as JSON."),
             ],
             callback=lazy("check", "check_server"),

@@ -93,6 +93,7 @@ def cut(
             "out": path,
             "name": file.name.encode("ascii", "replace").decode(),
             "sha256": file.sha256,
+            "start": None if file.start is None else str(file.start),
         }
         with content:
             said, status = apart.run(CUTTING, json.dumps(order), timeout_s=TIMEOUT_S, stdin=content)

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import warnings
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from arcsecond.server.archive.looking import ordered_frame
@@ -89,7 +90,8 @@ def _box(hdus: Any, index: int, order: dict[str, Any]) -> Box | None:
         return None
     sky = wcs.celestial
     try:
-        frame = frame_of(sky, hdu.header, _moment(wcs))
+        start = datetime.fromisoformat(told) if (told := order.get("start")) else None
+        frame = frame_of(sky, hdu.header, start)
     except DoubtfulError:  # of the Sun, or of another world
         return None
     at = SkyCoord(order["ra_deg"], order["dec_deg"], unit="deg").transform_to(frame)
@@ -109,14 +111,6 @@ def _box(hdus: Any, index: int, order: dict[str, Any]) -> Box | None:
     # What is behind the tangent plane has pixels, too: they have to lead back to where they are.
     there = SkyCoord(*sky.pixel_to_world_values(x, y)[turned], unit="deg", frame=frame)
     return box if there.separation(at).deg < max(scales) else None
-
-
-def _moment(wcs: Any) -> Any:
-    """Return when an image was taken, as its WCS tells; None where it does not."""
-    from astropy.time import Time
-
-    day = wcs.wcs.mjdobs
-    return Time(day, format="mjd").to_datetime() if 0 < day < 1e6 else None
 
 
 def _write(hdus: Any, index: int, box: Box, order: dict[str, Any]) -> None:
@@ -193,7 +187,7 @@ def shifted(header: Header, first: dict[int, int]) -> Header:
 def _corrections(hdus: Any, box: Box, header: Header) -> list[Any]:
     """Return the tables of corrections that the WCS refers to, moved along."""
     found: list[Any] = []
-    if not any(keyword.startswith(("CPDIS", "D2IMDIS")) for keyword in header):
+    if not any(keyword.startswith(("CPDIS", "D2IMDIS", "AXISCORR")) for keyword in header):
         return found
     version = header.get("EXTVER", 1)
     for hdu in hdus:

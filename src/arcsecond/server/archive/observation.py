@@ -223,6 +223,10 @@ class _Reader:
                 is_utc = isinstance(value, str) and text.endswith("Z")
                 if moment := found.replace(tzinfo=UTC) if is_utc else self._to_utc(found, values):
                     yield keyword, text, moment.timestamp()
+                elif str(values.get("TIMESYS", "")).strip().upper().startswith(LOCAL):
+                    evening = (found - timedelta(hours=12)).date()
+                    if self._is_plausible(evening):
+                        self._timeless.append((evening, keyword, text, "a local time"))
 
     def _no_start(self, keyword: str, text: str, value: str | float, values: Values) -> None:
         """Note what a keyword says that tells no moment."""
@@ -302,26 +306,28 @@ class _Reader:
     def _to_utc(self, moment: datetime, values: Values) -> datetime | None:
         """Convert from the time scale that TIMESYS names, or the rules; UTC unless one does.
 
-        Of a local time nobody can tell what it is elsewhere.
+        None for a local time, unless the rules know better.
         """
         said = values.get("TIMESYS")
         text = rules.written(said) if isinstance(said, str) else ""
         words = re.findall(r"[A-Z0-9]+", text.upper()) or [""]  # "TT(TAI)", "UTC approximate"
         scale = _SAME_SCALE.get(words[0], words[0])
-        if scale == "LOCAL":
-            self.observation.doubt("start", "TIMESYS", text, "no time that is known elsewhere")
+        if scale == LOCAL and not self.book.first("scale"):
             return None
         if scale not in _SCALES:
             scale = self.book.first("scale") or "UTC"
-            if words[0].isalpha() and not self.book.says_nothing(text):
+            if words[0] != LOCAL and words[0].isalpha() and not self.book.says_nothing(text):
                 self.observation.doubt("start", "TIMESYS", text, f"no scale that is known: {scale}")
         if scale in ("UTC", "UT1"):
             return moment.replace(tzinfo=UTC)
         from arcsecond.server.archive.sky import to_utc
 
-        if scale == "GPS":
-            moment, scale = moment + GPS_BEHIND_TAI, "TAI"
-        return to_utc(moment, scale.lower())
+        try:
+            if scale == "GPS":
+                moment, scale = moment + GPS_BEHIND_TAI, "TAI"
+            return to_utc(moment, scale.lower())
+        except OverflowError:
+            return None
 
     def _night(self) -> date | None:
         for keyword in self.book["night"]:
@@ -363,6 +369,9 @@ def _implausible(name: str, *, low: bool) -> str:
 _SCALES = ("UTC", "UT1", "TAI", "TT", "TDB", "TCB", "TCG", "GPS")
 _SAME_SCALE = {"ET": "TT", "TDT": "TT", "IAT": "TAI", "GMT": "UTC", "UT": "UTC"}
 """What FITS 4.0, table 30, has other names for."""
+
+LOCAL = "LOCAL"
+"""A time of which nobody can tell what it is elsewhere, but the night."""
 
 GPS_BEHIND_TAI = timedelta(seconds=19)
 
@@ -465,6 +474,7 @@ UNKNOWN_SYSTEM = "no system that is known"
 WITHOUT_A_TIME = "an apparent place without a time"
 
 _SYSTEM = re.compile(r"ICRS|FK5|FK4-NO-E|FK4|J2000|B1950|APPT|APPARENT")
+_SAYS_NOTHING = ("UNKNOWN", "NONE", "N/A", "NULL", "UNDEFINED", "-")
 _SAME_SYSTEM = {"J2000": "FK5", "B1950": "FK4", "APPT": APPARENT, "APPARENT": APPARENT}
 
 
@@ -472,6 +482,8 @@ def system_of(values: Mapping[str, Any]) -> System:
     """Return the system that a header names, in the standard's words or in usual ones."""
     for keyword in ("RADESYS", "RADECSYS"):
         if isinstance(value := values.get(keyword), str) and (text := rules.written(value)):
+            if text.upper() in _SAYS_NOTHING:
+                continue
             found = _SYSTEM.search(text.upper())
             return System(keyword, text, _SAME_SYSTEM.get(found[0], found[0]) if found else None)
     return System("", "", "")
@@ -482,7 +494,7 @@ def equinox_of(values: Mapping[str, Any], system: System) -> float | None:
     if system.name == "ICRS":
         return None
     equinox = as_number(values.get("EQUINOX")) or as_number(values.get("EPOCH"))
-    if equinox is None and system.name == "FK4":
+    if equinox is None and system.name in ("FK4", "FK4-NO-E"):
         return 1950.0
     return equinox if equinox is not None and 1800 < equinox < 2200 else None
 

@@ -13,6 +13,7 @@ from msgspec import UNSET
 
 from arcsecond.errors import ConflictError
 from arcsecond.schemas.archive import DESCRIPTION, Dataset, DatasetChange
+from arcsecond.server.archive.index.entries import folded
 from arcsecond.server.archive.packages.tables import contents, packages
 from arcsecond.server.archive.tables import blobs, datasets, files, versions
 from arcsecond.server.context import STRANGER, Backend, Viewer
@@ -37,8 +38,13 @@ class Datasets:
         statement = with_owner(datasets, viewer)
         if "name" in filters:
             statement = statement.where(datasets.c.name == filters["name"])
-        for tag in sought_tags(filters.get("tags", "")):
-            statement = statement.where(_has_tag(backend, tag))
+        if sought := {folded(tag) for tag in sought_tags(filters.get("tags", ""))}:
+            # Here, since SQLite knows no capitals but those of ASCII.
+            tagged = statement.with_only_columns(datasets.c.uuid, datasets.c.tags)
+            with backend.db.read() as connection:
+                rows = connection.execute(tagged).all()
+            these = [row.uuid for row in rows if sought <= set(map(folded, row.tags))]
+            statement = statement.where(datasets.c.uuid.in_(these))
         order = (datasets.c.created_at, datasets.c.uuid)
         shaped = functools.partial(_shaped, viewer)
         return SqlListing(backend.db, statement, order, shaped, descending=True)
@@ -129,14 +135,6 @@ def _refuse_twin(connection: sa.Connection, viewer: Viewer, name: str) -> None:
     )
     if there := connection.execute(same.limit(1)).one_or_none():
         raise ConflictError(f"Your dataset {there.uuid} is called {name!r} already.")
-
-
-def _has_tag(backend: Backend, tag: str) -> sa.ColumnElement[bool]:
-    """Return the condition that a dataset carries a tag, in capitals or not."""
-    tags = datasets.c.tags
-    each = sa.func.json_each(tags) if backend.db.local else sa.func.json_array_elements_text(tags)
-    value = each.table_valued("value").c.value
-    return sa.exists(sa.select(1).where(sa.func.lower(value) == sa.func.lower(tag)))
 
 
 def _shaped(

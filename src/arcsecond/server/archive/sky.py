@@ -6,6 +6,7 @@ are those that astropy brings with it.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -139,7 +140,9 @@ def seen(cards: str, values: Values, start: datetime | None = None) -> Seen | No
             keyword, text, why = doubtful.args
             return Seen(doubt=(keyword, text, why))
         except Exception:  # wcslib and astropy raise all sorts on broken headers
-            return Seen(doubt=("CTYPE1", str(values.get("CTYPE1", "")), NO_WCS))
+            types = (f"CTYPE{n}" for n in range(1, MOST_AXES))
+            keyword = next((name for name in types if name in values), "CTYPE1")
+            return Seen(doubt=(keyword, str(values.get(keyword, "")), NO_WCS))
 
 
 NO_WCS = "no WCS that can be read"
@@ -196,7 +199,10 @@ def frame_of(
         return Galactic()
     if kind not in ("RA", "ELON"):  # of the Sun, a planet, the Earth
         ctype = celestial.wcs.ctype[celestial.wcs.lng]
-        raise DoubtfulError("CTYPE1", ctype, "no coordinates of the sky")
+        types = (f"CTYPE{n}" for n in range(1, MOST_AXES))
+        saying = (one for one in types if str(values.get(one, "")).strip() == ctype)
+        keyword = next(saying, "CTYPE1")
+        raise DoubtfulError(keyword, ctype, "no coordinates of the sky")
     system = system_of(values)
     if system.name is None or (kind == "ELON" and system.name == APPARENT):
         raise DoubtfulError(system.keyword, system.text, UNKNOWN_SYSTEM)
@@ -206,8 +212,9 @@ def frame_of(
         return TETE(obstime=Time(start))
     if kind == "ELON":
         return BarycentricMeanEcliptic(equinox=f"J{equinox_of(values, system) or 2000.0}")
-    if system.name:
-        celestial.wcs.radesys = system.name
+    celestial.wcs.radesys = system.name
+    if not 1800 < celestial.wcs.equinox < 2200:  # as none, which it may be
+        celestial.wcs.equinox = math.nan
     return wcs_to_celestial_frame(celestial)
 
 

@@ -21,6 +21,7 @@ def check(
     *,
     quick: bool = False,
     repair: bool = False,
+    new_secret: bool = False,
     progress: Progress = lambda done, total: None,
 ) -> Report:
     """Check a data directory and its database.
@@ -32,6 +33,8 @@ def check(
         in the index.
     repair
         Mend what is found.
+    new_secret
+        Let keys of the present secret work as well, in a repair: the old one is lost for good.
     progress
         Called with how many bytes have been checked, and of how many.
     """
@@ -42,7 +45,7 @@ def check(
         check_content(backend, report, quick=quick, repair=False, progress=progress)
         return report
     with backend.db.exclusive():
-        check_rows(backend, report, quick=quick, repair=True)
+        check_rows(backend, report, quick=quick, repair=True, new_secret=new_secret)
         check_uploads(backend, report, repair=True)
         check_content(backend, report, quick=quick, repair=True, progress=progress)
     return report

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from arcsecond.folders import reason
 from arcsecond.server.archive.places import KnownPlaces
-from arcsecond.server.archive.tables import LIVE, LOST, blobs, versions
+from arcsecond.server.archive.tables import DYING, LIVE, LOST, blobs, versions
 from arcsecond.server.archive.use import used_by
 from arcsecond.server.check.report import Finding, Progress, Report
 from arcsecond.server.context import Backend
@@ -158,17 +158,24 @@ class _Content:
     def unneeded(self) -> None:
         """Count bytes that no file has, and keep them where versions of files are missing."""
         used = sa.exists().where(versions.c.blob == blobs.c.sha256)
-        statement = sa.select(blobs.c.sha256).where(blobs.c.state == LIVE, sa.not_(used))
+        # What the sweeper has marked, too, where it may be what is looked for.
+        states = (LIVE, DYING) if self.report.headless else (LIVE,)
+        statement = sa.select(blobs.c.sha256).where(blobs.c.state.in_(states), sa.not_(used))
         with self.backend.db.read() as connection:
-            left = [
-                one for one in connection.scalars(statement) if self.store.size(one) is not None
-            ]
+            unused = list(connection.scalars(statement))
+            known = set(connection.scalars(sa.select(blobs.c.sha256)))
+        if self.report.headless:
+            unused += sorted(set(self.store.digests()) - known)
+        left = [sha256 for sha256 in unused if self.store.size(sha256) is not None]
         if not left:
             return
         what = "1 blob" if len(left) == 1 else f"{len(left)} blobs"
         if self.report.headless:
             for sha256 in left:
-                self.store.set_aside(sha256)
+                try:
+                    self.store.set_aside(sha256)
+                except OSError as error:  # of this one
+                    self.report.found(f"blob {sha256}", f"it cannot be copied: {reason(error)}")
             told = "copied into quarantine, since files were there without their versions"
             self.report.notes.append(f"{what} that no file has: {told}.")
         else:

@@ -27,7 +27,9 @@ MOST_LACKING = 10_000
 """Files that are not in the index, as far as they are counted."""
 
 
-def check_rows(backend: Backend, report: Report, *, quick: bool, repair: bool) -> None:
+def check_rows(
+    backend: Backend, report: Report, *, quick: bool, repair: bool, new_secret: bool = False
+) -> None:
     """Check all tables, those that others refer to first.
 
     But what people made comes last: it may need a new owner, to whom no old key
@@ -45,7 +47,7 @@ def check_rows(backend: Backend, report: Report, *, quick: bool, repair: bool) -
     checking.current_versions()
     checking.living_files_of_the_dead()
     checking.missing_headers()
-    checking.secret()
+    checking.secret(renew=new_secret)
     checking.index(quick=quick)
 
 
@@ -157,29 +159,34 @@ class _Rows:
             problem = f"what it says of {told} is not all there, or too much"
         self.report.found("the index of files", problem, mended)
 
-    def secret(self) -> None:
-        """Check that the keys that people are shown are those that are believed."""
+    def secret(self, *, renew: bool) -> None:
+        """Check that the keys that people are shown are those that are believed.
+
+        It is mended when that is wanted alone: whoever has the present secret knows all keys.
+        """
         statement = (
-            sa.select(keys.c.owner, users.c.generation, keys.c.digest)
+            sa.select(keys.c.owner, users.c.generation, keys.c.kind, keys.c.digest)
             .join(users, users.c.id == keys.c.owner)
             .where(keys.c.kind.in_(DERIVED), keys.c.revoked_at.is_(None))
         )
-        believed: dict[tuple[int, int], set[str]] = {}
+        believed: dict[tuple[int, int], dict[str, str]] = {}
         with self.backend.db.read() as connection:
-            for owner, generation, told in connection.execute(statement):
-                believed.setdefault((owner, generation), set()).add(told)
+            for owner, generation, kind, told in connection.execute(statement):
+                believed.setdefault((owner, generation), {})[told] = kind
         for (user, generation), known in sorted(believed.items()):
             shown = (derived_key(self.backend.secret, user, kind, generation) for kind in DERIVED)
             if any(digest(key) in known for key in shown):
                 continue
             mended = ""
-            if self.repair:
+            if renew:
                 with self.backend.db.write() as connection:
-                    keep_derived_keys(connection, self.backend, user, generation=generation)
+                    keep_derived_keys(
+                        connection, self.backend, user, generation=generation, kinds=known.values()
+                    )
                 mended = "keys of the present one work, too"
             self.report.found(
                 f"the secret, for user {user}",
-                "it is not the one that keys were made by: it was lost, or is another's",
+                "it is not the one that keys were made by; put the one of a backup back",
                 mended,
             )
 

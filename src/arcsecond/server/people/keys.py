@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
@@ -94,10 +95,17 @@ def forget_expired(backend: Backend) -> None:
 
 
 def keep_derived_keys(
-    connection: sa.Connection, backend: Backend, user: int, *, generation: int
+    connection: sa.Connection,
+    backend: Backend,
+    user: int,
+    *,
+    generation: int,
+    kinds: Collection[str] = ("access", "upload"),
 ) -> None:
     """Record the digests of the keys that are derived for a user, those that are not yet."""
     for kind, scopes in DERIVED.items():
+        if kind not in kinds:
+            continue
         told = digest(derived_key(backend.secret, user, kind, generation))
         if connection.scalar(sa.select(keys.c.id).where(keys.c.digest == told)) is None:
             connection.execute(

@@ -228,13 +228,14 @@ class FolderStore:
         """Return how many bytes a blob has; None when there is none."""
         with contextlib.suppress(FileNotFoundError):
             told = self.path(sha256).stat()
-            return told.st_size if stat.S_ISREG(told.st_mode) else None
+            if stat.S_ISREG(told.st_mode):
+                return told.st_size
         place = self._place(sha256)
         return place.size if place else None
 
     def _place(self, sha256: str) -> Place | None:
         """Return a file outside that holds a blob which is not in the folder."""
-        if self.path(sha256).exists():
+        if self.path(sha256).is_file():
             return None
         return next(filter(is_as_it_was, self._places.of(sha256)), None)
 

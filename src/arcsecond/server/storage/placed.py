@@ -40,18 +40,17 @@ def is_as_it_was(place: Place) -> bool:
 
 
 def opened(path: str | Path) -> BinaryIO:
-    """Open a file for reading, at once.
+    """Open a file for reading.
 
     Raises
     ------
     OSError
-        It is not there, cannot be read, or is no file: a pipe would wait for its writer.
+        It is not there, or cannot be read. What is no file is not there: a pipe would wait for
+        its writer.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    if stat.S_ISREG(os.fstat(handle).st_mode):
-        return os.fdopen(handle, "rb")
-    os.close(handle)
-    raise OSError(errno.EINVAL, "No regular file", str(path))
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise FileNotFoundError(errno.ENOENT, "No regular file", str(path))
+    return open(path, "rb")  # it goes to whoever asked
 
 
 def open_as_it_was(place: Place) -> BinaryIO:

@@ -32,6 +32,7 @@ from arcsecond.errors import (
     MediaTypeError,
     NameTakenError,
     NotFoundError,
+    RefusedUploadError,
     TooLargeError,
     VersionError,
 )
@@ -103,26 +104,13 @@ def about(backend: Any) -> dict[str, str]:
     }
 
 
-class _RefusedError(ArcsecondError):
-    """All of an upload came, and it is no file of the dataset.
-
-    With a status of its own where tus has another meaning for it: clients try 409 and 423 again,
-    ask how far it came, and would take what was refused for sent.
-    """
-
-    status = 422
-
-    def __init__(self, why: ArcsecondError) -> None:
-        super().__init__(why.detail, fields=why.fields, hint=why.hint)
-        self._wire = why.to_wire()
-
-    def to_wire(self) -> dict[str, Any]:
-        """Return what the refusal itself says."""
-        return self._wire
-
-
 def _refused(why: ArcsecondError) -> ArcsecondError:
-    return _RefusedError(why) if isinstance(why, ConflictError | LockedError) else why
+    """Return a refusal with a status that has no other meaning to clients of tus.
+
+    They try 409 and 423 again, ask how far it came, and would take what was refused for sent.
+    """
+    is_theirs = isinstance(why, ConflictError | LockedError)
+    return RefusedUploadError.because(why) if is_theirs else why
 
 
 @post("/datasets/{dataset:str}/uploads/", status_code=201)
@@ -153,7 +141,7 @@ async def read_upload(request: AnyRequest, upload: FromPath[str]) -> Response[No
     _check_version(request)
     row = await writing(request, service.standing, upload)
     if row.refusal:  # it has come to its end, and there is no file: it cannot look like success
-        raise _RefusedError(service.refusal_of(row))
+        raise RefusedUploadError.because(service.refusal_of(row))
     more = {"Upload-Length": str(row.length)}
     if row.told:
         more["Upload-Metadata"] = row.told

@@ -23,6 +23,7 @@ from arcsecond.server.archive.index.areas import POINT, area_cell, farness, reac
 from arcsecond.server.archive.index.tables import LONGEST_TERM, NEVER, entries, numbers, terms
 from arcsecond.server.archive.naming import called
 from arcsecond.server.archive.tables import blobs, files, headers, versions
+from arcsecond.server.db import one_at_a_time
 from arcsecond.server.zones import unit_vector
 
 TEXTS = (
@@ -246,6 +247,7 @@ def astray(connection: sa.Connection) -> list[str]:
 
 def clear(connection: sa.Connection, *, all_of_it: bool) -> None:
     """Remove what the index says of files without an entry, or all of it, to be made anew."""
+    one_at_a_time(connection, entries)  # of a file that comes now nothing else is left
     for table in (terms, numbers, entries):
         if all_of_it:
             connection.execute(sa.delete(table))

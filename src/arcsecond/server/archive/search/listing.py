@@ -57,9 +57,6 @@ LARGEST_BATCH = 1 << 14
 MOST_WALKED = 400_000
 """Files that are gone through for one page: a second or so."""
 
-MOST_FOR_THE_REST = 2_000_000
-"""The same for files without the number that the others are sorted by, behind all of these."""
-
 LARGE_PAGE = 200
 """More than these are seldom found on the way: then conditions are counted first."""
 
@@ -228,14 +225,24 @@ class SearchListing:
         else:
             found = self._found(connection, seen, limit, sure=sure)
         told = any(isinstance(c, Within) and c.keyword == self.sort.by for c in self.conditions)
-        if len(found) < limit and not told:
-            try:
-                rest = self._rest.keys(connection, behind, limit - len(found), sure=sure)
-            except GaveUpError as error:
-                error.found += len(found)
-                raise
-            found += [(None, *key) for key in rest]
-        return found
+        if len(found) == limit or told or (not self.conditions and self._all_tell(connection)):
+            return found
+        try:
+            rest = self._rest.keys(connection, behind, limit - len(found), sure=sure)
+        except GaveUpError as error:
+            if self._all_tell(connection):
+                return found
+            error.found += len(found)
+            raise
+        return found + [(None, *key) for key in rest]
+
+    def _all_tell(self, connection: sa.Connection) -> bool:
+        """Tell whether there is no file at all without the number that is sorted by."""
+        telling = sa.select(sa.func.count()).where(numbers.c.keyword == self.sort.by)
+        every = sa.select(sa.func.count()).select_from(entries)
+        counts = sa.select(telling.scalar_subquery(), every.scalar_subquery())
+        some, all_ = connection.execute(counts).one()
+        return bool(some >= all_)
 
     @cached_property
     def _rest(self) -> SearchListing:
@@ -261,8 +268,6 @@ class SearchListing:
         batch = self._first_batch(told, limit)
         kept: list[Key] = []
         walked = 0
-        is_rest = any(isinstance(condition, Lacks) for condition in self.conditions)
-        most_walked = MOST_FOR_THE_REST if is_rest else MOST_WALKED
         while True:
             looked = self._batch(connection, way, told, params, seen, batch, sure=sure)
             kept += self._held(looked, limit - len(kept))
@@ -276,7 +281,7 @@ class SearchListing:
                 if (rarest := self._rarest(connection, params)) is not None:
                     way, told = rarest
                     batch = self._first_batch(told, limit)
-            elif walked > most_walked:
+            elif walked > MOST_WALKED:
                 raise _gave_up(walked, len(kept))
 
     def _near(

@@ -282,7 +282,7 @@ async function send(file, name, replaces, row) {
       }
     } catch (error) {
       if (!(error instanceof Refused)) throw new Error("It cannot be read any more; it may have changed.");
-      if (address && offset === null && [400, 422].includes(error.status)) {
+      if (address && offset === null && error.status === 422) {
         offset = file.size; // all of it came and was refused: its end tells why
         continue;
       }
