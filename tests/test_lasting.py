@@ -8,6 +8,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,19 @@ def test_a_step_that_fails_does_not_keep_the_others(
     asyncio.run(life._sweep(tus.http.inside, None))
     assert sorted(done) == ["forget_expired", "sweep_records", "sweep_uploads"]
     assert "could not sweep blobs" in caplog.text
+
+
+def test_a_sweep_ends_with_the_threads(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:
+    """As they do when a command ends while it is under way: nobody is told of that."""
+
+    async def late() -> None:
+        threads = ThreadPoolExecutor(1)
+        asyncio.get_running_loop().set_default_executor(threads)
+        threads.shutdown()
+        await life._sweep(backend, None)
+
+    asyncio.run(late())
+    assert not caplog.text
 
 
 def test_commands_that_end_at_once_sweep_one_step_each(

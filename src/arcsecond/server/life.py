@@ -165,16 +165,27 @@ async def _sweep(backend: Backend, ending: threading.Event | None) -> None:
     done = _marks(path)
     moment = time.time()
     due = [name for name in steps if not 0 <= moment - done.get(name, 0) < SWEEP_EVERY_S]
-    if "blobs" not in due:
-        await to_its_end(asyncio.to_thread(backend.store.sweep))
+    if "blobs" not in due and not await _in_a_thread(backend.store.sweep):
+        return
     for name in sorted(due, key=lambda name: done.get(name, 0)):
         _mark(path, name)
         try:
-            await to_its_end(asyncio.to_thread(steps[name], backend))
+            if not await _in_a_thread(functools.partial(steps[name], backend)):
+                return
         except (OSError, ArcsecondError):  # a full or read-only disk, which all would meet
             raise
         except Exception:  # one that fails does not keep the others
             logger.exception("could not sweep %s", name)
+
+
+async def _in_a_thread(work: Callable[[], object]) -> bool:
+    """Do some work in a thread, to its end; False where the interpreter ends, and has none."""
+    try:
+        working = asyncio.get_running_loop().run_in_executor(None, work)
+    except RuntimeError:
+        return False
+    await to_its_end(working)
+    return True
 
 
 def _look_outside(backend: Backend, *, ending: threading.Event) -> None:
