@@ -339,6 +339,7 @@ def test_a_local_time_tells_the_night_alone() -> None:
     assert (found.start, found.night) == (None, date(2024, 3, 1))
     assert [(d.field, d.why) for d in found.doubts] == [("start", "a local time")]
     assert night_and_start("9999-12-31T23:59:50", "GPS") == (None, None)
+    assert night_and_start("0001-01-01T00:00:00", "LOCAL") == (None, None)
 
 
 def night_and_start(text: str, scale: str) -> tuple[object, object]:

@@ -223,10 +223,8 @@ class _Reader:
                 is_utc = isinstance(value, str) and text.endswith("Z")
                 if moment := found.replace(tzinfo=UTC) if is_utc else self._to_utc(found, values):
                     yield keyword, text, moment.timestamp()
-                elif str(values.get("TIMESYS", "")).strip().upper().startswith(LOCAL):
-                    evening = (found - timedelta(hours=12)).date()
-                    if self._is_plausible(evening):
-                        self._timeless.append((evening, keyword, text, "a local time"))
+                elif _scale_told(values)[1] == LOCAL and self._is_plausible(found.date()):
+                    self._timeless.append((night_of(found, 0.0), keyword, text, "a local time"))
 
     def _no_start(self, keyword: str, text: str, value: str | float, values: Values) -> None:
         """Note what a keyword says that tells no moment."""
@@ -308,15 +306,13 @@ class _Reader:
 
         None for a local time, unless the rules know better.
         """
-        said = values.get("TIMESYS")
-        text = rules.written(said) if isinstance(said, str) else ""
-        words = re.findall(r"[A-Z0-9]+", text.upper()) or [""]  # "TT(TAI)", "UTC approximate"
-        scale = _SAME_SCALE.get(words[0], words[0])
+        text, told = _scale_told(values)
+        scale = _SAME_SCALE.get(told, told)
         if scale == LOCAL and not self.book.first("scale"):
             return None
         if scale not in _SCALES:
             scale = self.book.first("scale") or "UTC"
-            if words[0] != LOCAL and words[0].isalpha() and not self.book.says_nothing(text):
+            if told != LOCAL and told.isalpha() and not self.book.says_nothing(text):
                 self.observation.doubt("start", "TIMESYS", text, f"no scale that is known: {scale}")
         if scale in ("UTC", "UT1"):
             return moment.replace(tzinfo=UTC)
@@ -364,6 +360,13 @@ def _implausible(name: str, *, low: bool) -> str:
     if name == "start":
         return f"{'before' if low else 'after'} any that is plausible"
     return f"{'less' if low else 'more'} than is plausible"
+
+
+def _scale_told(values: Values) -> tuple[str, str]:
+    """Return what TIMESYS says, and its first word: of "TT(TAI)", or of "UTC approximate"."""
+    said = values.get("TIMESYS")
+    text = rules.written(said) if isinstance(said, str) else ""
+    return text, next(iter(re.findall(r"[A-Z0-9]+", text.upper())), "")
 
 
 _SCALES = ("UTC", "UT1", "TAI", "TT", "TDB", "TCB", "TCG", "GPS")

@@ -140,8 +140,7 @@ def seen(cards: str, values: Values, start: datetime | None = None) -> Seen | No
             keyword, text, why = doubtful.args
             return Seen(doubt=(keyword, text, why))
         except Exception:  # wcslib and astropy raise all sorts on broken headers
-            types = (f"CTYPE{n}" for n in range(1, MOST_AXES))
-            keyword = next((name for name in types if name in values), "CTYPE1")
+            keyword = _axis_of(values)
             return Seen(doubt=(keyword, str(values.get(keyword, "")), NO_WCS))
 
 
@@ -199,10 +198,7 @@ def frame_of(
         return Galactic()
     if kind not in ("RA", "ELON"):  # of the Sun, a planet, the Earth
         ctype = celestial.wcs.ctype[celestial.wcs.lng]
-        types = (f"CTYPE{n}" for n in range(1, MOST_AXES))
-        saying = (one for one in types if str(values.get(one, "")).strip() == ctype)
-        keyword = next(saying, "CTYPE1")
-        raise DoubtfulError(keyword, ctype, "no coordinates of the sky")
+        raise DoubtfulError(_axis_of(values, ctype), ctype, "no coordinates of the sky")
     system = system_of(values)
     if system.name is None or (kind == "ELON" and system.name == APPARENT):
         raise DoubtfulError(system.keyword, system.text, UNKNOWN_SYSTEM)
@@ -216,6 +212,14 @@ def frame_of(
     if not 1800 < celestial.wcs.equinox < 2200:  # as none, which it may be
         celestial.wcs.equinox = math.nan
     return wcs_to_celestial_frame(celestial)
+
+
+def _axis_of(values: Mapping[str, Any], ctype: str = "") -> str:
+    """Return the first CTYPE of a header, or the first that says what is looked for."""
+    there = (name for n in range(1, MOST_AXES) if (name := f"CTYPE{n}") in values)
+    return next(
+        (name for name in there if not ctype or str(values[name]).strip() == ctype), "CTYPE1"
+    )
 
 
 def footprint_of(found: Sequence[Vectors]) -> Footprint | None:

@@ -61,6 +61,13 @@ class _Content:
         """Return what lies where it should not."""
         return self.store.strays()
 
+    @cached_property
+    def rowless(self) -> set[str]:
+        """Return the digests of bytes that have no row."""
+        with self.backend.db.read() as connection:
+            known = set(connection.scalars(sa.select(blobs.c.sha256)))
+        return set(self.store.digests()) - known
+
     def some(self, after: str) -> list[sa.Row[Any]]:
         """Return the next rows of blobs."""
         statement = sa.select(blobs).where(blobs.c.sha256 > after)
@@ -163,9 +170,8 @@ class _Content:
         statement = sa.select(blobs.c.sha256).where(blobs.c.state.in_(states), sa.not_(used))
         with self.backend.db.read() as connection:
             unused = list(connection.scalars(statement))
-            known = set(connection.scalars(sa.select(blobs.c.sha256)))
         if self.report.headless:
-            unused += sorted(set(self.store.digests()) - known)
+            unused += sorted(self.rowless)
         left = [sha256 for sha256 in unused if self.store.size(sha256) is not None]
         if not left:
             return
@@ -183,8 +189,6 @@ class _Content:
 
     def unrecorded(self) -> None:
         """Count bytes without a row: uploads whose process died; the sweeper takes them."""
-        with self.backend.db.read() as connection:
-            known = set(connection.scalars(sa.select(blobs.c.sha256)))
-        if waiting := len(set(self.store.digests()) - known):
+        if waiting := len(self.rowless):
             blob = "blob" if waiting == 1 else "blobs"
             self.report.notes.append(f"{waiting} {blob} without a row: the sweeper takes them.")

@@ -100,7 +100,7 @@ def keep_derived_keys(
     user: int,
     *,
     generation: int,
-    kinds: Collection[str] = ("access", "upload"),
+    kinds: Collection[str] = tuple(DERIVED),
 ) -> None:
     """Record the digests of the keys that are derived for a user, those that are not yet."""
     for kind, scopes in DERIVED.items():
